@@ -1,0 +1,78 @@
+"""Which data sets there are, and opening one by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.data import fashion_mnist
+from core.data.dataset import Dataset, dataset_folder, load_dataset
+from core.errors import DamagedFile
+from core.files import read_json
+from core.workspace import Workspace, check_name
+
+_BUILT_IN = {
+    fashion_mnist.SAMPLE: fashion_mnist.materialise_sample,
+    fashion_mnist.FULL: fashion_mnist.materialise_full,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """One line of the list of data sets.
+
+    Attributes:
+        state: "ready" (in the workspace), "available" (put there on first use), "absent" (built in, but its
+            source must be fetched first) or "damaged".
+        n_items: None where that is not known before it is opened.
+    """
+
+    name: str
+    title: str
+    state: Literal["ready", "available", "absent", "damaged"]
+    task: str
+    n_items: int | None
+    n_classes: int | None
+    note: str = ""
+
+
+def list_datasets(workspace: Workspace) -> list[CatalogEntry]:
+    """All data sets by name, the built-in ones first. Opens none of them."""
+    entries = {
+        fashion_mnist.SAMPLE: CatalogEntry(
+            fashion_mnist.SAMPLE, "Fashion-MNIST sample", "available", "single-label", 6_000, 10
+        ),
+        fashion_mnist.FULL: CatalogEntry(
+            fashion_mnist.FULL,
+            "Fashion-MNIST",
+            "available" if fashion_mnist.system_folder() else "absent",
+            "single-label",
+            70_000,
+            10,
+        ),
+    }
+    for manifest in sorted(workspace.datasets.glob("*/dataset.json")):
+        name = manifest.parent.name
+        if name.startswith("."):
+            continue
+        try:
+            about = read_json(manifest)
+            entries[name] = CatalogEntry(
+                name, about["title"], "ready", about["task"], about["n"], len(about["classes"])
+            )
+        except (DamagedFile, KeyError) as error:
+            entries[name] = CatalogEntry(name, name, "damaged", "", None, None, str(error))
+    return list(entries.values())
+
+
+def open_dataset(workspace: Workspace, name: str) -> Dataset:
+    """Open a data set by name; a built-in one is put into the workspace on first use.
+
+    Raises:
+        NotFound: There is none of that name.
+        DamagedFile: A file of it cannot be read.
+    """
+    folder = dataset_folder(workspace, check_name(name, "data set"))
+    if name in _BUILT_IN and not (folder / "dataset.json").exists():
+        return _BUILT_IN[name](workspace)
+    return load_dataset(folder)

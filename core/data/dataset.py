@@ -1,0 +1,203 @@
+"""The data set: an immutable snapshot of images, given labels and splits, opened without reading pixels.
+
+On disk a data set is a folder ``<workspace>/datasets/<name>``::
+
+    dataset.json          name, task, classes, ...; written last, so its presence means complete
+    item_ids.npy          (N,) str      the item's name in its source, unique
+    split.npy             (N,) int8     index into SPLITS
+    labels.npy            (N,) int64, -1 unlabelled; multi-label (N, K) float32 with 1, 0 and NaN unknown
+    content_hashes.npy    (N, 16) uint8 BLAKE2b of the pixels and their shape
+    sizes.npy             (N, 2) int32  height and width of each image
+    captions.json         list of N strings, where there are captions
+    images.npy            (N, H, W, C) uint8, when all images have one size and are small; otherwise
+    files.npy, images/    (N,) str paths below images/, and the files
+    sheets/               thumbnails, made on demand (core.data.thumbnails)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import BadInput, DamagedFile, NotFound
+from core.files import digest, read_array, read_json
+from core.workspace import Workspace
+
+FORMAT = 1
+SPLITS = ("train", "val", "test")
+UNLABELLED = -1
+
+
+class Task(StrEnum):
+    """What a label says: one class an image, or yes / no / unknown for each class."""
+
+    SINGLE_LABEL = "single-label"
+    MULTI_LABEL = "multi-label"
+
+
+class ImageStore(Protocol):
+    """Where the pixels are. Positions are indices into the data set's items."""
+
+    @property
+    def uniform(self) -> tuple[int, int, int] | None:
+        """(height, width, channels) when all images are alike and kept as one array, else None."""
+
+    @property
+    def sizes(self) -> NDArray[np.int32]:
+        """(N, 2) height and width of each image."""
+
+    def read(self, position: int) -> NDArray[np.uint8]:
+        """One image at its own size, (H, W, C) uint8, C being 1 or 3. Raises DamagedFile."""
+
+    def resized(
+        self, positions: NDArray[np.int64], height: int, width: int, channels: int
+    ) -> NDArray[np.uint8]:
+        """Images scaled to one size, (n, height, width, channels) uint8. Raises DamagedFile."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """An immutable data set of N items and K classes. Arrays are read-only memory maps.
+
+    Attributes:
+        name: Its name in the workspace.
+        title: Its name for people, e.g. "Fashion-MNIST".
+        task: Single-label or multi-label.
+        classes: K class names; a label is an index into them (a column, for multi-label).
+        item_ids: (N,) str, unique.
+        split: (N,) int8, index into SPLITS.
+        labels: The given labels; edits are in the journal (core.labels), never here.
+        images: The pixels.
+        content_hashes: (N, 16) uint8, the same for pixel-identical images.
+        captions: N strings, or None.
+        fingerprint: 32 hexadecimal characters over everything above but name and title.
+        folder: Where it is kept.
+        info: Free text for people: source, licence, homepage.
+    """
+
+    name: str
+    title: str
+    task: Task
+    classes: tuple[str, ...]
+    item_ids: NDArray[np.str_]
+    split: NDArray[np.int8]
+    labels: NDArray[Any]
+    images: ImageStore
+    content_hashes: NDArray[np.uint8]
+    captions: tuple[str, ...] | None
+    fingerprint: str
+    folder: Path
+    info: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names of the splits that hold at least one item, in the order of SPLITS."""
+        present = np.bincount(self.split, minlength=len(SPLITS)) > 0
+        return tuple(name for name, there in zip(SPLITS, present, strict=True) if there)
+
+    def in_split(self, split: str) -> NDArray[np.int64]:
+        """Positions of the items of ``split``, ascending. Raises BadInput for an unknown name."""
+        if split not in SPLITS:
+            raise BadInput(f"There is no split {split!r}.", f"Choose one of {', '.join(SPLITS)}.")
+        return np.flatnonzero(self.split == SPLITS.index(split))
+
+    @cached_property
+    def _position_of(self) -> dict[str, int]:
+        return {item_id: position for position, item_id in enumerate(self.item_ids.tolist())}
+
+    def positions(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
+        """Positions of ``item_ids``, in their order. Raises NotFound naming the first unknown one."""
+        try:
+            return np.array([self._position_of[item_id] for item_id in item_ids], np.int64)
+        except KeyError as error:
+            raise NotFound(
+                f"Data set {self.name!r} has no item {error.args[0]!r}.", "It may have been replaced."
+            ) from None
+
+
+def dataset_fingerprint(
+    task: Task,
+    classes: Sequence[str],
+    item_ids: NDArray[np.str_],
+    split: NDArray[np.int8],
+    labels: NDArray[Any],
+    content_hashes: NDArray[np.uint8],
+    captions: Sequence[str] | None,
+) -> str:
+    """The hash that names a data set's content in every cache key."""
+    return digest(
+        FORMAT,
+        str(task),
+        list(classes),
+        "\n".join(item_ids.tolist()).encode(),
+        split,
+        labels,
+        content_hashes,
+        list(captions) if captions is not None else None,
+    )
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Open the data set kept in ``folder`` without reading pixels.
+
+    Raises:
+        NotFound: There is no complete data set there.
+        DamagedFile: A file is missing, unreadable or of the wrong length.
+    """
+    from core.data.images import ArrayImages, FileImages  # they import this module's types
+
+    if not (folder / "dataset.json").exists():
+        raise NotFound(f"There is no data set in {folder}.", "Import one with `tidyset data import`.")
+    manifest = read_json(folder / "dataset.json")
+    if manifest.get("format") != FORMAT:
+        raise DamagedFile(
+            f"{folder / 'dataset.json'} has format {manifest.get('format')!r}; this version reads {FORMAT}.",
+            "Import the data set again.",
+        )
+    arrays = {
+        name: read_array(folder / f"{name}.npy")
+        for name in ("item_ids", "split", "labels", "content_hashes", "sizes")
+    }
+    n = manifest["n"]
+    for name, array in arrays.items():
+        if len(array) != n:
+            raise DamagedFile(
+                f"{folder / name}.npy has {len(array)} rows, dataset.json says {n}.",
+                "Import the data set again.",
+            )
+    images: ImageStore
+    if (folder / "images.npy").exists():
+        images = ArrayImages(read_array(folder / "images.npy"))
+    else:
+        images = FileImages(folder / "images", read_array(folder / "files.npy"), arrays["sizes"])
+    captions = tuple(read_json(folder / "captions.json")["captions"]) if manifest["captions"] else None
+    return Dataset(
+        name=manifest["name"],
+        title=manifest["title"],
+        task=Task(manifest["task"]),
+        classes=tuple(manifest["classes"]),
+        item_ids=arrays["item_ids"],
+        split=arrays["split"],
+        labels=arrays["labels"],
+        images=images,
+        content_hashes=arrays["content_hashes"],
+        captions=captions,
+        fingerprint=manifest["fingerprint"],
+        folder=folder,
+        info=manifest["info"],
+    )
+
+
+def dataset_folder(workspace: Workspace, name: str) -> Path:
+    """Where the data set ``name`` is, or would be, kept."""
+    return workspace.datasets / name

@@ -1,0 +1,113 @@
+"""Image stores: one uint8 array for small images of one size, files decoded on demand for the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from core.errors import DamagedFile
+from core.files import confined
+
+Image.MAX_IMAGE_PIXELS = 64_000_000  # a decompression bomb is an error, not a warning, above twice this
+
+
+def as_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Grey (..., 1) to colour (..., 3) by repetition, colour to grey by ITU-R 601 luma; else unchanged."""
+    if pixels.shape[-1] == channels:
+        return pixels
+    if channels == 3:
+        return np.repeat(pixels, 3, axis=-1)
+    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.rint(luma)[..., None].astype(np.uint8)
+
+
+def decode(path: Path) -> NDArray[np.uint8]:
+    """Decode an image file to (H, W, C) uint8, C being 1 for grey and 3 for all else.
+
+    Raises:
+        DamagedFile: The file is missing, truncated, not an image or too large.
+    """
+    try:
+        with Image.open(path) as image:
+            converted = image.convert("L" if image.mode in {"1", "L", "I;16", "I", "F"} else "RGB")
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DamagedFile(
+            f"{path} cannot be decoded ({error}).", "Replace the file, or leave the image out."
+        ) from error
+    pixels = np.asarray(converted, np.uint8)
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayImages:
+    """N images of one size in one uint8 array (N, H, W, C), usually a memory map.
+
+    Attributes:
+        pixels: The array itself, for work on all images at once.
+    """
+
+    pixels: NDArray[np.uint8]
+
+    @property
+    def uniform(self) -> tuple[int, int, int] | None:
+        _, height, width, channels = self.pixels.shape
+        return height, width, channels
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int32]:
+        return np.broadcast_to(np.array(self.pixels.shape[1:3], np.int32), (len(self.pixels), 2))
+
+    def read(self, position: int) -> NDArray[np.uint8]:
+        return np.asarray(self.pixels[position])
+
+    def resized(
+        self, positions: NDArray[np.int64], height: int, width: int, channels: int
+    ) -> NDArray[np.uint8]:
+        chosen = as_channels(np.asarray(self.pixels[positions]), channels)
+        if chosen.shape[1:3] == (height, width):
+            return chosen
+        return np.stack([_resize(image, height, width) for image in chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class FileImages:
+    """N image files below a folder, decoded when asked for.
+
+    Attributes:
+        folder: The folder that confines them.
+        files: (N,) str, paths relative to it.
+        sizes: (N, 2) int32, height and width.
+    """
+
+    folder: Path
+    files: NDArray[np.str_]
+    sizes: NDArray[np.int32]
+
+    @property
+    def uniform(self) -> tuple[int, int, int] | None:
+        return None
+
+    def read(self, position: int) -> NDArray[np.uint8]:
+        return decode(confined(self.folder, str(self.files[position])))
+
+    def resized(
+        self, positions: NDArray[np.int64], height: int, width: int, channels: int
+    ) -> NDArray[np.uint8]:
+        out = np.empty((len(positions), height, width, channels), np.uint8)
+        for row, position in enumerate(positions):
+            out[row] = as_channels(_resize(self.read(int(position)), height, width), channels)
+        return out
+
+
+def _resize(image: NDArray[Any], height: int, width: int) -> NDArray[np.uint8]:
+    if image.shape[:2] == (height, width):
+        return image
+    picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    resized = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
+    return resized.reshape(height, width, image.shape[2])

@@ -1,0 +1,94 @@
+"""Writing a data set: everything goes to a temporary folder, which is renamed when it is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
+from core.errors import NameTaken
+from core.files import write_array, write_json
+from core.workspace import Workspace, check_name
+
+
+def content_hash(pixels: NDArray[np.uint8]) -> bytes:
+    """16 bytes that are equal for pixel-identical images of the same shape."""
+    state = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
+    state.update(np.ascontiguousarray(pixels).data)
+    return state.digest()
+
+
+def content_hashes(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(N, 16) uint8 hashes of images (N, H, W, C)."""
+    joined = b"".join(content_hash(image) for image in images)
+    return np.frombuffer(joined, np.uint8).reshape(-1, 16)
+
+
+def write_array_dataset(
+    workspace: Workspace,
+    name: str,
+    *,
+    title: str,
+    task: Task,
+    classes: Sequence[str],
+    item_ids: NDArray[np.str_],
+    split: NDArray[np.int8],
+    labels: NDArray[Any],
+    images: NDArray[np.uint8],
+    captions: Sequence[str] | None = None,
+    info: dict[str, str] | None = None,
+) -> Dataset:
+    """Keep images of one size, (N, H, W, C) uint8, as the data set ``name``.
+
+    Raises:
+        NameTaken: There is a data set of that name.
+        StorageFailed: The disk is full or read-only; nothing is left behind.
+    """
+    folder = dataset_folder(workspace, check_name(name, "data set"))
+    if folder.exists():
+        raise NameTaken(f"There is a data set {name!r} already.", "Choose another name, or delete it first.")
+    hashes = content_hashes(images)
+    building = folder.with_name(f".{name}.{os.getpid()}.importing")
+    try:
+        write_array(building / "images.npy", images)
+        write_array(building / "item_ids.npy", item_ids)
+        write_array(building / "split.npy", split.astype(np.int8))
+        write_array(building / "labels.npy", labels)
+        write_array(building / "content_hashes.npy", hashes)
+        sizes = np.tile(np.array(images.shape[1:3], np.int32), (len(images), 1))
+        write_array(building / "sizes.npy", sizes)
+        if captions is not None:
+            write_json(building / "captions.json", {"captions": list(captions)})
+        manifest = {
+            "format": FORMAT,
+            "name": name,
+            "title": title,
+            "task": str(task),
+            "classes": list(classes),
+            "n": len(item_ids),
+            "captions": captions is not None,
+            "fingerprint": dataset_fingerprint(task, classes, item_ids, split, labels, hashes, captions),
+            "created": time.time(),
+            "info": info or {},
+        }
+        write_json(building / "dataset.json", manifest)
+        _publish(building, folder, name)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return load_dataset(folder)
+
+
+def _publish(building: Path, folder: Path, name: str) -> None:
+    """Rename the finished folder into place; the loser of a race gets NameTaken."""
+    try:
+        os.rename(building, folder)
+    except OSError as error:
+        raise NameTaken(f"There is a data set {name!r} already.", "Choose another name.") from error

@@ -1,0 +1,117 @@
+"""What a run says of each item: probabilities, joined to the data by item id, never by position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import DamagedFile
+from core.files import atomic_writer
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted probabilities of N items for K classes.
+
+    Attributes:
+        item_ids: (N,) str.
+        split: (N,) str, the part each item played in that run: train (its probabilities are then
+            in-sample), val or test.
+        labels: (N,) int64, the label each item had in that run; -1 unlabelled.
+        pred_probs: (N, K) float32, rows summing to one, columns in the order of ``classes``.
+        classes: The K class names.
+        run: Id of the run.
+        label_version: The label version the run was trained on.
+        fingerprint: That of the data set.
+    """
+
+    item_ids: NDArray[np.str_]
+    split: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    pred_probs: NDArray[np.float32]
+    classes: tuple[str, ...]
+    run: str
+    label_version: int
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) the most probable class."""
+        return np.asarray(self.pred_probs.argmax(axis=1), np.int64)
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(N,) the probability of the most probable class."""
+        return np.asarray(self.pred_probs.max(axis=1), np.float32)
+
+    def only(self, split: str) -> Predictions:
+        """The rows of one split."""
+        return self.take(np.flatnonzero(self.split == split))
+
+    def take(self, rows: NDArray[np.int64]) -> Predictions:
+        """The given rows, in their order."""
+        return Predictions(
+            self.item_ids[rows],
+            self.split[rows],
+            self.labels[rows],
+            self.pred_probs[rows],
+            self.classes,
+            self.run,
+            self.label_version,
+            self.fingerprint,
+        )
+
+
+def save_predictions(path: Path, predictions: Predictions) -> None:
+    """Write parquet: item_id, split, label and one probability column a class. Raises StorageFailed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "item_id": pa.array(predictions.item_ids.tolist()),
+        "split": pa.array(predictions.split.tolist()),
+        "label": pa.array(predictions.labels),
+    }
+    for k in range(len(predictions.classes)):
+        columns[f"p{k}"] = pa.array(np.ascontiguousarray(predictions.pred_probs[:, k], np.float32))
+    metadata = {
+        "classes": "\x1f".join(predictions.classes),
+        "run": predictions.run,
+        "label_version": str(predictions.label_version),
+        "fingerprint": predictions.fingerprint,
+    }
+    with atomic_writer(path) as file:
+        pq.write_table(pa.table(columns).replace_schema_metadata(metadata), file)
+
+
+def load_predictions(path: Path) -> Predictions:
+    """Read what save_predictions wrote. Raises DamagedFile."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        classes = tuple(metadata["classes"].split("\x1f"))
+        return Predictions(
+            item_ids=np.array(table["item_id"].to_pylist(), np.str_),
+            split=np.array(table["split"].to_pylist(), np.str_),
+            labels=table["label"].to_numpy().astype(np.int64),
+            pred_probs=np.stack([table[f"p{k}"].to_numpy() for k in range(len(classes))], axis=1).astype(
+                np.float32
+            ),
+            classes=classes,
+            run=metadata["run"],
+            label_version=int(metadata["label_version"]),
+            fingerprint=metadata["fingerprint"],
+        )
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise DamagedFile(
+            f"{path} cannot be read ({error}).", "Resume the run to write its predictions again."
+        ) from error

@@ -1,0 +1,128 @@
+"""Small file habits that everything on disk relies on: atomic writes, hashes, locks, confined paths."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import DamagedFile, NotAllowed, StorageFailed
+
+Json = dict[str, Any]
+
+
+@contextlib.contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path``; on success it is fsynced and renamed over ``path``.
+
+    A reader sees the old content or the new, never half of one. On an error the temporary file is
+    removed and ``path`` is as it was.
+
+    Raises:
+        StorageFailed: The disk is full, read-only or gone.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise storage_failed(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise storage_failed(path, error) from error
+        raise
+
+
+def storage_failed(path: Path, error: OSError) -> StorageFailed:
+    """The error to raise when writing ``path`` failed with ``error``."""
+    mends = {
+        errno.ENOSPC: "The disk is full: free some space and try again.",
+        errno.EDQUOT: "The disk quota is used up: free some space and try again.",
+        errno.EROFS: "The disk is read-only: set TIDYSET_WORKSPACE to a folder that can be written.",
+        errno.EACCES: "Permission was denied: set TIDYSET_WORKSPACE to a folder you may write to.",
+    }
+    mend = mends.get(error.errno or 0, "What was saved before is untouched.")
+    return StorageFailed(f"{path} could not be written ({error.strerror or error}).", mend)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` atomically. Raises StorageFailed."""
+    with atomic_writer(path) as file:
+        file.write(content)
+
+
+def write_json(path: Path, value: Json) -> None:
+    """Write ``value`` as indented JSON, atomically. Raises StorageFailed."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Json:
+    """Read a JSON object. Raises DamagedFile (which names the file) when it is not one."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DamagedFile(
+            f"{path} cannot be read ({error}).", "Restore it from a copy, or delete its folder."
+        ) from error
+    if not isinstance(value, dict):
+        raise DamagedFile(f"{path} holds no JSON object.", "Restore it from a copy, or delete its folder.")
+    return value
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as .npy, atomically; object arrays are refused, so nothing is ever pickled."""
+    with atomic_writer(path) as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def read_array(path: Path, *, mmap: bool = True) -> NDArray[Any]:
+    """Read a .npy file (as a read-only memory map by default). Raises DamagedFile."""
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)  # type: ignore[no-any-return]
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedFile(
+            f"{path} cannot be read ({error}).", "Restore it from a copy, or import again."
+        ) from error
+
+
+def digest(*parts: object) -> str:
+    """A 32-character hexadecimal BLAKE2b hash of ``parts``: the key of everything derived.
+
+    Arrays count with dtype, shape and content; other values as canonical JSON. The order matters.
+    """
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            state.update(f"{part.dtype.str}{part.shape}".encode())
+            state.update(np.ascontiguousarray(part).data)
+        elif isinstance(part, bytes):
+            state.update(part)
+        else:
+            state.update(json.dumps(part, sort_keys=True, ensure_ascii=False, default=str).encode())
+        state.update(b"\x1f")
+    return state.hexdigest()
+
+
+def confined(root: Path, relative: str | Path) -> Path:
+    """``root / relative``, resolved. Raises NotAllowed when it leads out of ``root``."""
+    base = root.resolve()
+    path = (base / relative).resolve()
+    if path != base and base not in path.parents:
+        raise NotAllowed(f"{relative} leads out of {root}.", "Use a path inside that folder.")
+    return path

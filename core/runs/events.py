@@ -1,0 +1,79 @@
+"""The events of a run: an append-only file of JSON lines, written by one worker and read by anyone.
+
+Every event has ``type`` and ``at`` (Unix seconds). The types, with their other fields:
+
+===========  ============================================================================================
+started      device, precision, threads, n_train, n_val, n_test, parameters, epochs,
+             resumed_from (epoch or null)
+progress     epoch (0-based, under way), step, n_steps (of the epoch), share (0 to 1, whole run),
+             seconds_left, images_per_second, train_loss, train_accuracy, learning_rate; about once a second
+epoch        epoch (0-based, finished), train_loss, train_accuracy, valid_loss, valid_accuracy,
+             valid_macro_f1, learning_rate, images_per_second, seconds (of the epoch)
+checkpoint   epoch, step
+note         text: something a person should know (early stop, rate lowered, a fallback taken)
+finished     best_epoch, seconds, test_accuracy, test_macro_f1, valid_accuracy, valid_macro_f1, ...
+failed       error (one sentence with the mend), details (the traceback, for the log only)
+stopped      epoch: the worker ended because it was asked to
+===========  ============================================================================================
+
+A job that is no training (an import, an embedding) uses started, progress (share, seconds_left, text),
+note, finished, failed and stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.files import storage_failed
+
+Event = dict[str, Any]
+TERMINAL = frozenset({"finished", "failed", "stopped"})
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """An events.jsonl file."""
+
+    path: Path
+
+    def append(self, type_: str, **fields: Any) -> None:
+        """Append one event in a single write, and fsync when it ends the run. Raises StorageFailed."""
+        line = json.dumps({"type": type_, "at": time.time(), **fields}, ensure_ascii=False) + "\n"
+        try:
+            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(handle, line.encode())
+                if type_ in TERMINAL or type_ == "checkpoint":
+                    os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise storage_failed(self.path, error) from error
+
+    def read(self, offset: int = 0) -> tuple[list[Event], int]:
+        """The whole events after byte ``offset``, and the offset to go on from.
+
+        A line still being written (torn, at the end) is left for the next call; a damaged line
+        elsewhere is skipped, so that one bad block does not hide the rest of a run.
+        """
+        try:
+            with self.path.open("rb") as file:
+                file.seek(offset)
+                block = file.read()
+        except FileNotFoundError:
+            return [], offset
+        complete = block[: block.rfind(b"\n") + 1]
+        events = []
+        for line in complete.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict) and "type" in event and "at" in event:
+                events.append(event)
+        return events, offset + len(complete)

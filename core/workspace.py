@@ -1,0 +1,61 @@
+"""Where things are kept: one folder with datasets/, labels.db, runs/ and cache/."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import BadInput
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder that holds all that a person made; everything else can be made again from it."""
+
+    root: Path
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def cache(self) -> Path:
+        """Derived files, named by a hash of what went in. Safe to delete at any time."""
+        return self.root / "cache"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the label journal: TIDYSET_DATABASE_URL, else labels.db in this folder."""
+        return os.environ.get("TIDYSET_DATABASE_URL") or f"sqlite:///{self.root / 'labels.db'}"
+
+
+def current() -> Workspace:
+    """The workspace of this process.
+
+    TIDYSET_WORKSPACE if set; data/workspace of the checkout; for an installed wheel, ~/.tidyset.
+    """
+    chosen = os.environ.get("TIDYSET_WORKSPACE")
+    if chosen:
+        return Workspace(Path(chosen).expanduser().resolve())
+    if (PROJECT_ROOT / "pyproject.toml").exists():
+        return Workspace(PROJECT_ROOT / "data" / "workspace")
+    return Workspace(Path.home() / ".tidyset")
+
+
+def check_name(name: str, kind: str) -> str:
+    """Return ``name`` if it can name a ``kind`` ("data set", "run"). Raises BadInput."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(
+            f"{name!r} cannot name a {kind}.",
+            "Use 1 to 64 lower-case letters, digits, '.', '_' or '-', beginning with a letter or digit.",
+        )
+    return name

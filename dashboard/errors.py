@@ -1,0 +1,37 @@
+"""Errors as messages: a page shows a sentence and the mend, never a traceback."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+
+import streamlit as st
+
+from core.errors import ImportRejected, TidysetError
+
+_log = logging.getLogger("tidyset")
+
+
+@contextlib.contextmanager
+def shown_as_message() -> Iterator[None]:
+    """Show an exception of the enclosed block as a message in its place. Also wrap fragments in it."""
+    try:
+        yield
+    except ImportRejected as error:
+        st.error(f"{len(error.problems)} problems found. {error.mend}", icon=":material/error:")
+        rows = [{"File": p.file, "Row": p.row, "Problem": p.what, "Mend": p.mend} for p in error.problems]
+        st.dataframe(rows, hide_index=True)
+    except TidysetError as error:
+        st.error(error.problem, icon=":material/error:")
+        if error.mend:
+            st.info(error.mend, icon=":material/build:")
+    except Exception:
+        _log.exception("A page failed")
+        st.error(
+            "Something went wrong on this page. Nothing that was saved is lost.", icon=":material/error:"
+        )
+        st.info(
+            "Reload the page. If it happens again, the server's log has the details to report.",
+            icon=":material/build:",
+        )

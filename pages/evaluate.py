@@ -1,0 +1,5 @@
+"""evaluate"""
+
+import streamlit as st
+
+st.title("Evaluate")

@@ -1,0 +1,5 @@
+"""relabel"""
+
+import streamlit as st
+
+st.title("Relabel")
