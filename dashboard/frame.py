@@ -1,6 +1,9 @@
-"""What surrounds every page: navigation, the data-set picker, and the net that catches errors."""
+"""What surrounds every page: navigation, the data-set picker, the page's heading, the net for errors."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 import streamlit as st
 
@@ -16,11 +19,13 @@ PAGES = {
     ],
     "Labels": [("relabel.py", "Relabel", ":material/fact_check:")],
 }
+_STATIC = Path(__file__).parent / "static"
 
 
 def show() -> None:
     """Draw the frame and, inside it, the page that the address names."""
-    st.set_page_config(page_title="Tidyset", page_icon="🧹", layout="wide")
+    st.set_page_config(page_title="Tidyset", page_icon=_STATIC / "icon.png", layout="wide")
+    st.logo(_STATIC / "logo.svg", icon_image=_STATIC / "icon.svg", size="large")
     pages = {
         section: [
             st.Page(f"../pages/{file}", title=title, icon=icon, default=file == "overview.py")
@@ -32,3 +37,20 @@ def show() -> None:
     with shown_as_message():
         picker.draw()
         page.run()
+
+
+def header(title: str, sentence: str, action: Callable[[], None] | None = None) -> None:
+    """The heading of every page: its title, one sentence on what it is for, and its main button.
+
+    Args:
+        title: The page's name, or that of the thing it shows.
+        sentence: What it is for, or what it shows; plain text.
+        action: Draws what stands at the right of the title, usually one ``st.button(type="primary")``.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", key="page_header"):
+        with st.container(gap=None):
+            st.title(title, anchor=False)
+            st.caption(sentence)
+        if action is not None:
+            with st.container(width="content", horizontal=True, horizontal_alignment="right"):
+                action()

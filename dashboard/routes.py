@@ -1,17 +1,86 @@
-"""What travels beside Streamlit's own channel: thumbnails and pictures to the browser, label edits back."""
+"""What travels beside Streamlit's own channel: thumbnails and pictures to the browser, label edits back.
+
+Another module's route joins by being listed in ROUTES; write it as Route(f"{PREFIX}/...", function).
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from starlette.routing import BaseRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from streamlit import config
 
-ROUTES: list[BaseRoute] = []
+from core import workspace as workspaces
+from core.data import thumbnails
+from core.data.dataset import Dataset, dataset_folder
+from core.errors import NotFound, TidysetError
+from core.workspace import check_name
+from dashboard import links, warmup
+from dashboard.opened import opened
+
+PREFIX = f"{config.get_option('server.baseUrlPath').rstrip('/')}/{links.ROOT}"
+if not PREFIX.startswith("/"):
+    PREFIX = f"/{PREFIX}"
+
+# Pictures are data: they may not run as a page, nor be taken for another type, nor embedded elsewhere.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+
+
+async def sheet(request: Request) -> Response:
+    """One thumbnail sheet, as WebP."""
+    return await _answer(request, "image/webp", thumbnails.sheet_bytes)
+
+
+async def picture(request: Request) -> Response:
+    """One whole image, as PNG."""
+    return await _answer(request, "image/png", thumbnails.picture_png)
+
+
+async def _answer(request: Request, media_type: str, make: Callable[[Dataset, int], bytes]) -> Response:
+    """Bytes of the numbered thing in the data set that the path names, made in a thread; else a 404."""
+    given = request.path_params
+
+    def find_and_make() -> bytes:
+        return make(_dataset(given["name"], given["fingerprint"]), given["number"])
+
+    try:
+        content = await run_in_threadpool(find_and_make)
+    except TidysetError as error:
+        return Response(
+            str(error), 404, {**HEADERS, "Cache-Control": "no-store"}, media_type="text/plain; charset=utf-8"
+        )
+    return Response(content, 200, {**HEADERS, **FOREVER}, media_type=media_type)
+
+
+def _dataset(name: str, fingerprint: str) -> Dataset:
+    """The data set of that name and content. Raises NotFound; a request never puts one into the workspace."""
+    workspace = workspaces.current()
+    if not (dataset_folder(workspace, check_name(name, "data set")) / "dataset.json").exists():
+        raise NotFound(f"There is no data set {name!r}.", "Reload the page.")
+    dataset = opened(workspace, name)
+    if dataset.fingerprint != fingerprint:
+        raise NotFound(f"Data set {name!r} was replaced by another content.", "Reload the page.")
+    return dataset
+
+
+ROUTES: list[BaseRoute] = [
+    Route(PREFIX + "/sheets/{name}/{fingerprint}/{number:int}.webp", sheet),
+    Route(PREFIX + "/image/{name}/{fingerprint}/{number:int}.png", picture),
+]
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Start-up and shutdown of the server."""
+    warmup.start()
     yield {}

@@ -1,5 +1,8 @@
-"""overview"""
+"""Home: the open data set at a glance and the next best step."""
 
-import streamlit as st
+from dashboard import gallery, picker
+from dashboard.frame import header
 
-st.title("Overview")
+dataset = picker.dataset()
+header(dataset.title, f"{len(dataset):,} images")
+gallery.show(dataset, range(36), key="overview_samples")

@@ -1,0 +1,1 @@
+"""Figures from core's results: one template (template.py), one module a page; no page styles its own."""

@@ -1,0 +1,85 @@
+"""The one Plotly template. Colours and fonts come from the theme, so light and dark need nothing here.
+
+::
+
+    fig = figure(height=260, xaxis_title="Mean intensity")
+    fig.add_bar(x=..., y=...)
+    show(fig, key="balance", alt="Bars: items of each class")
+
+Plotly takes a while to import, so it is imported by the functions, not by this module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+# Petroff-10 (arXiv:2107.02270), as in .streamlit/config.toml, for marks that carry an explicit colour.
+PALETTE = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+SPLIT_COLOURS = {"train": PALETTE[0], "val": PALETTE[1], "test": PALETTE[4]}
+GOOD, BAD, QUIET = PALETTE[0], PALETTE[2], PALETTE[3]
+
+LAYOUT: dict[str, Any] = {
+    "template": "streamlit",
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "margin": {"l": 8, "r": 8, "t": 8, "b": 8, "autoexpand": True},
+    "separators": ".,",
+    "bargap": 0.25,
+    "dragmode": False,
+    "hoverlabel": {"namelength": -1},
+    "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": ""},
+    "xaxis": {"automargin": True, "zeroline": False, "title_standoff": 8},
+    "yaxis": {"automargin": True, "zeroline": False, "title_standoff": 8},
+    "uniformtext": {"minsize": 9, "mode": "hide"},
+}
+CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "responsive": True}
+
+
+def figure(height: int = 280, **layout: Any) -> Figure:
+    """An empty figure in the one style.
+
+    Args:
+        height: In CSS pixels.
+        layout: Plotly layout properties on top, magic underscores allowed (``xaxis_title="Epoch"``).
+    """
+    import plotly.graph_objects as go
+
+    fig = go.Figure(layout=LAYOUT)
+    fig.update_layout(height=height, **layout)
+    return fig
+
+
+def show(fig: Figure, key: str, alt: str = "") -> None:
+    """Draw ``fig`` over the full width; ``alt`` says in words what it shows, for a screen reader."""
+    st.plotly_chart(fig, key=key, width="stretch", theme="streamlit", config=CONFIG, alt=alt or None)
+
+
+def show_selectable(fig: Figure, key: str, alt: str = "") -> list[dict[str, Any]]:
+    """Draw ``fig`` and return the points that are selected by a click: x, y, point_index, customdata, ..."""
+    state = st.plotly_chart(
+        fig,
+        key=key,
+        width="stretch",
+        theme="streamlit",
+        config=CONFIG,
+        alt=alt or None,
+        on_select="rerun",
+        selection_mode="points",
+    )
+    return [dict(point) for point in state.selection.points]

@@ -1,0 +1,29 @@
+"""Addresses: of pages, thumbnail sheets and pictures. Nothing else spells one out."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from core.data.dataset import Dataset
+
+ROOT = "tidyset"
+
+OVERVIEW = "../pages/overview.py"
+EXPLORE = "../pages/explore.py"
+TRAIN = "../pages/train.py"
+EVALUATE = "../pages/evaluate.py"
+RELABEL = "../pages/relabel.py"
+
+
+def sheets(dataset: Dataset) -> str:
+    """Where the sheets of a data set are, relative to any page: add ``<number>.webp``.
+
+    Relative, so that it also holds behind a proxy or under server.baseUrlPath. The fingerprint makes each
+    address mean one content for ever.
+    """
+    return f"{ROOT}/sheets/{quote(dataset.name)}/{dataset.fingerprint}/"
+
+
+def picture(dataset: Dataset, position: int) -> str:
+    """One whole image as PNG, relative to any page."""
+    return f"{ROOT}/image/{quote(dataset.name)}/{dataset.fingerprint}/{position}.png"

@@ -1,0 +1,47 @@
+"""Numbers, times and counted nouns as people read them; every page words them the same way."""
+
+from __future__ import annotations
+
+import time
+
+
+def count(number: int) -> str:
+    """70000 -> "70,000"."""
+    return f"{number:,}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """(1, "run") -> "1 run"; (2, "run") -> "2 runs"; (2, "class", "classes") -> "2 classes"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.9345 -> "93.5 %"; a share that is not a number -> "–"."""
+    return "–" if share != share else f"{100 * share:.{digits}f} %"
+
+
+def points(difference: float, digits: int = 1) -> str:
+    """A difference of two shares, 0.006 -> "+0.6 pt"."""
+    return f"{100 * difference:+.{digits}f} pt"
+
+
+def ago(at: float, now: float | None = None) -> str:
+    """Unix time -> "just now", "4 min ago", "3 h ago", "2 days ago"."""
+    seconds = (time.time() if now is None else now) - at
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    if seconds < 86400:
+        return f"{seconds // 3600:.0f} h ago"
+    return f"{counted(int(seconds // 86400), 'day')} ago"
+
+
+def duration(seconds: float) -> str:
+    """75 -> "1 min 15 s"; 4000 -> "1 h 6 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
