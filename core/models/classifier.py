@@ -1,0 +1,70 @@
+"""The one shape that every network of the zoo has: a body that makes features, a head that scores classes."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Classifier(nn.Module):
+    """A network for K classes.
+
+    Attributes:
+        body: Images (n, C, H, W), normalised float, to features (n, D): the penultimate layer.
+        head: Features to class scores (n, K), softmax not applied. Its dropout, if any, comes first.
+        n_features: D.
+        smallest_side: Inputs with a shorter side are scaled up to it, since the body halves the side
+            several times.
+    """
+
+    def __init__(
+        self, body: nn.Module, head: nn.Module, n_features: int, cam_layer: str, smallest_side: int = 1
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.head = head
+        self.n_features = n_features
+        self.smallest_side = smallest_side
+        self._cam_layer = cam_layer
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """For Grad-CAM: the last layer whose output (n, channels, h, w) still has places worth telling apart."""
+        return self.body.get_submodule(self._cam_layer)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(n, D) float, of normalised images (n, C, H, W)."""
+        side = min(images.shape[-2:])
+        if side < self.smallest_side:
+            scale = self.smallest_side / side
+            size = [max(self.smallest_side, round(length * scale)) for length in images.shape[-2:]]
+            images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
+        return self.body(images)  # type: ignore[no-any-return]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, K) class scores of normalised images (n, C, H, W)."""
+        return self.head(self.features(images))  # type: ignore[no-any-return]
+
+
+class Scaled(nn.Module):
+    """Multiplies by a constant: small scores at first, so that a high learning rate is bearable."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` times the factor."""
+        return x * self.factor
+
+    def extra_repr(self) -> str:
+        """Shown when the network is printed."""
+        return f"{self.factor:g}"
+
+
+def linear_head(n_features: int, n_classes: int, dropout: float, scale: float = 1.0) -> nn.Sequential:
+    """Dropout, a linear layer and, where ``scale`` is not 1, a factor on the scores."""
+    layers: list[nn.Module] = [nn.Dropout(dropout), nn.Linear(n_features, n_classes)]
+    if scale != 1.0:
+        layers.append(Scaled(scale))
+    return nn.Sequential(*layers)

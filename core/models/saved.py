@@ -1,0 +1,98 @@
+"""A trained network as one file: weights and all that is needed to rebuild and feed it, in safetensors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import DamagedFile, NotFound
+from core.files import write_bytes
+from core.models.classifier import Classifier
+from core.models.zoo import create_model
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """All that is needed to rebuild a saved network and to feed it.
+
+    Attributes:
+        model: Its name in the zoo.
+        width: Channels of the first block, for the own networks.
+        classes: The K class names, in the order of its scores.
+        channels: C of its images.
+        height: Height of its images.
+        image_width: Width of its images.
+        mean: Per channel, what is subtracted from pixels 0 to 255.
+        std: Per channel, what they are then divided by.
+        test_time_flip: Whether predictions are averaged with those of the mirrored image.
+    """
+
+    model: str
+    width: int
+    classes: tuple[str, ...]
+    channels: int
+    height: int
+    image_width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    test_time_flip: bool = False
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of its images."""
+        return self.height, self.image_width
+
+
+def build(card: ModelCard) -> Classifier:
+    """A fresh network as the card describes it, in evaluation mode."""
+    model = create_model(card.model, len(card.classes), card.channels, card.image_size, width=card.width)
+    return model.eval()
+
+
+def save_model(path: Path, model: Classifier, card: ModelCard) -> None:
+    """Write weights and card, atomically. Raises StorageFailed."""
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    metadata = {"format": str(FORMAT), "card": json.dumps(asdict(card), ensure_ascii=False)}
+    write_bytes(path, save(tensors, metadata))
+
+
+def load_card(path: Path) -> ModelCard:
+    """The card of a saved network, without its weights. Raises NotFound or DamagedFile."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        raise NotFound(f"There is no model in {path}.", "Let the run finish, or resume it.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            values: dict[str, Any] = json.loads((file.metadata() or {})["card"])
+        for name in ("classes", "mean", "std"):
+            values[name] = tuple(values[name])
+        return ModelCard(**values)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(
+            f"{path} is no model of Tidyset ({error}).", "Resume the run to write it again."
+        ) from error
+
+
+def load_model(path: Path) -> tuple[Classifier, ModelCard]:
+    """Rebuild the network that ``save_model`` wrote, in evaluation mode, on the CPU.
+
+    Raises:
+        NotFound, DamagedFile: There is none, or it cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    card = load_card(path)
+    model = build(card)
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise DamagedFile(f"{path} cannot be read ({error}).", "Resume the run to write it again.") from error
+    return model, card
