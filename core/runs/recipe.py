@@ -295,7 +295,7 @@ def make_recipe(values: Mapping[str, Any]) -> Recipe:
             elif name:
                 problems.append(f"{name} = {item['input']!r}: {item['msg']}.")
             else:
-                problems.append(f"{item['msg'].removeprefix('Value error, ').capitalize()}.")
+                problems.append(f"{item['msg'].removeprefix('Value error, ')}.")
         raise BadInput(" ".join(problems), "`tidyset train --help-recipe` lists the fields.") from None
 
 
