@@ -72,7 +72,7 @@ class ArrayImages:
         chosen = as_channels(np.asarray(self.pixels[positions]), channels)
         if chosen.shape[1:3] == (height, width):
             return chosen
-        return np.stack([_resize(image, height, width) for image in chosen])
+        return np.stack([resize(image, height, width) for image in chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +101,12 @@ class FileImages:
     ) -> NDArray[np.uint8]:
         out = np.empty((len(positions), height, width, channels), np.uint8)
         for row, position in enumerate(positions):
-            out[row] = as_channels(_resize(self.read(int(position)), height, width), channels)
+            out[row] = as_channels(resize(self.read(int(position)), height, width), channels)
         return out
 
 
-def _resize(image: NDArray[Any], height: int, width: int) -> NDArray[np.uint8]:
+def resize(image: NDArray[Any], height: int, width: int) -> NDArray[np.uint8]:
+    """The image (H, W, C) scaled bilinearly to (height, width, C)."""
     if image.shape[:2] == (height, width):
         return image
     picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
