@@ -1,0 +1,350 @@
+"""What is worth knowing about a data set, as sentences computed from its numbers.
+
+Each finding is a function of arrays that returns a sentence, or None where there is nothing to say; none is
+canned, so no finding appears for a data set that does not have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dataset import SPLITS, Dataset
+from core.data.portraits import Portraits
+from core.data.statistics import ImageStatistics
+
+Array = NDArray[Any]
+Positions = NDArray[np.int64]
+BLANK_DEVIATION = 1.0  # intensity steps of 255: below it, an image is one flat tone
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence with its numbers.
+
+    Attributes:
+        topic: What it is about, e.g. "balance"; unique in a list of findings.
+        level: "note", or "attention" where something should be looked into before training.
+        text: The sentence.
+        classes: The classes that it speaks of.
+        positions: Items worth looking at, if any.
+    """
+
+    topic: str
+    level: Literal["note", "attention"]
+    text: str
+    classes: tuple[int, ...] = ()
+    positions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Pixel-identical images among the items.
+
+    Attributes:
+        n_copies: How many items could go without losing a picture.
+        n_groups: Sets of identical images.
+        n_across_splits: Groups with members in more than one split: a leak.
+        n_conflicts: Groups whose members have different labels.
+        groups: The positions of each group, the conflicting and the leaking ones first.
+    """
+
+    n_copies: int
+    n_groups: int
+    n_across_splits: int
+    n_conflicts: int
+    groups: tuple[tuple[int, ...], ...]
+
+
+def find_duplicates(dataset: Dataset, positions: Positions, labels: Array) -> Duplicates:
+    """Exact duplicates by content hash among ``positions``; labels (N,) or (N, K) are of the whole set."""
+    # 64 of the 128 bits: at a million images the odds of one false pair are 1 to 37 million.
+    hashes = np.ascontiguousarray(dataset.content_hashes[positions, :8]).view(np.uint64)[:, 0]
+    order = np.argsort(hashes, kind="stable")
+    starts = (
+        np.flatnonzero(np.r_[True, np.diff(hashes[order]) != 0, True]) if len(order) else np.zeros(1, int)
+    )
+    found = []
+    for start, length in zip(starts[:-1], np.diff(starts), strict=True):
+        if length > 1:
+            group = positions[order[start : start + length]]
+            leaks = len(np.unique(dataset.split[group])) > 1
+            conflicts = len(np.unique(labels[group], axis=0)) > 1
+            found.append((not conflicts, not leaks, tuple(group.tolist())))
+    found.sort()
+    return Duplicates(
+        n_copies=sum(len(group) - 1 for _, _, group in found),
+        n_groups=len(found),
+        n_across_splits=sum(not apart for _, apart, _ in found),
+        n_conflicts=sum(not agree for agree, _, _ in found),
+        groups=tuple(group for _, _, group in found),
+    )
+
+
+def class_counts(labels: Array, n_classes: int) -> NDArray[np.int64]:
+    """(K,) items of each class; for multi-label data the items that say yes."""
+    if labels.ndim == 1:
+        return np.bincount(labels[labels >= 0], minlength=n_classes)
+    return np.asarray((labels == 1).sum(axis=0), np.int64)
+
+
+def unknown(labels: Array) -> int:
+    """How many labels are unknown: unlabelled items, or cells of a multi-label table."""
+    return int((labels < 0).sum() if labels.ndim == 1 else np.isnan(labels).sum())
+
+
+def skewness(values: Array) -> float:
+    """Fisher's moment coefficient of skewness of the finite values; 0 where they do not vary."""
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if len(finite) < 3 or finite.std() < 1e-9:
+        return 0.0
+    return float(((finite - finite.mean()) ** 3).mean() / finite.std() ** 3)
+
+
+def skew_in_words(skew: float) -> str:
+    """-0.7 -> "moderately skewed to the left"; within 0.1 of zero "symmetric"."""
+    size = abs(skew)
+    if size < 0.1:
+        return "symmetric"
+    how = "slightly" if size < 0.5 else "moderately" if size < 1 else "strongly"
+    return f"{how} skewed to the {'right' if skew > 0 else 'left'}"
+
+
+def findings(
+    dataset: Dataset, positions: Positions, labels: Array, statistics: ImageStatistics, portraits: Portraits
+) -> list[Finding]:
+    """All findings on the items at ``positions``, those that need attention first.
+
+    Args:
+        dataset: The data set.
+        positions: (n,) the chosen items.
+        labels: (N,) or (N, K), the labels of the whole set in the version to speak of.
+        statistics: Those of the whole set.
+        portraits: Those of the chosen items.
+    """
+    if not len(positions):
+        return []
+    chosen = labels[positions]
+    found = [
+        _balance(dataset, chosen),
+        _split_balance(dataset, positions, chosen),
+        _alike(dataset, portraits),
+        _intensity(statistics.mean[positions]),
+        _contrast(statistics.deviation[positions]),
+        _brightness_of_classes(dataset, positions, labels, statistics),
+        _duplicates(find_duplicates(dataset, positions, labels)),
+        _missing(chosen),
+        _sizes(dataset, positions),
+        _blank(statistics, positions),
+        _unreadable(statistics, positions),
+    ]
+    return sorted((finding for finding in found if finding), key=lambda finding: finding.level)
+
+
+def _balance(dataset: Dataset, labels: Array) -> Finding | None:
+    counts = class_counts(labels, len(dataset.classes))
+    if len(counts) < 2 or not counts.sum():
+        return None
+    most, least = int(counts.argmax()), int(counts.argmin())
+    yes = "labelled yes" if labels.ndim > 1 else "images"
+    if counts[least] == 0:
+        empty = [dataset.classes[k] for k in np.flatnonzero(counts == 0)]
+        text = f"{_listed(empty)} {'has' if len(empty) == 1 else 'have'} no {yes} here."
+        return Finding("balance", "attention", text, tuple(np.flatnonzero(counts == 0).tolist()))
+    ratio = counts[most] / counts[least]
+    if ratio == 1:
+        return Finding("balance", "note", f"All {len(counts)} classes have {counts[most]:,} {yes} each.")
+    text = (
+        f"{dataset.classes[most]} has {_times(ratio)} as many {yes} as {dataset.classes[least]}"
+        f" ({counts[most]:,} and {counts[least]:,})"
+    )
+    if ratio < 1.5:
+        return Finding("balance", "note", f"{text}: close to balanced.", (most, least))
+    mend = "accuracy alone will flatter the large classes, so watch macro-F1"
+    return Finding("balance", "attention", f"{text}; {mend}.", (most, least))
+
+
+def _split_balance(dataset: Dataset, positions: Positions, labels: Array) -> Finding | None:
+    """The class whose share differs most between two splits."""
+    split = dataset.split[positions]
+    present = [code for code in range(len(SPLITS)) if (split == code).any()]
+    counts = np.array([class_counts(labels[split == code], len(dataset.classes)) for code in present])
+    totals = counts.sum(axis=1)
+    if len(present) < 2 or not totals.all():
+        return None
+    shares = counts / totals[:, None]
+    k = int(np.ptp(shares, axis=0).argmax())
+    high, low = int(shares[:, k].argmax()), int(shares[:, k].argmin())
+    names = [SPLITS[code] for code in present]
+    gap = shares[high, k] - shares[low, k]
+    if gap < 0.001:
+        return Finding("splits", "note", f"The classes have the same shares in {_listed(names)}.")
+    text = (
+        f"{dataset.classes[k]} is {_share(shares[high, k])} of {names[high]}"
+        f" but {_share(shares[low, k])} of {names[low]}, the largest difference between splits."
+    )
+    return Finding("splits", "attention" if gap > 0.02 else "note", text, (k,))
+
+
+def _alike(dataset: Dataset, portraits: Portraits) -> Finding | None:
+    """The pair of classes whose images are most often each other's nearest neighbours: a hypothesis."""
+    drawn = portraits.nearest.sum(axis=1)
+    if (drawn > 0).sum() < 2:
+        return None
+    shares = portraits.nearest / np.maximum(drawn, 1)[:, None]
+    both = np.triu(shares + shares.T, 1)
+    a, b = (int(k) for k in np.unravel_index(both.argmax(), both.shape))
+    if both[a, b] < 0.02:
+        text = "The nearest other image is nearly always of the same class: the classes lie well apart."
+        return Finding("alike", "note", text)
+    correlation = np.corrcoef(portraits.mean[a].ravel(), portraits.mean[b].ravel())[0, 1]
+    if shares[b, a] > shares[a, b]:
+        a, b = b, a
+    one, other = dataset.classes[a], dataset.classes[b]
+    text = (
+        f"{one} and {other} will be the hardest to tell apart: for {_share(shares[a, b])} of {one}"
+        f" the nearest other image is a {other}, for {_share(shares[b, a])} the other way round"
+        f" (of {drawn.sum():,} images); their mean images correlate at {correlation:.2f}."
+    )
+    return Finding("alike", "note", text, (a, b))
+
+
+def _intensity(mean: Array) -> Finding | None:
+    finite = mean[np.isfinite(mean)]
+    if len(finite) < 3:
+        return None
+    skew = skewness(finite)
+    tail = "darker" if skew < 0 else "brighter"
+    because = f": a few images are much {tail} than most" if abs(skew) >= 0.5 else ""
+    text = (
+        f"Mean intensity is {skew_in_words(skew)} (skewness {skew:+.2f}; median {np.median(finite):.0f},"
+        f" mean {finite.mean():.0f} of 255){because}."
+    )
+    return Finding("intensity", "note", text)
+
+
+def _contrast(deviation: Array) -> Finding | None:
+    finite = deviation[np.isfinite(deviation)]
+    if len(finite) < 3:
+        return None
+    skew = skewness(finite)
+    text = (
+        f"Contrast, the standard deviation within an image, is {skew_in_words(skew)}"
+        f" (skewness {skew:+.2f}; half of the images lie between {np.percentile(finite, 25):.0f}"
+        f" and {np.percentile(finite, 75):.0f})."
+    )
+    return Finding("contrast", "note", text)
+
+
+def _brightness_of_classes(
+    dataset: Dataset, positions: Positions, labels: Array, statistics: ImageStatistics
+) -> Finding | None:
+    """The brightest and darkest class, and whether brightness alone could tell them apart."""
+    if labels.ndim > 1:
+        return None
+    mean, chosen = statistics.mean[positions], labels[positions]
+    usable = np.isfinite(mean) & (chosen >= 0)
+    counts = np.bincount(chosen[usable], minlength=len(dataset.classes))
+    if (counts > 0).sum() < 2:
+        return None
+    averages = np.bincount(chosen[usable], mean[usable], len(counts)) / np.maximum(counts, 1)
+    averages[counts == 0] = np.nan
+    high, low = int(np.nanargmax(averages)), int(np.nanargmin(averages))
+    between = np.nansum(counts * (averages - mean[usable].mean()) ** 2) / counts.sum()
+    explained = between / max(float(mean[usable].var()), 1e-9)
+    text = (
+        f"{dataset.classes[high]} is the brightest class (mean intensity {averages[high]:.0f}),"
+        f" {dataset.classes[low]} the darkest ({averages[low]:.0f});"
+        f" the class explains {_share(explained)} of the variance in brightness."
+    )
+    return Finding("brightness", "note", text, (high, low))
+
+
+def _duplicates(duplicates: Duplicates) -> Finding | None:
+    if not duplicates.n_copies:
+        return Finding("duplicates", "note", "No two images are pixel-identical.")
+    several = duplicates.n_copies > 1
+    text = (
+        f"{duplicates.n_copies:,} image{'s are exact copies' if several else ' is an exact copy'} of another"
+    )
+    bad = []
+    if duplicates.n_across_splits:
+        bad.append(f"{_groups(duplicates.n_across_splits)} across splits, which flatters the test result")
+    if duplicates.n_conflicts:
+        bad.append(f"{_groups(duplicates.n_conflicts)} with different labels, of which at most one is right")
+    text += f": {' and '.join(bad)}." if bad else ", all within one split and with the same label."
+    shown = tuple(position for group in duplicates.groups for position in group)
+    return Finding("duplicates", "attention" if bad else "note", text, positions=shown)
+
+
+def _missing(labels: Array) -> Finding | None:
+    n_unknown = unknown(labels)
+    if not n_unknown:
+        return Finding("missing", "note", "Every image is labelled; nothing is missing.")
+    share = _share(n_unknown / labels.size)
+    if labels.ndim == 1:
+        text = f"{n_unknown:,} of {len(labels):,} images ({share}) are unlabelled."
+    else:
+        rows = int(np.isnan(labels).any(axis=1).sum())
+        text = (
+            f"{n_unknown:,} of {labels.size:,} labels ({share}) are unknown,"
+            f" in {rows:,} of {len(labels):,} images; they count as unknown, not as no."
+        )
+    return Finding("missing", "attention", text)
+
+
+def _sizes(dataset: Dataset, positions: Positions) -> Finding | None:
+    sizes = dataset.images.sizes[positions]
+    low, high = sizes.min(axis=0), sizes.max(axis=0)
+    if (low == high).all():
+        shape = dataset.images.uniform
+        colour = "" if shape is None else ", grey" if shape[2] == 1 else ", in colour"
+        text = f"All {len(sizes):,} images are {low[1]} × {low[0]} pixels{colour}."
+        return Finding("sizes", "note", text)
+    shapes, counts = np.unique(sizes, axis=0, return_counts=True)
+    common = shapes[counts.argmax()]
+    text = (
+        f"There are {len(shapes):,} image sizes, from {low[1]} × {low[0]} to {high[1]} × {high[0]} pixels;"
+        f" {common[1]} × {common[0]} is the most frequent ({_share(counts.max() / len(sizes))})."
+    )
+    return Finding("sizes", "note", text)
+
+
+def _blank(statistics: ImageStatistics, positions: Positions) -> Finding | None:
+    blank = positions[statistics.deviation[positions] < BLANK_DEVIATION]
+    if not len(blank):
+        return None
+    text = f"{len(blank):,} image{'s are' if len(blank) > 1 else ' is'} one flat tone, with nothing to see."
+    return Finding("blank", "attention", text, positions=tuple(blank.tolist()))
+
+
+def _unreadable(statistics: ImageStatistics, positions: Positions) -> Finding | None:
+    bad = positions[np.isnan(statistics.mean[positions])]
+    if not len(bad):
+        return None
+    files = "image file" if len(bad) == 1 else "image files"
+    text = f"{len(bad):,} {files} cannot be decoded and will be missing in training."
+    return Finding("unreadable", "attention", text, positions=tuple(bad.tolist()))
+
+
+def _share(share: float) -> str:
+    """0.0945 -> "9.4 %"; shares below one per mille keep two digits, so that they do not read as none."""
+    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else f"{100 * share:.2g} %"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f} times" if ratio < 2 else f"{ratio:.1f} times"
+
+
+def _groups(n: int) -> str:
+    return f"{n:,} group{'s' if n > 1 else ''}"
+
+
+def _listed(names: list[str]) -> str:
+    """["a", "b", "c"] -> "a, b and c"; more than five are counted."""
+    if len(names) > 5:
+        return f"{', '.join(names[:4])} and {len(names) - 4} more classes"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -1,0 +1,164 @@
+"""What the classes look like: mean and deviation images, typical and atypical examples, look-alikes.
+
+All distances are Euclidean, between the pixels of small images (core.data.statistics) and a class's mean
+image: typical is near it, atypical far from it. That needs no model, so it can be asked before the first run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.cache import cached_arrays
+from core.data.statistics import ImageStatistics
+from core.workspace import Workspace
+
+EXAMPLES = 12
+ORDERS = ("first", "random", "typical", "atypical")
+SAMPLE = 3000
+_CHUNK = 1024
+
+Array = NDArray[Any]
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Portraits:
+    """Each of K classes, drawn from the chosen items. Rows of an empty class are 0, or -1 in examples.
+
+    Attributes:
+        n: (K,) int64, items of each class.
+        mean: (K, h, w, C) float32, its mean image, 0 to 255.
+        deviation: (K, h, w, C) float32, the standard deviation of each pixel within the class.
+        examples: For each of ORDERS, (K, 12) int64 positions in the data set, padded with -1: the first ones,
+            a seeded draw, the most typical first, the most atypical first.
+        nearest: (K, K) int64, of a seeded draw of at most 3,000 items: rows the item's class, columns the
+            class of the nearest other image. What this confuses, a model usually confuses too. Zeros for
+            multi-label data, where one item may belong to several.
+    """
+
+    n: Array
+    mean: Array
+    deviation: Array
+    examples: dict[str, Positions]
+    nearest: Array
+
+
+def portraits(
+    workspace: Workspace,
+    statistics: ImageStatistics,
+    positions: Positions,
+    labels: Array,
+    n_classes: int,
+    key: dict[str, object],
+) -> Portraits:
+    """Portraits of the classes, from the cache or computed and kept there.
+
+    Args:
+        workspace: Whose cache to use.
+        statistics: The data set's image statistics.
+        positions: (n,) the chosen items, ascending; unreadable ones are left out.
+        labels: (N,) int64 or (N, K) float32, the labels of the whole set in the version to draw.
+        n_classes: K.
+        key: What positions and labels depend on: fingerprint, label version, filters.
+    """
+    kept = cached_arrays(
+        workspace,
+        "class-portraits-1",
+        key,
+        lambda: _compute(statistics, positions[np.isfinite(statistics.mean[positions])], labels, n_classes),
+    )
+    examples = {order: kept[order] for order in ORDERS}
+    return Portraits(kept["n"], kept["mean"], kept["deviation"], examples, kept["nearest"])
+
+
+def members(labels: Array, positions: Positions, k: int) -> Positions:
+    """The items among ``positions`` that class ``k`` is given to."""
+    chosen = labels[positions]
+    belongs = (chosen == k) if chosen.ndim == 1 else (chosen[:, k] == 1)
+    return np.asarray(positions[belongs], np.int64)
+
+
+def _compute(
+    statistics: ImageStatistics, positions: Positions, labels: Array, n_classes: int
+) -> dict[str, Array]:
+    small = statistics.small
+    n, mean, deviation = _moments(small, positions, labels, n_classes)
+    examples = {order: np.full((n_classes, EXAMPLES), -1, np.int64) for order in ORDERS}
+    rng = np.random.default_rng(0)
+    for k in range(n_classes):
+        of_class = members(labels, positions, k)
+        distance = _distances(small, of_class, mean[k])
+        by_distance = of_class[np.argsort(distance, kind="stable")]
+        drawn = np.sort(rng.choice(of_class, min(EXAMPLES, len(of_class)), replace=False))
+        chosen = (of_class[:EXAMPLES], drawn, by_distance[:EXAMPLES], by_distance[::-1][:EXAMPLES])
+        for order, found in zip(ORDERS, chosen, strict=True):
+            examples[order][k, : len(found)] = found
+    shape = (n_classes, *small.shape[1:])
+    return {
+        "n": n,
+        "mean": mean.reshape(shape),
+        "deviation": deviation.reshape(shape),
+        "nearest": _nearest(small, positions, labels, n_classes),
+        **examples,
+    }
+
+
+def _chunks(small: NDArray[np.uint8], positions: Positions) -> Iterator[tuple[Positions, Array]]:
+    """Positions and their pixels as (n, P) float32, a chunk at a time."""
+    for start in range(0, len(positions), _CHUNK):
+        rows = positions[start : start + _CHUNK]
+        contiguous = rows[-1] - rows[0] + 1 == len(rows)
+        pixels = small[rows[0] : rows[-1] + 1] if contiguous else small[rows]
+        yield rows, np.asarray(pixels, np.float32).reshape(len(rows), -1)
+
+
+def _moments(
+    small: NDArray[np.uint8], positions: Positions, labels: Array, n_classes: int
+) -> tuple[Array, Array, Array]:
+    """Count, mean (K, P) and standard deviation (K, P) of each class's pixels."""
+    n_pixels = int(np.prod(small.shape[1:]))
+    n = np.zeros(n_classes)
+    total, square = np.zeros((n_classes, n_pixels)), np.zeros((n_classes, n_pixels))
+    for rows, pixels in _chunks(small, positions):
+        chosen = labels[rows]
+        hot = (chosen[:, None] == np.arange(n_classes)) if chosen.ndim == 1 else chosen == 1
+        weights = hot.astype(np.float32)
+        n += weights.sum(axis=0)
+        total += weights.T @ pixels
+        square += weights.T @ (pixels * pixels)
+    at_least_one = np.maximum(n, 1)[:, None]
+    mean = total / at_least_one
+    deviation = np.sqrt(np.maximum(square / at_least_one - mean**2, 0))
+    return n.astype(np.int64), mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def _distances(small: NDArray[np.uint8], positions: Positions, mean: Array) -> Array:
+    """(n,) Euclidean distance of each item's pixels to ``mean`` (P,)."""
+    parts = [np.zeros(0, np.float32)]
+    for _, pixels in _chunks(small, positions):
+        pixels -= mean
+        parts.append(np.sqrt(np.einsum("ij,ij->i", pixels, pixels)))
+    return np.concatenate(parts)
+
+
+def _nearest(small: NDArray[np.uint8], positions: Positions, labels: Array, n_classes: int) -> Array:
+    """(K, K) how often the nearest other image of an item of the row's class is of the column's."""
+    counts = np.zeros(n_classes * n_classes, np.int64)
+    labelled = positions[labels[positions] >= 0] if labels.ndim == 1 else positions[:0]
+    if len(labelled) > 1:
+        drawn = np.random.default_rng(0).choice(labelled, min(SAMPLE, len(labelled)), replace=False)
+        pixels = np.asarray(small[np.sort(drawn)], np.float32).reshape(len(drawn), -1)
+        of_class = labels[np.sort(drawn)]
+        halves = np.einsum("ij,ij->i", pixels, pixels) / 2
+        for start in range(0, len(pixels), _CHUNK):
+            closeness = pixels[start : start + _CHUNK] @ pixels.T - halves
+            rows = np.arange(len(closeness))
+            closeness[rows, start + rows] = -np.inf  # an image is no neighbour of itself
+            pairs = of_class[start + rows] * n_classes + of_class[closeness.argmax(axis=1)]
+            counts += np.bincount(pairs, minlength=len(counts))
+    return counts.reshape(n_classes, n_classes)

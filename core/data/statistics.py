@@ -1,0 +1,167 @@
+"""Statistics of images: one pass over the pixels for the numbers of each image, reductions for all else.
+
+The pass reads in chunks, so memory does not grow with the set, and keeps a few numbers an image in the cache,
+keyed by the data set's fingerprint. A filter then only chooses rows. Intensity is the grey value, 0 to 255;
+colour counts as its ITU-R 601 luma.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from core.cache import cache_path, cached_arrays
+from core.data.dataset import Dataset
+from core.data.images import ArrayImages, as_channels, resize
+from core.errors import DamagedFile
+from core.files import read_array, storage_failed
+from core.workspace import Workspace
+
+BINS = 32
+SMALL_SIDE = 32
+_KIND = "image-statistics-1"
+_CHUNK_PIXELS = 1 << 18  # a chunk and its counters stay in the processor's cache
+
+Array = NDArray[Any]
+Positions = NDArray[np.int64]
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageStatistics:
+    """Numbers of N images, rows as in the data set; NaN where an image cannot be decoded.
+
+    Attributes:
+        mean: (N,) float32, mean intensity, 0 to 255.
+        deviation: (N,) float32, standard deviation of intensity within the image.
+        histogram: (N, 32) float16, share of its pixels in each of 32 equal intensity bins.
+        small: (N, h, w, C) uint8: the images themselves where they are of one size and at most 32 pixels a
+            side, else each scaled to fit that. A memory map.
+    """
+
+    mean: Array
+    deviation: Array
+    histogram: Array
+    small: NDArray[np.uint8]
+
+    @property
+    def unreadable(self) -> Positions:
+        """Positions of the images that cannot be decoded."""
+        return np.flatnonzero(np.isnan(self.mean))
+
+
+def image_statistics(
+    workspace: Workspace, dataset: Dataset, on_progress: Progress = lambda share: None
+) -> ImageStatistics:
+    """The statistics of every image, from the cache or computed and kept there.
+
+    Args:
+        workspace: Whose cache to use.
+        dataset: The data set.
+        on_progress: Called with the share done, 0 to 1, while it computes.
+    """
+    key = {"fingerprint": dataset.fingerprint}
+    shape = _small_shape(dataset)
+    if isinstance(dataset.images, ArrayImages) and dataset.images.uniform == shape:
+        small = dataset.images.pixels
+        kept = cached_arrays(workspace, _KIND, key, lambda: _describe_array(small, on_progress))
+    else:
+        path = cache_path(workspace, "small-images-1", key, ".npy")
+        if not path.exists():  # the two entries are made together, so they are missed together
+            cache_path(workspace, _KIND, key).unlink(missing_ok=True)
+        kept = cached_arrays(workspace, _KIND, key, lambda: _describe_each(dataset, shape, path, on_progress))
+        small = read_array(path)
+    return ImageStatistics(kept["mean"], kept["deviation"], kept["histogram"], small)
+
+
+def _small_shape(dataset: Dataset) -> tuple[int, int, int]:
+    """Height, width and channels of the small images: the set's typical shape, at most 32 a side."""
+    if dataset.images.uniform is not None:
+        height, width, channels = dataset.images.uniform
+    else:
+        height, width = (int(side) for side in np.median(dataset.images.sizes, axis=0))
+        channels = 3
+    scale = min(1.0, SMALL_SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale)), channels
+
+
+def _describe_array(pixels: Array, on_progress: Progress) -> dict[str, Array]:
+    """Statistics of an array of images (N, H, W, C)."""
+    step = max(1, _CHUNK_PIXELS // int(np.prod(pixels.shape[1:3])))
+    parts = [_describe(np.zeros((0, 1), np.uint8))]
+    for start in range(0, len(pixels), step):
+        grey = as_channels(np.asarray(pixels[start : start + step]), 1)
+        parts.append(_describe(grey.reshape(len(grey), -1)))
+        if start // step % 32 == 0:
+            on_progress(start / len(pixels))
+    return _joined(parts)
+
+
+def _describe_each(
+    dataset: Dataset, shape: tuple[int, int, int], path: Path, on_progress: Progress
+) -> dict[str, Array]:
+    """Statistics of images at their own, varying sizes; each is decoded once, and kept small in ``path``."""
+    parts = [_describe(np.zeros((0, 1), np.uint8))]
+    with atomic_memmap(path, (len(dataset), *shape)) as small:
+        for position in range(len(dataset)):
+            try:
+                image = dataset.images.read(position)
+            except DamagedFile:
+                parts.append(_describe(np.zeros((1, 0), np.uint8)))
+                continue
+            parts.append(_describe(as_channels(image, 1).reshape(1, -1)))
+            small[position] = as_channels(resize(image, *shape[:2]), shape[2])
+            if position % 64 == 0:
+                on_progress(position / len(dataset))
+    return _joined(parts)
+
+
+@contextlib.contextmanager
+def atomic_memmap(path: Path, shape: tuple[int, ...]) -> Iterator[NDArray[np.uint8]]:
+    """A uint8 .npy file of ``shape`` to fill, which takes its name when the block ends well.
+
+    Raises StorageFailed where the disk does not hold it.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        array = open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        yield array
+        array.flush()
+        os.replace(temporary, path)
+    except OSError as error:
+        raise storage_failed(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _describe(grey: NDArray[np.uint8]) -> dict[str, Array]:
+    """Mean, deviation and histogram of each row of (n, P) pixels; NaN for rows of no pixels."""
+    n, n_pixels = grey.shape
+    if n_pixels == 0:
+        nothing = np.full(n, np.nan, np.float32)
+        return {"mean": nothing, "deviation": nothing, "histogram": np.zeros((n, BINS), np.float16)}
+    values = grey.astype(np.float32)
+    mean = values.mean(axis=1, dtype=np.float64)
+    square = np.einsum("ij,ij->i", values, values, dtype=np.float64) / n_pixels
+    bins = (grey >> 3).astype(np.intp) + np.arange(n)[:, None] * BINS
+    counts = np.bincount(bins.ravel(), minlength=n * BINS).reshape(n, BINS)
+    return {
+        "mean": mean.astype(np.float32),
+        "deviation": np.sqrt(np.maximum(square - mean**2, 0)).astype(np.float32),
+        "histogram": (counts / n_pixels).astype(np.float16),
+    }
+
+
+def _joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
