@@ -3,6 +3,7 @@
 Every event has ``type`` and ``at`` (Unix seconds). The types, with their other fields:
 
 ===========  ============================================================================================
+launched     (no fields): a worker process was asked for
 started      device, precision, threads, n_train, n_val, n_test, parameters, epochs,
              resumed_from (epoch or null)
 progress     epoch (0-based, under way), step, n_steps (of the epoch), share (0 to 1, whole run),

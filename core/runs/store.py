@@ -1,0 +1,446 @@
+"""Run folders: made, listed, looked at, renamed, deleted.
+
+A run is a folder ``<workspace>/runs/<id>`` that can be copied, mailed and deleted::
+
+    run.json                 name, kind, data set, fingerprint, label version, parent, notes
+    recipe.toml              the recipe (training runs)
+    events.jsonl             what happened, append-only (core.runs.events)
+    checkpoint.safetensors   where to go on from
+    model.safetensors, predictions.parquet, features.npy, metrics.json, report.txt   the results
+    worker.log               what the worker printed
+    lock, stop               held by the worker while it lives; there while it is asked to stop
+
+Its state is a fold over the events and the lock: a process id would lie, because a finished child that
+nobody waited for looks alive; a lock that the worker holds does not.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core.data.dataset import Dataset
+from core.errors import Busy, DamagedFile, NameTaken, NotFound
+from core.files import Json, read_json, storage_failed, write_bytes, write_json
+from core.runs.events import TERMINAL, Event, EventLog
+from core.runs.recipe import PRESETS, Recipe, load_recipe
+from core.workspace import Workspace, check_name
+
+STARTING_SECONDS = 60.0
+"""How long a run that no worker holds counts as starting: imports can take long on a busy machine."""
+
+
+class RunState(StrEnum):
+    """What a run is doing. The last four can be resumed or deleted."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    LOST = "lost"
+    """The worker ended without a word: killed, or the machine went down."""
+
+    @property
+    def active(self) -> bool:
+        """Whether a worker has it or is about to."""
+        return self in {RunState.STARTING, RunState.RUNNING}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What run.json says: a snapshot. ``status`` tells what the run is doing.
+
+    Attributes:
+        id: Name of its folder; begins with the time it was made, so ids sort by age.
+        name: What people call it; unique in the workspace.
+        kind: "train", "import", ...: which job the worker does.
+        dataset: Name of its data set.
+        fingerprint: Of that data set when the run was made.
+        label_version: The label version it uses.
+        parent: Id of the run that this one repeats on other labels, or None.
+        job: What the worker needs to know beyond the recipe.
+    """
+
+    id: str
+    name: str
+    kind: str
+    folder: Path
+    dataset: str
+    fingerprint: str
+    label_version: int
+    parent: str | None
+    created: float
+    notes: str
+    job: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def recipe_file(self) -> Path:
+        """recipe.toml."""
+        return self.folder / "recipe.toml"
+
+    @property
+    def events_file(self) -> Path:
+        """events.jsonl."""
+        return self.folder / "events.jsonl"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """checkpoint.safetensors: where a resumed worker goes on from."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def model_file(self) -> Path:
+        """model.safetensors: the weights that were kept."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def predictions_file(self) -> Path:
+        """predictions.parquet (core.evaluation.predictions)."""
+        return self.folder / "predictions.parquet"
+
+    @property
+    def features_file(self) -> Path:
+        """features.npy: float16 (N, D), rows as in the predictions."""
+        return self.folder / "features.npy"
+
+    @property
+    def metrics_file(self) -> Path:
+        """metrics.json."""
+        return self.folder / "metrics.json"
+
+    @property
+    def report_file(self) -> Path:
+        """report.txt: summary, metrics and confusion matrices for people."""
+        return self.folder / "report.txt"
+
+    @property
+    def log_file(self) -> Path:
+        """worker.log: what the worker printed."""
+        return self.folder / "worker.log"
+
+    @property
+    def lock_file(self) -> Path:
+        """lock: held by the worker while it lives."""
+        return self.folder / "lock"
+
+    @property
+    def stop_file(self) -> Path:
+        """stop: there while the worker is asked to end."""
+        return self.folder / "stop"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, read from the folder. Raises BadInput when it is damaged."""
+        return load_recipe(self.recipe_file)
+
+    @property
+    def events(self) -> EventLog:
+        """The log of what happened."""
+        return EventLog(self.events_file)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """What a run's events add up to.
+
+    Attributes:
+        share: Done, 0 to 1.
+        seconds_left: As the worker last estimated; None when not known or nothing runs.
+        epochs: The epoch events, by epoch; an epoch repeated after a resume counts once.
+        progress: The last progress event after the last epoch, if any.
+        summary: The fields of the finished event.
+        error: One sentence on what ended a failed or lost run, else "".
+        notes: The texts of the note events.
+    """
+
+    state: RunState
+    share: float
+    seconds_left: float | None
+    epochs: tuple[Event, ...]
+    progress: Event | None
+    started: Event | None
+    summary: Event
+    error: str
+    notes: tuple[str, ...]
+
+
+def create_run(
+    workspace: Workspace,
+    dataset: Dataset | None,
+    recipe: Recipe | None,
+    *,
+    name: str | None = None,
+    label_version: int = 0,
+    parent: str | None = None,
+    kind: str = "train",
+    job: Json | None = None,
+) -> Run:
+    """Make the folder of a new run. ``core.runs.launch.start`` sets it going.
+
+    Raises:
+        NameTaken: There is a run of that name.
+        StorageFailed: The disk is full or read-only.
+    """
+    taken = {run.name for run in list_runs(workspace, kind=None)}
+    if name is None:
+        name = _free_name(_stem(recipe, kind), taken)
+    elif check_name(name, "run") in taken:
+        raise NameTaken(f"There is a run {name!r} already.", "Choose another name, or delete that run.")
+    now = time.time()
+    id_ = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}"
+    run = Run(
+        id=id_,
+        name=name,
+        kind=kind,
+        folder=workspace.runs / id_,
+        dataset=dataset.name if dataset else "",
+        fingerprint=dataset.fingerprint if dataset else "",
+        label_version=label_version,
+        parent=parent,
+        created=now,
+        notes="",
+        job=dict(job or {}),
+    )
+    if recipe is not None:
+        write_bytes(run.recipe_file, recipe.to_toml().encode())
+    _write(run)  # last: a folder without run.json is no run
+    return run
+
+
+def _stem(recipe: Recipe | None, kind: str) -> str:
+    """What a run without a name is called after: its preset or its model, or its kind."""
+    if recipe is None:
+        return kind
+    return next((preset for preset, known in PRESETS.items() if known == recipe), recipe.model)
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    number = 1
+    while f"{stem}-{number}" in taken:
+        number += 1
+    return f"{stem}-{number}"
+
+
+def _write(run: Run) -> None:
+    about = {
+        name: getattr(run, name)
+        for name in (
+            "name",
+            "kind",
+            "dataset",
+            "fingerprint",
+            "label_version",
+            "parent",
+            "created",
+            "notes",
+            "job",
+        )
+    }
+    write_json(run.folder / "run.json", about)
+
+
+def load_run(folder: Path) -> Run:
+    """The run kept in ``folder``. Raises DamagedFile."""
+    about = read_json(folder / "run.json")
+    try:
+        return Run(
+            id=folder.name,
+            name=str(about["name"]),
+            kind=str(about["kind"]),
+            folder=folder,
+            dataset=str(about["dataset"]),
+            fingerprint=str(about["fingerprint"]),
+            label_version=int(about["label_version"]),
+            parent=about["parent"],
+            created=float(about["created"]),
+            notes=str(about["notes"]),
+            job=dict(about.get("job", {})),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFile(
+            f"{folder / 'run.json'} lacks or garbles {error}.",
+            "Restore it from a copy, or delete its folder.",
+        ) from error
+
+
+@lru_cache(maxsize=16_384)
+def _load_run_once(folder: Path, written_ns: int) -> Run:
+    return load_run(folder)
+
+
+def list_runs(workspace: Workspace, *, dataset: str | None = None, kind: str | None = "train") -> list[Run]:
+    """All runs, newest first; damaged folders are left out (``damaged_runs`` lists them).
+
+    Args:
+        dataset: Only those of this data set.
+        kind: Only those of this kind; None for all.
+    """
+    runs = []
+    for manifest in workspace.runs.glob("*/run.json"):
+        try:
+            run = _load_run_once(manifest.parent, manifest.stat().st_mtime_ns)
+        except (DamagedFile, OSError):
+            continue
+        if (dataset is None or run.dataset == dataset) and (kind is None or run.kind == kind):
+            runs.append(run)
+    return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def damaged_runs(workspace: Workspace) -> list[tuple[Path, str]]:
+    """(folder, reason) of run folders that cannot be read."""
+    found = []
+    for manifest in sorted(workspace.runs.glob("*/run.json")):
+        try:
+            load_run(manifest.parent)
+        except DamagedFile as error:
+            found.append((manifest.parent, str(error)))
+    return found
+
+
+def find_run(workspace: Workspace, name_or_id: str) -> Run:
+    """A run by name or id. Raises NotFound, naming the newest ones."""
+    runs = list_runs(workspace, kind=None)
+    for run in runs:
+        if name_or_id in (run.name, run.id):
+            return run
+    known = ", ".join(run.name for run in runs[:5] if run.kind == "train") or "none yet"
+    raise NotFound(f"There is no run {name_or_id!r}.", f"The newest are: {known}.")
+
+
+def rename_run(workspace: Workspace, run: Run, name: str) -> Run:
+    """Give a run another name. Raises BadInput or NameTaken."""
+    check_name(name, "run")
+    if any(other.name == name and other.id != run.id for other in list_runs(workspace, kind=None)):
+        raise NameTaken(f"There is a run {name!r} already.", "Choose another name.")
+    renamed = replace(run, name=name)
+    _write(renamed)
+    return renamed
+
+
+def set_notes(run: Run, notes: str) -> Run:
+    """Keep a person's notes on a run."""
+    noted = replace(run, notes=notes)
+    _write(noted)
+    return noted
+
+
+def delete_run(run: Run) -> None:
+    """Delete a run and all in its folder. Raises Busy while a worker has it."""
+    if status(run).state.active:
+        raise Busy(f"Run {run.name!r} is still going.", "Stop it first.")
+    try:
+        (run.folder / "run.json").unlink(missing_ok=True)  # first: from here on it is no run any more
+        shutil.rmtree(run.folder)
+    except OSError as error:
+        raise storage_failed(run.folder, error) from error
+
+
+def is_held(run: Run) -> bool:
+    """Whether a living worker holds the run's lock."""
+    if not run.lock_file.exists():
+        return False
+    lock = FileLock(run.lock_file, is_singleton=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
+def status(run: Run) -> RunStatus:
+    """What the run is doing, from its events and its lock."""
+    events = _read_on(run)
+    state = _state(run, events)
+    epochs: dict[int, Event] = {}
+    started = progress = None
+    summary: Event = {}
+    for event in events:
+        match event["type"]:
+            case "started":
+                started, progress = event, None
+            case "epoch":
+                epochs[int(event["epoch"])] = event
+                progress = None
+            case "progress":
+                progress = event
+            case "finished":
+                summary = event
+    latest = next((e for e in reversed(events) if e["type"] in ("progress", "epoch")), {})
+    share = 1.0 if state is RunState.FINISHED else float(latest.get("share", 0.0))
+    return RunStatus(
+        state=state,
+        share=share,
+        seconds_left=latest.get("seconds_left") if state is RunState.RUNNING else None,
+        epochs=tuple(epochs[number] for number in sorted(epochs)),
+        progress=progress if state.active else None,
+        started=started,
+        summary=summary if state is RunState.FINISHED else {},
+        error=_error(run, state, events),
+        notes=tuple(str(event.get("text", "")) for event in events if event["type"] == "note"),
+    )
+
+
+_WATCHED: dict[Path, tuple[int, list[Event]]] = {}
+
+
+def _read_on(run: Run) -> list[Event]:
+    """All events, reading only what was added since the last call in this process."""
+    offset, events = _WATCHED.get(run.events_file, (0, []))
+    try:
+        if run.events_file.stat().st_size < offset:
+            offset, events = 0, []
+    except OSError:
+        return []
+    added, offset = run.events.read(offset)
+    if added:
+        events = [*events, *added]
+    while len(_WATCHED) > 2_048:
+        _WATCHED.pop(next(iter(_WATCHED)))
+    _WATCHED[run.events_file] = (offset, events)
+    return events
+
+
+def _state(run: Run, events: list[Event]) -> RunState:
+    """A worker's lock first, then the last word of the log, then the launch's age."""
+    if is_held(run):
+        return RunState.RUNNING
+    last = next((e for e in reversed(events) if e["type"] in TERMINAL | {"started", "launched"}), None)
+    if last is not None and last["type"] in TERMINAL:
+        return RunState(str(last["type"]))
+    if last is not None and last["type"] == "started":
+        return RunState.LOST
+    launched = float(last["at"]) if last is not None else run.created
+    return RunState.STARTING if abs(time.time() - launched) < STARTING_SECONDS else RunState.LOST
+
+
+def _error(run: Run, state: RunState, events: list[Event]) -> str:
+    if state is RunState.FAILED:
+        failed = next(event for event in reversed(events) if event["type"] == "failed")
+        return str(failed.get("error", ""))
+    if state is RunState.LOST:
+        return (
+            f"The worker ended without a word{_last_log_line(run)} Resume goes on from the last checkpoint."
+        )
+    return ""
+
+
+def _last_log_line(run: Run) -> str:
+    try:
+        text = run.log_file.read_bytes()[-4_000:].decode(errors="replace")
+    except OSError:
+        return "."
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"; its last line was: {re.sub(r'[^ -~]', ' ', lines[-1])[:300]}." if lines else "."
