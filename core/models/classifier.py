@@ -29,7 +29,7 @@ class Classifier(nn.Module):
 
     @property
     def cam_layer(self) -> nn.Module:
-        """For Grad-CAM: the last layer whose output (n, channels, h, w) still has places worth telling apart."""
+        """For Grad-CAM: the last layer whose output (n, channels, h, w) still tells places apart."""
         return self.body.get_submodule(self._cam_layer)
 
     def features(self, images: Tensor) -> Tensor:

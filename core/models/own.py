@@ -67,7 +67,7 @@ def conv_block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
 def small_resnet(
     n_classes: int, channels: int, image_size: tuple[int, int], width: int, dropout: float
 ) -> Classifier:
-    """Three residual blocks between convolutions and pools, after David Page's "How to train your ResNet" (2018).
+    """Residual blocks between convolutions and pools, after David Page's "How to train your ResNet" (2018).
 
     Images above 64 pixels a side enter at half, above 128 at a quarter of their resolution.
     """

@@ -63,7 +63,7 @@ def published_weights(name: str) -> State:
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise Offline(
             f"The weights of {name} ({repository}) could not be fetched: {type(error).__name__}.",
-            "Connect once, or fetch that repository's model.safetensors elsewhere and give it as weights_file.",
+            "Connect once, or fetch its model.safetensors elsewhere and give that as weights_file.",
         ) from error
     return read_weights(Path(path))
 

@@ -1,0 +1,80 @@
+"""A run's state as one safetensors file: tensors, and counters as JSON in its header. Nothing is pickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.errors import DamagedFile
+from core.files import write_bytes
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run needs to go on.
+
+    Attributes:
+        tensors: By group ("model", "optimizer", "average", "best") and name.
+        state: Counters and what else JSON can hold; floats survive exactly.
+        identity: A hash of all that the run was made from; a run goes on only from its own checkpoint.
+    """
+
+    tensors: dict[str, dict[str, Tensor]]
+    state: dict[str, Any]
+    identity: str
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write it atomically: a reader finds the old checkpoint or the new. Raises StorageFailed."""
+    from safetensors.torch import save
+
+    flat = {
+        f"{group}/{name}": tensor.detach().cpu().contiguous()
+        for group, tensors in checkpoint.tensors.items()
+        for name, tensor in tensors.items()
+    }
+    metadata = {
+        "format": str(FORMAT),
+        "identity": checkpoint.identity,
+        "state": json.dumps(checkpoint.state),
+    }
+    write_bytes(path, save(flat, metadata))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read what save_checkpoint wrote, onto the CPU.
+
+    Raises:
+        DamagedFile: The file is truncated, of another format or no checkpoint at all.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    tensors: dict[str, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: Mapping[str, str] = file.metadata() or {}
+            if metadata["format"] != str(FORMAT):
+                raise ValueError(f"format {metadata['format']!r}; this version reads {FORMAT}")
+            for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+                group, _, name = key.partition("/")
+                tensors.setdefault(group, {})[name] = file.get_tensor(key)
+            state = json.loads(metadata["state"])
+            identity = metadata["identity"]
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise DamagedFile(
+            f"{path} is no checkpoint ({error}).", "Delete it to start the run over."
+        ) from error
+    return Checkpoint(tensors, state, identity)
+
+
+def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A copy that later steps do not change."""
+    return {name: torch.clone(tensor.detach()) for name, tensor in tensors.items()}

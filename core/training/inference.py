@@ -1,0 +1,96 @@
+"""Running a trained network over many images: probabilities and features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.models import Classifier, ModelCard
+from core.training.machine import Machine
+from core.training.pixels import Normaliser, Pixels, gather
+
+BATCH = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a network says of n images.
+
+    Attributes:
+        pred_probs: (n, K) float32, rows summing to one.
+        features: (n, D) float16, the penultimate layer of the unflipped image; None when not asked for.
+    """
+
+    pred_probs: NDArray[np.float32]
+    features: NDArray[np.float16] | None
+
+
+@contextmanager
+def evaluating(model: Classifier) -> Iterator[None]:
+    """Evaluation mode without gradients; the mode is put back after."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def predict(
+    model: Classifier,
+    card: ModelCard,
+    pixels: Pixels,
+    positions: NDArray[np.int64],
+    machine: Machine,
+    *,
+    with_features: bool = False,
+    on_share: Callable[[float], None] | None = None,
+) -> Outputs:
+    """Run the network over ``pixels[positions]``, batch by batch, without augmentation.
+
+    Args:
+        model: On the machine's device.
+        card: How the pixels are normalised, and whether predictions average over the mirrored image.
+        pixels: (N, H, W, C) uint8; read only where ``positions`` say.
+        positions: (n,) which images, in the order of the result.
+        machine: Where to compute; see core.training.machine.
+        with_features: Keep the penultimate layer too.
+        on_share: Told how much is done, from 0 to 1.
+    """
+    normalise = Normaliser(card.mean, card.std, machine.device)
+    n, n_classes = len(positions), len(card.classes)
+    pred_probs = np.empty((n, n_classes), np.float32)
+    features = np.empty((n, model.n_features), np.float16) if with_features else None
+    with evaluating(model):
+        for start in range(0, n, BATCH):
+            rows = slice(start, start + BATCH)
+            images = normalise(gather(pixels, positions[rows], machine.device))
+            found, batch_probs = forward(model, images, machine, flip=card.test_time_flip)
+            pred_probs[rows] = batch_probs.cpu().numpy()
+            if features is not None:
+                features[rows] = found.clamp(-65_000, 65_000).half().cpu().numpy()
+            if on_share:
+                on_share(min(1.0, (start + BATCH) / n))
+    return Outputs(pred_probs, features)
+
+
+def forward(model: Classifier, images: Tensor, machine: Machine, *, flip: bool) -> tuple[Tensor, Tensor]:
+    """(features (n, D), probabilities (n, K)) of normalised images, both float32.
+
+    With ``flip`` the probabilities are averaged with those of the mirrored images.
+    """
+    with machine.autocast():
+        features = model.features(images)
+        scores = model.head(features)
+        mirrored = model(images.flip(3)) if flip else None
+    probs = scores.float().softmax(dim=1)
+    if mirrored is not None:
+        probs = (probs + mirrored.float().softmax(dim=1)) / 2
+    return features.float(), probs

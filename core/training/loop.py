@@ -1,0 +1,497 @@
+"""The training loop. It reports to ``on_event``, knows no run folder, and can go on from any step.
+
+Every random draw follows from (seed, epoch, step), so a checkpoint holds counters and tensors only, and on
+the CPU a run that was broken off and resumed ends with the same weights, bit for bit, as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.errors import DamagedFile, TidysetError
+from core.files import digest
+from core.models import Classifier, ModelCard, create_model, n_parameters
+from core.runs.recipe import Recipe
+from core.training.augment import augment
+from core.training.averaging import WeightAverage
+from core.training.checkpoint import Checkpoint, copied, load_checkpoint, save_checkpoint
+from core.training.inference import predict
+from core.training.machine import Machine, choose_machine
+from core.training.objective import SingleLabel
+from core.training.optimizers import (
+    make_optimizer,
+    optimizer_tensors,
+    restore_optimizer,
+    set_learning_rate,
+)
+from core.training.order import epoch_order, n_batches
+from core.training.parts import Parts
+from core.training.pixels import Normaliser, Pixels, gather, pixel_statistics
+from core.training.progress import Meter
+from core.training.schedule import Patience, learning_rate
+from core.training.scores import accuracy, macro_f1
+from core.training.seeds import Purpose, derived_seed, torch_generator
+
+OnEvent = Callable[..., None]
+CHECKPOINT_SECONDS = 60.0
+
+
+class TrainingFailed(TidysetError):
+    """Training cannot go on: the loss is no number any more, or memory ran out."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """How a training ended.
+
+    Attributes:
+        model: The kept weights (best or last, averaged where the recipe says so), on the machine's device.
+        card: How to rebuild and feed it.
+        machine: Where it was trained.
+        stopped: True when ``should_stop`` ended it; the checkpoint then allows to go on.
+        epoch: Epochs finished.
+        best_epoch: 0-based epoch whose weights are kept.
+        history: One dict an epoch, the fields of the "epoch" event.
+        parameters: Trainable numbers of the model.
+        seconds: Time spent training, over all sessions.
+    """
+
+    model: Classifier
+    card: ModelCard
+    machine: Machine
+    stopped: bool
+    epoch: int
+    best_epoch: int
+    history: list[dict[str, Any]]
+    parameters: int
+    seconds: float
+
+
+def fit(
+    pixels: Pixels,
+    labels: NDArray[np.int64],
+    parts: Parts,
+    classes: Sequence[str],
+    recipe: Recipe,
+    on_event: OnEvent = lambda _type, **_fields: None,
+    *,
+    checkpoint_file: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> FitResult:
+    """Train a network as the recipe says.
+
+    Args:
+        pixels: (N, H, W, C) uint8, an array or memory map; only the images of each batch are read.
+        labels: (N,) int64 indices into ``classes``.
+        parts: Which images are for what; decisions are made on ``parts.val``, ``parts.test`` is not touched.
+        classes: K class names.
+        recipe: All choices.
+        on_event: Called as ``on_event(type, **fields)`` with the events of core.runs.events: started,
+            progress, epoch, checkpoint, note.
+        checkpoint_file: Where to keep the state, after each epoch and every ``checkpoint_seconds`` within
+            one; if it is there already, the run goes on from it.
+        should_stop: Asked after every step.
+
+    Raises:
+        TrainingFailed: The loss became NaN, or memory ran out; says which field to change.
+        BadInput: The recipe does not fit this machine or data.
+        DamagedFile: The checkpoint belongs to another run.
+        StorageFailed: The checkpoint cannot be written.
+    """
+    with memory_errors_explained(recipe):
+        trainer = Trainer(pixels, labels, parts, tuple(classes), recipe, on_event)
+        resumed_from = trainer.restore(checkpoint_file) if checkpoint_file else None
+        trainer.announce(resumed_from)
+        finished = trainer.run(checkpoint_file, checkpoint_seconds, should_stop)
+        return trainer.result(stopped=not finished)
+
+
+@dataclass
+class Counters:
+    """Where a run stands: all of its state that is no tensor.
+
+    Attributes:
+        epoch: The epoch under way, 0-based; the number of epochs when it is over.
+        step: Steps done in that epoch.
+        done: Whether nothing is left to train.
+        seconds: Time spent training.
+        epoch_seconds: Of it, in the epoch under way.
+        best_accuracy: The highest validation accuracy so far, -1 before the first.
+        best_epoch: Its epoch.
+        history: Fields of the "epoch" events.
+        patience: For the plateau rule and early stopping.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    done: bool = False
+    seconds: float = 0.0
+    epoch_seconds: float = 0.0
+    best_accuracy: float = -1.0
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    patience: Patience = field(default_factory=Patience)
+
+
+class Trainer:
+    """A training under way: the network, its optimiser and the counters."""
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        labels: NDArray[np.int64],
+        parts: Parts,
+        classes: tuple[str, ...],
+        recipe: Recipe,
+        on_event: OnEvent,
+    ) -> None:
+        self.pixels, self.labels, self.parts, self.classes = pixels, labels, parts, classes
+        self.recipe, self.on_event = recipe, on_event
+        self.machine = choose_machine(recipe)
+        self.card = make_card(pixels, parts, classes, recipe)
+        self.normalise = Normaliser(self.card.mean, self.card.std, self.machine.device)
+        torch.manual_seed(derived_seed(recipe.seed, Purpose.WEIGHTS))
+        self.model = make_network(self.card, recipe, self.machine)
+        self.average = WeightAverage(self.model, recipe.ema_decay) if recipe.ema_decay else None
+        self.optimizer = make_optimizer(self.model, recipe)
+        self.objective = SingleLabel(recipe, labels[parts.train], len(classes), self.machine.device)
+        self.counters = Counters()
+        self.best: dict[str, Tensor] = {}
+        self.batches = n_batches(len(parts.train), recipe.batch_size)
+        self.sums = self.fresh_sums()
+
+    # What is asked of it
+
+    def announce(self, resumed_from: int | None) -> None:
+        """Say what is about to start."""
+        parts, machine = self.parts, self.machine
+        self.on_event(
+            "started",
+            device=machine.device.type,
+            precision=machine.precision,
+            threads=machine.threads,
+            n_train=len(parts.train),
+            n_val=len(parts.val),
+            n_test=len(parts.test),
+            parameters=n_parameters(self.model),
+            epochs=self.recipe.epochs,
+            resumed_from=resumed_from,
+        )
+        if len(parts.val) == 0 and resumed_from is None:
+            self.on_event("note", text="There are no validation images: the last weights are kept.")
+
+    def run(
+        self, checkpoint_file: Path | None, checkpoint_seconds: float, should_stop: Callable[[], bool]
+    ) -> bool:
+        """Train until it is done (True) or told to stop (False)."""
+        steps_done = self.counters.epoch * self.batches + self.counters.step
+        meter = Meter(self.recipe.epochs * self.batches, steps_done)
+        last_saved = time.monotonic()
+        while not self.counters.done:
+            for order in self.remaining_batches():
+                self.train_step(order)
+                self.counters.step += 1
+                if meter.after_step(len(order)):
+                    self.report_progress(meter)
+                now = time.monotonic()
+                stop = should_stop()
+                if checkpoint_file and (stop or now - last_saved > checkpoint_seconds):
+                    self.save(checkpoint_file)
+                    last_saved = now
+                if stop:
+                    return False
+            self.finish_epoch(meter)
+            if checkpoint_file:
+                self.save(checkpoint_file)
+                last_saved = time.monotonic()
+        return True
+
+    def result(self, *, stopped: bool) -> FitResult:
+        """The kept weights and how it went."""
+        model = self.average.model if self.average else self.model
+        if self.best:
+            model.load_state_dict(self.best)
+        counters = self.counters
+        return FitResult(
+            model=model.eval(),
+            card=self.card,
+            machine=self.machine,
+            stopped=stopped,
+            epoch=len(counters.history),
+            best_epoch=counters.best_epoch,
+            history=counters.history,
+            parameters=n_parameters(self.model),
+            seconds=counters.seconds,
+        )
+
+    # One epoch
+
+    def remaining_batches(self) -> Iterator[NDArray[np.int64]]:
+        """Positions of each batch of this epoch that is still to come."""
+        order = epoch_order(self.labels, self.parts.train, self.recipe, self.counters.epoch)
+        self.model.train()
+        for batch in np.array_split(order, self.batches)[self.counters.step :]:
+            yield np.sort(batch)  # the order within a batch does not matter, but the disk likes it
+
+    def train_step(self, positions: NDArray[np.int64]) -> None:
+        """One batch: gather, augment, forward, backward, update."""
+        recipe, device = self.recipe, self.machine.device
+        started = time.perf_counter()
+        counters = self.counters
+        at = (recipe.seed, counters.epoch, counters.step)
+        generator = torch_generator(device, at[0], Purpose.AUGMENTATION, *at[1:])
+        images = self.normalise(augment(gather(self.pixels, positions, device), recipe, generator))
+        labels = torch.from_numpy(self.labels[positions]).to(device, non_blocking=True)
+        torch.manual_seed(derived_seed(at[0], Purpose.DROPOUT, *at[1:]))
+        with self.machine.autocast():
+            scores = self.model(images)
+        scores = scores.float()
+        loss = self.objective.loss(scores, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if recipe.gradient_clip > 0:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
+        set_learning_rate(self.optimizer, self.rate())
+        self.optimizer.step()
+        if self.average:
+            self.average.update(counters.epoch * self.batches + counters.step)
+        self.add_to_sums(loss.detach(), scores.detach(), labels)
+        seconds = time.perf_counter() - started
+        counters.seconds += seconds
+        counters.epoch_seconds += seconds
+
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        counters = self.counters
+        step = counters.epoch * self.batches + counters.step
+        total = self.recipe.epochs * self.batches
+        return learning_rate(self.recipe, step, total, counters.patience.factor)
+
+    def fresh_sums(self) -> Tensor:
+        """Loss, right answers and images of an epoch, added up where the network is: no waiting for a GPU."""
+        return torch.zeros(3, dtype=torch.float64, device=self.machine.device)
+
+    def add_to_sums(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
+        """Add one batch."""
+        n = len(labels)
+        right = (scores.argmax(dim=1) == labels).sum()
+        self.sums += torch.stack([loss.double() * n, right.double(), torch.full_like(loss, n).double()])
+
+    def train_figures(self) -> dict[str, float]:
+        """train_loss and train_accuracy of the epoch so far. Raises TrainingFailed when the loss is NaN."""
+        loss, right, n = self.sums.tolist()
+        if not math.isfinite(loss):
+            raise TrainingFailed(
+                f"The loss became NaN in epoch {self.counters.epoch + 1}.",
+                f"Lower learning_rate (it is {self.recipe.learning_rate:g}), or set gradient_clip to 1.",
+            )
+        return {"train_loss": loss / n, "train_accuracy": right / n}
+
+    def report_progress(self, meter: Meter) -> None:
+        """Send a progress event."""
+        self.on_event(
+            "progress",
+            epoch=self.counters.epoch,
+            step=self.counters.step,
+            n_steps=self.batches,
+            learning_rate=self.rate(),
+            **self.train_figures(),
+            **meter.figures(),
+        )
+
+    def finish_epoch(self, meter: Meter) -> None:
+        """Validate, keep the best weights, and see whether to go on."""
+        counters, recipe = self.counters, self.recipe
+        started = time.perf_counter()
+        train = self.train_figures()
+        valid = self.validate()
+        counters.seconds += time.perf_counter() - started
+        figures = {
+            "epoch": counters.epoch,
+            **train,
+            **valid,
+            "learning_rate": self.rate_of_last_step(),
+            "images_per_second": round(self.sums[2].item() / max(1e-9, counters.epoch_seconds), 1),
+            "seconds": round(counters.epoch_seconds + time.perf_counter() - started, 3),
+        }
+        counters.history.append(figures)
+        self.on_event("epoch", **figures)
+        self.keep_best(valid["valid_accuracy"])
+        watched = valid["valid_loss"] if valid["valid_loss"] is not None else train["train_loss"]
+        decision = counters.patience.after(recipe, counters.epoch, watched)
+        self.tell(decision)
+        counters.epoch += 1
+        counters.step, counters.epoch_seconds = 0, 0.0
+        counters.done = counters.epoch >= recipe.epochs or decision == "stop"
+        self.sums = self.fresh_sums()
+        meter.after_pause()
+
+    def rate_of_last_step(self) -> float:
+        """The learning rate that the last step used."""
+        total = self.recipe.epochs * self.batches
+        last = (self.counters.epoch + 1) * self.batches - 1
+        return learning_rate(self.recipe, last, total, self.counters.patience.factor)
+
+    def validate(self) -> dict[str, float | None]:
+        """valid_loss, valid_accuracy and valid_macro_f1 of the (averaged) network; None without images."""
+        val = self.parts.val
+        if len(val) == 0:
+            return {"valid_loss": None, "valid_accuracy": None, "valid_macro_f1": None}
+        model = self.average.model if self.average else self.model
+        probs = predict(model, self.card, self.pixels, val, self.machine).pred_probs
+        labels, predicted = self.labels[val], probs.argmax(axis=1)
+        log_probs = torch.from_numpy(probs).clamp_min(1e-12).log().to(self.machine.device)
+        loss = self.objective.loss(log_probs, torch.from_numpy(labels).to(self.machine.device))
+        return {
+            "valid_loss": loss.item(),
+            "valid_accuracy": accuracy(labels, predicted),
+            "valid_macro_f1": macro_f1(labels, predicted, len(self.classes)),
+        }
+
+    def keep_best(self, valid_accuracy: float | None) -> None:
+        """Copy the weights if this epoch's are to be kept."""
+        counters = self.counters
+        if self.recipe.keep == "last" or valid_accuracy is None:
+            counters.best_epoch = counters.epoch
+        elif valid_accuracy > counters.best_accuracy:
+            counters.best_accuracy, counters.best_epoch = valid_accuracy, counters.epoch
+            model = self.average.model if self.average else self.model
+            self.best = copied(model.state_dict())
+
+    def tell(self, decision: str) -> None:
+        """Say that the rate was lowered or the run ends early."""
+        counters = self.counters
+        if decision == "lower":
+            rate = self.recipe.learning_rate * counters.patience.factor
+            text = f"The validation loss has not fallen since epoch {counters.patience.best_epoch + 1}: "
+            self.on_event("note", text=f"{text}learning rate lowered to {rate:.2g}.")
+        elif decision == "stop":
+            self.on_event(
+                "note",
+                text=f"Stopped early after epoch {counters.epoch + 1}: "
+                f"the validation loss was lowest after epoch {counters.patience.best_epoch + 1}.",
+            )
+
+    # Checkpoints
+
+    def identity(self) -> str:
+        """A hash of all that decides the result; the machine's fields are left out."""
+        recipe = self.recipe.model_dump(exclude={"threads", "device", "precision"})
+        train, val = self.parts.train, self.parts.val
+        return digest(
+            recipe, list(self.classes), train, val, self.labels[train], self.labels[val], self.card.mean
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint of the state after the last step; a broken state (NaN) is not kept."""
+        if self.counters.step:
+            self.train_figures()
+        groups = {
+            "model": self.model.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer),
+            "sums": {"sums": self.sums},
+            "best": self.best,
+        }
+        if self.average:
+            groups["average"] = self.average.tensors()
+        save_checkpoint(path, Checkpoint(groups, asdict(self.counters), self.identity()))
+        self.on_event("checkpoint", epoch=self.counters.epoch, step=self.counters.step)
+
+    def restore(self, path: Path) -> int | None:
+        """Go on from ``path``: the epoch it was in, or None when there is nothing to go on from.
+
+        A file that cannot be read is no reason to stop: the run starts over, and a note says so.
+
+        Raises:
+            DamagedFile: The checkpoint is sound but of another run.
+        """
+        if not path.exists():
+            return None
+        try:
+            checkpoint = load_checkpoint(path)
+        except DamagedFile as error:
+            self.on_event("note", text=f"{error.problem} The run starts over.")
+            return None
+        if checkpoint.identity != self.identity():
+            raise DamagedFile(
+                f"{path} is the checkpoint of another recipe, data set or label version.",
+                "Delete it to start the run over, or start a new run.",
+            )
+        self.take_over(checkpoint)
+        return self.counters.epoch
+
+    def take_over(self, checkpoint: Checkpoint) -> None:
+        """Put the checkpoint's tensors and counters in place."""
+        tensors, state = checkpoint.tensors, dict(checkpoint.state)
+        self.model.load_state_dict(tensors["model"])
+        restore_optimizer(self.optimizer, tensors.get("optimizer", {}))
+        self.sums = tensors["sums"]["sums"].to(self.machine.device)
+        self.best = {name: tensor.to(self.machine.device) for name, tensor in tensors.get("best", {}).items()}
+        if self.average:
+            self.average.model.load_state_dict(tensors["average"])
+        self.counters = Counters(**{**state, "patience": Patience(**state["patience"])})
+
+
+def make_card(pixels: Pixels, parts: Parts, classes: tuple[str, ...], recipe: Recipe) -> ModelCard:
+    """How the network is built and fed; the normalisation is measured on the training images only."""
+    mean, std = pixel_statistics(pixels, parts.train, recipe.normalisation)
+    _, height, width, channels = pixels.shape
+    return ModelCard(
+        model=recipe.model,
+        width=recipe.width,
+        classes=classes,
+        channels=channels,
+        height=height,
+        image_width=width,
+        mean=mean,
+        std=std,
+        test_time_flip=recipe.test_time_flip,
+    )
+
+
+def make_network(card: ModelCard, recipe: Recipe, machine: Machine) -> Classifier:
+    """A fresh network on the machine, in channels-last order."""
+    model = create_model(
+        card.model,
+        len(card.classes),
+        card.channels,
+        card.image_size,
+        width=card.width,
+        dropout=recipe.dropout,
+        pretrained=recipe.pretrained,
+        weights_file=recipe.weights_file or None,
+    )
+    return model.to(machine.device).to(memory_format=torch.channels_last)
+
+
+@contextmanager
+def memory_errors_explained(recipe: Recipe) -> Iterator[None]:
+    """Turn a lack of memory, on the GPU or not, into a sentence that names batch_size."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise out_of_memory(recipe) from error
+    except RuntimeError as error:
+        if "allocate memory" in str(error) or "not enough memory" in str(error):
+            raise out_of_memory(recipe) from error
+        raise
+
+
+def out_of_memory(recipe: Recipe) -> TrainingFailed:
+    """The error for a lack of memory."""
+    return TrainingFailed(
+        f"Memory ran out with batch_size {recipe.batch_size}.",
+        "Lower batch_size, width or image_size.",
+    )

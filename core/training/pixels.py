@@ -1,0 +1,129 @@
+"""The pixels that a run trains on: one uint8 array, read batch by batch, so that it may exceed memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.cache import cache_path
+from core.data.dataset import Dataset
+from core.data.images import ArrayImages
+from core.errors import StorageFailed
+from core.files import atomic_writer, read_array
+from core.workspace import Workspace
+
+Pixels = NDArray[np.uint8]
+LARGEST_SIDE = 224  # what files of many sizes are scaled down to where the recipe does not say
+CHUNK = 256
+
+
+def image_shape(dataset: Dataset, image_size: int) -> tuple[int, int, int]:
+    """(height, width, channels) that a run uses.
+
+    Args:
+        dataset: The data set.
+        image_size: The recipe's: a side to scale to, or 0 for the images' own size. Where they differ in
+            size, that is the median height and width, scaled so that neither exceeds LARGEST_SIDE.
+    """
+    uniform = dataset.images.uniform
+    channels = uniform[2] if uniform else 3
+    if image_size:
+        return image_size, image_size, channels
+    if uniform:
+        return uniform
+    height, width = np.median(np.asarray(dataset.images.sizes), axis=0)
+    scale = min(1.0, LARGEST_SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale)), channels
+
+
+def pixel_array(
+    workspace: Workspace,
+    dataset: Dataset,
+    image_size: int = 0,
+    on_event: Callable[..., None] | None = None,
+) -> Pixels:
+    """All images as one memory map (N, H, W, C) uint8, read-only.
+
+    Files, and images to be scaled, are decoded once into the workspace's cache, chunk by chunk, with
+    progress events; the next run on the same data finds them there.
+
+    Raises:
+        DamagedFile: An image cannot be decoded.
+        StorageFailed: The cache cannot be written.
+    """
+    images = dataset.images
+    shape = image_shape(dataset, image_size)
+    if isinstance(images, ArrayImages) and images.uniform == shape:
+        return images.pixels
+    key: dict[str, Any] = {"fingerprint": dataset.fingerprint, "shape": shape}
+    path = cache_path(workspace, "pixels-1", key, ".npy")
+    if not path.exists():
+        if on_event:
+            height, width, _ = shape
+            on_event("note", text=f"Scaling {len(dataset):,} images to {height} x {width}, once.")
+        with atomic_writer(path) as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(dataset), *shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, len(dataset), CHUNK):
+                chunk = np.arange(start, min(start + CHUNK, len(dataset)))
+                try:
+                    file.write(images.resized(chunk, *shape).tobytes())
+                except StorageFailed:
+                    raise
+                if on_event:
+                    done = int(chunk[-1]) + 1
+                    on_event("preparing", done=done, of=len(dataset))
+    return read_array(path)
+
+
+def gather(pixels: Pixels, positions: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Images as (n, C, H, W) uint8 on ``device``, in channels-last order; only these are read."""
+    batch = torch.from_numpy(np.take(pixels, positions, axis=0))
+    if device.type == "cuda":
+        batch = batch.pin_memory().to(device, non_blocking=True)
+    return batch.permute(0, 3, 1, 2)
+
+
+def pixel_statistics(
+    pixels: Pixels, positions: NDArray[np.int64], normalisation: str
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(mean, std) per channel in units of 0 to 255, for one of the recipe's normalisations.
+
+    "standard" is measured on the given images (the training ones), at most 50,000 of them, evenly spread.
+    A channel that never varies gets deviation 1.
+    """
+    channels = pixels.shape[3]
+    if normalisation == "minus-one-to-one":
+        return (127.5,) * channels, (127.5,) * channels
+    if normalisation == "zero-to-one":
+        return (0.0,) * channels, (255.0,) * channels
+    chosen = positions[:: max(1, -(-len(positions) // 50_000))]
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(chosen), 4096):
+        block = np.take(pixels, chosen[start : start + 4096], axis=0)
+        for channel in range(channels):
+            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+    values = np.arange(256)
+    share = counts / counts.sum(axis=1, keepdims=True)
+    mean = share @ values
+    deviation = np.sqrt(np.maximum(share @ values**2 - mean**2, 0))
+    std = np.where(deviation > 0, deviation, 1.0)
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+class Normaliser:
+    """Turns pixels 0 to 255 into what the network is fed."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> None:
+        self._mean = torch.tensor(mean, device=device)[:, None, None]
+        self._scale = 1 / torch.tensor(std, device=device)[:, None, None]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(n, C, H, W) uint8 or float to normalised float32 in channels-last order."""
+        out = images.to(torch.float32, memory_format=torch.channels_last, copy=images.dtype != torch.uint8)
+        return out.sub_(self._mean).mul_(self._scale)
