@@ -327,7 +327,7 @@ class Trainer:
             "seconds": round(counters.epoch_seconds + time.perf_counter() - started, 3),
         }
         counters.history.append(figures)
-        self.on_event("epoch", **figures)
+        self.on_event("epoch", **figures, share=meter.share, seconds_left=meter.seconds_left)
         self.keep_best(valid["valid_accuracy"])
         watched = valid["valid_loss"] if valid["valid_loss"] is not None else train["train_loss"]
         decision = counters.patience.after(recipe, counters.epoch, watched)

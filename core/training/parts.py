@@ -33,33 +33,37 @@ class Parts:
         return [("train", self.train), ("val", self.val), ("test", self.test)]
 
 
-def make_parts(
-    split: NDArray[np.int8],
-    given: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    excluded: NDArray[np.bool_],
-    recipe: Recipe,
-) -> Parts:
-    """Hold a share of the training split back where there is no val split; leave out what cannot be used.
+def assign_roles(split: NDArray[np.int8], given: NDArray[np.int64], recipe: Recipe) -> NDArray[np.int8]:
+    """(N,) 0 train, 1 val, 2 test: the data set's split, with a share of train held back if it has no val.
 
-    The share is drawn by the given labels, before anything is left out: so the validation images are the
-    same for every label version, and runs before and after a correction can be compared on them.
+    The share is drawn by the given labels, unlabelled ones being a class of their own: so the validation
+    images are the same for every label version, and runs before and after a correction can be compared.
 
     Args:
         split: (N,) 0 train, 1 val, 2 test.
         given: (N,) int64, the given labels, -1 unlabelled.
-        labels: (N,) int64, the labels to train on, -1 unlabelled: such images are left out.
-        excluded: (N,) True for images that a person has excluded.
         recipe: Its validation_share and split_seed.
+    """
+    roles = np.array(split, np.int8)
+    if not (roles == 1).any():
+        _, held = hold_back(np.flatnonzero(roles == 0), given, recipe.validation_share, recipe.split_seed)
+        roles[held] = 1
+    return roles
+
+
+def make_parts(roles: NDArray[np.int8], labels: NDArray[np.int64], excluded: NDArray[np.bool_]) -> Parts:
+    """The images of each role that can be used: labelled and not excluded by a person.
+
+    Args:
+        roles: (N,) as assign_roles gives them.
+        labels: (N,) int64, the labels to train on, -1 unlabelled.
+        excluded: (N,) bool.
 
     Raises:
         BadInput: Fewer than two images, or a single class, would be left to train on.
     """
-    train, val, test = (np.flatnonzero(split == code) for code in range(3))
-    if len(val) == 0:
-        train, val = hold_back(train, given, recipe.validation_share, recipe.split_seed)
     usable = (labels >= 0) & ~excluded
-    train, val, test = train[usable[train]], val[usable[val]], test[usable[test]]
+    train, val, test = (np.flatnonzero(usable & (roles == role)) for role in range(3))
     n_classes = len(np.unique(labels[train]))
     if len(train) < 2 or n_classes < 2:
         raise BadInput(

@@ -13,7 +13,6 @@ from torch import Tensor
 from core.cache import cache_path
 from core.data.dataset import Dataset
 from core.data.images import ArrayImages
-from core.errors import StorageFailed
 from core.files import atomic_writer, read_array
 from core.workspace import Workspace
 
@@ -71,13 +70,11 @@ def pixel_array(
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(dataset), CHUNK):
                 chunk = np.arange(start, min(start + CHUNK, len(dataset)))
-                try:
-                    file.write(images.resized(chunk, *shape).tobytes())
-                except StorageFailed:
-                    raise
+                file.write(images.resized(chunk, *shape).tobytes())
                 if on_event:
-                    done = int(chunk[-1]) + 1
-                    on_event("preparing", done=done, of=len(dataset))
+                    on_event(
+                        "progress", share=0.0, text=f"Scaled {chunk[-1] + 1:,} of {len(dataset):,} images"
+                    )
     return read_array(path)
 
 

@@ -38,13 +38,22 @@ class Meter:
         self.window_start = time.monotonic()
         self.window_images = 0
 
-    def figures(self) -> dict[str, float]:
-        """share (0 to 1), seconds_left and images_per_second."""
+    @property
+    def share(self) -> float:
+        """Of all steps, those done: 0 to 1."""
+        return round(self.steps_done / self.n_steps, 5)
+
+    @property
+    def seconds_left(self) -> float:
+        """At the pace of this session, validation and checkpoints included."""
         elapsed = time.monotonic() - self.started
         done = self.steps_done - self.steps_before
-        left = (self.n_steps - self.steps_done) * elapsed / max(1, done)
+        return round((self.n_steps - self.steps_done) * elapsed / max(1, done), 1)
+
+    def figures(self) -> dict[str, float]:
+        """share (0 to 1), seconds_left and images_per_second."""
         return {
-            "share": round(self.steps_done / self.n_steps, 5),
-            "seconds_left": round(left, 1),
+            "share": self.share,
+            "seconds_left": self.seconds_left,
             "images_per_second": round(self.images_per_second, 1),
         }

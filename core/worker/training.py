@@ -1,0 +1,172 @@
+"""The job of a training run: from its recipe and label version to a model, predictions and a report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.catalog import open_dataset
+from core.data.dataset import SPLITS, Dataset, Task
+from core.errors import BadInput
+from core.evaluation.predictions import Predictions, save_predictions
+from core.evaluation.report import metrics_of, text_report
+from core.files import write_array, write_bytes, write_json
+from core.labels.versions import labels_at
+from core.models import model_summary, save_model
+from core.runs.recipe import Recipe
+from core.runs.store import Run
+from core.training.inference import Outputs, predict
+from core.training.loop import CHECKPOINT_SECONDS, FitResult, fit
+from core.training.parts import assign_roles, make_parts
+from core.training.pixels import Pixels, pixel_array
+from core.worker import Job, Outcome
+
+POLL_SECONDS = 0.2
+
+
+def train(job: Job) -> Outcome:
+    """Train as the run says, then predict, and write the results; ``finished`` has the headline figures.
+
+    Raises:
+        TidysetError: Anything that a person can mend.
+    """
+    run, recipe = job.run, job.run.recipe
+    dataset = open_run_dataset(job)
+    state = labels_at(job.workspace, dataset, run.label_version)
+    labels = np.asarray(state.labels, np.int64)
+    roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
+    parts = make_parts(roles, labels, np.asarray(state.excluded, bool))
+    pixels = pixel_array(job.workspace, dataset, recipe.image_size, job.on_event)
+    result = fit(
+        pixels,
+        labels,
+        parts,
+        dataset.classes,
+        recipe,
+        job.on_event,
+        checkpoint_file=run.checkpoint_file,
+        checkpoint_seconds=float(os.environ.get("TIDYSET_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
+        should_stop=now_and_then(job.should_stop),
+    )
+    if result.stopped:
+        return Outcome("stopped", {"epoch": result.epoch})
+    shown = np.flatnonzero(~np.asarray(state.excluded, bool))
+    shown = shown[np.argsort(roles[shown], kind="stable")]
+    outputs = predict_all(job, result, pixels, shown)
+    save_model(run.model_file, result.model, result.card)
+    predictions = as_predictions(run, dataset, outputs, shown, roles, labels)
+    return Outcome("finished", write_results(run, recipe, result, outputs, predictions))
+
+
+def open_run_dataset(job: Job) -> Dataset:
+    """The run's data set. Raises BadInput when it was replaced, or is of a kind that cannot be trained on."""
+    run = job.run
+    dataset = open_dataset(job.workspace, run.dataset)
+    if dataset.fingerprint != run.fingerprint:
+        raise BadInput(
+            f"Data set {run.dataset!r} was replaced after this run was made.",
+            "Start a new run on the data as it is now.",
+        )
+    if dataset.task is not Task.SINGLE_LABEL:
+        raise BadInput(
+            f"Data set {run.dataset!r} has several labels an image.",
+            "Training handles one label an image so far.",
+        )
+    return dataset
+
+
+def now_and_then(should_stop: Callable[[], bool]) -> Callable[[], bool]:
+    """The same question, asked of the disk only every POLL_SECONDS."""
+    asked_at, answer = 0.0, False
+
+    def ask() -> bool:
+        nonlocal asked_at, answer
+        now = time.monotonic()
+        if now - asked_at >= POLL_SECONDS:
+            asked_at, answer = now, should_stop()
+        return answer
+
+    return ask
+
+
+def predict_all(job: Job, result: FitResult, pixels: Pixels, positions: NDArray[np.int64]) -> Outputs:
+    """Probabilities and features of all images, with progress."""
+    last = time.monotonic()
+
+    def on_share(share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 1:
+            last = time.monotonic()
+            job.on_event("progress", share=1.0, seconds_left=None, text=f"Predicting, {share:.0%}")
+
+    return predict(
+        result.model, result.card, pixels, positions, result.machine, with_features=True, on_share=on_share
+    )
+
+
+def as_predictions(
+    run: Run,
+    dataset: Dataset,
+    outputs: Outputs,
+    positions: NDArray[np.int64],
+    roles: NDArray[np.int8],
+    labels: NDArray[np.int64],
+) -> Predictions:
+    """The outputs with the ids of their items, the part each played, and the label it had."""
+    return Predictions(
+        item_ids=np.asarray(dataset.item_ids[positions]),
+        split=np.array(SPLITS)[roles[positions]],
+        labels=labels[positions],
+        pred_probs=outputs.pred_probs,
+        classes=dataset.classes,
+        run=run.id,
+        label_version=run.label_version,
+        fingerprint=dataset.fingerprint,
+    )
+
+
+def write_results(
+    run: Run, recipe: Recipe, result: FitResult, outputs: Outputs, predictions: Predictions
+) -> dict[str, Any]:
+    """Write features, predictions, metrics and the report; the fields of the finished event."""
+    if outputs.features is not None:
+        write_array(run.features_file, outputs.features)
+    save_predictions(run.predictions_file, predictions)
+    metrics = {split: metrics_of(predictions, split) for split in SPLITS}
+    summary: dict[str, Any] = {
+        "run": run.name,
+        **{
+            f"{name}_{figure}": metrics[split][figure]
+            for name, split in (("test", "test"), ("valid", "val"))
+            for figure in ("accuracy", "macro_f1")
+        },
+        "seconds": round(result.seconds, 2),
+        "parameters": result.parameters,
+        "best_epoch": result.best_epoch,
+        "epochs": result.epoch,
+    }
+    write_json(run.metrics_file, {**summary, "splits": list(metrics.values())})
+    write_bytes(run.report_file, make_report(run, recipe, result, list(metrics.values())).encode())
+    return summary
+
+
+def make_report(run: Run, recipe: Recipe, result: FitResult, metrics: list[dict[str, Any]]) -> str:
+    """report.txt: what was trained on what, the layers, and each split's figures."""
+    machine = result.machine
+    facts = {
+        "run": run.id,
+        "data set": f"{run.dataset} ({run.fingerprint[:12]})",
+        "label version": run.label_version,
+        "model": recipe.model,
+        "epochs": f"{result.epoch} of {recipe.epochs}, weights of epoch {result.best_epoch + 1} kept",
+        "training time": f"{result.seconds:.1f} s",
+        "machine": f"{machine.device.type}, {machine.threads} threads, {machine.precision}",
+        "seed": recipe.seed,
+    }
+    summary = model_summary(result.model, result.card.channels, result.card.image_size)
+    return text_report(metrics, heading=f"Run {run.name} on {run.dataset}", facts=facts, model=summary)
