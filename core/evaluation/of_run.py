@@ -1,0 +1,107 @@
+"""What belongs to a run, read together: its predictions, and the labels to score them on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.data.catalog import open_dataset
+from core.data.dataset import UNLABELLED, Dataset
+from core.errors import BadInput, NotFound
+from core.evaluation.compare import Comparison, compare
+from core.evaluation.metrics import Ints
+from core.evaluation.predictions import Predictions, load_predictions
+from core.labels.versions import labels_at
+from core.runs.store import Run
+from core.workspace import Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSet:
+    """One set of right answers for all items of a data set.
+
+    Attributes:
+        key: "given" (as imported) or "corrected" (with all edits so far).
+        version: The label version; 0 for the given labels.
+        labels: (N,) int64, -1 unlabelled; items that a person has excluded count as unlabelled.
+    """
+
+    key: str
+    version: int
+    labels: Ints
+
+
+def predictions_of(run: Run) -> Predictions:
+    """The predictions of a finished run. Raises NotFound or DamagedFile."""
+    if not run.predictions_file.exists():
+        raise NotFound(f"Run {run.name!r} has no predictions yet.", "Let it finish, or resume it.")
+    return load_predictions(run.predictions_file)
+
+
+def label_sets(workspace: Workspace, dataset: Dataset) -> tuple[LabelSet, ...]:
+    """The given labels and, where there are edits, the corrected ones."""
+    given = LabelSet("given", 0, np.asarray(dataset.labels, np.int64))
+    newest = labels_at(workspace, dataset)
+    if newest.version == 0:
+        return (given,)
+    corrected = np.where(newest.excluded, UNLABELLED, newest.labels).astype(np.int64)
+    return given, LabelSet("corrected", newest.version, corrected)
+
+
+def scored_on(predictions: Predictions, dataset: Dataset, labels: LabelSet) -> Predictions:
+    """The same predictions with other right answers, joined by item id.
+
+    Raises:
+        NotFound: An item is not in the data set; it may have been replaced.
+    """
+    positions = dataset.positions(predictions.item_ids.tolist())
+    return replace(predictions, labels=labels.labels[positions], label_version=labels.version)
+
+
+def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "test") -> list[Comparison]:
+    """Compare two runs on the given labels and, where they differ there, on the corrected ones too.
+
+    The given labels come first: corrections are often found by looking at one run's mistakes, and then
+    favour it.
+
+    Raises:
+        NotFound, DamagedFile: A run has no predictions, or the data set is gone.
+        BadInput: The runs have no labelled items of this split in common.
+    """
+    a, b = predictions_of(run_a), predictions_of(run_b)
+    dataset = open_dataset(workspace, run_a.dataset)
+    if b.fingerprint != a.fingerprint:
+        _check_same_images(dataset, open_dataset(workspace, run_b.dataset), a, b)
+    found: list[Comparison] = []
+    for labels in label_sets(workspace, dataset):
+        comparison = compare(
+            a,
+            b,
+            dataset.item_ids,
+            labels.labels,
+            split,
+            names=(run_a.name, run_b.name),
+            label_set=labels.key,
+        )
+        if not found or not _same_labels(found[0], comparison):
+            found.append(comparison)
+    return found
+
+
+def _same_labels(one: Comparison, other: Comparison) -> bool:
+    return np.array_equal(one.item_ids, other.item_ids) and np.array_equal(one.labels, other.labels)
+
+
+def _check_same_images(one: Dataset, other: Dataset, a: Predictions, b: Predictions) -> None:
+    """Two data sets may be compared on the ids they share only if those are the same pixels."""
+    shared = sorted(set(a.item_ids.tolist()) & set(b.item_ids.tolist()))
+    here = one.content_hashes[one.positions(shared)]
+    there = other.content_hashes[other.positions(shared)]
+    differing = np.flatnonzero((np.asarray(here) != np.asarray(there)).any(axis=1))
+    if len(differing):
+        raise BadInput(
+            f"{len(differing):,} of {len(shared):,} items have another image in {other.name!r} than in "
+            f"{one.name!r}, such as {shared[differing[0]]!r}.",
+            "Compare two runs of the same data set.",
+        )
