@@ -11,6 +11,7 @@ if __name__ == "__main__":
 
     show()
 else:
+    from dashboard.errors import show_error
     from dashboard.routes import ROUTES, lifespan
 
-    app = App(__file__, routes=ROUTES, lifespan=lifespan)
+    app = App(__file__, routes=ROUTES, lifespan=lifespan, on_script_error=show_error)

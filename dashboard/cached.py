@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
 import streamlit as st
 
 from core.data.dataset import Dataset, dataset_folder
+from core.data.findings import Duplicates, find_duplicates
+from core.labels.versions import LabelState, current_version, labels_at
+from core.runs.store import Run, RunStatus, list_runs, status
 from core.workspace import Workspace
 from dashboard.opened import opened
 
@@ -15,3 +22,47 @@ def open_dataset(workspace: Workspace, name: str) -> Dataset:
         return opened(workspace, name)
     with st.spinner("Opening the data set …"):
         return opened(workspace, name)
+
+
+def labels(workspace: Workspace, dataset: Dataset) -> LabelState:
+    """The newest labels; shared by all sessions until the next edit."""
+    version = current_version(workspace, dataset.name)
+    return _labels(str(workspace.root), dataset.fingerprint, version, workspace, dataset)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _labels(
+    root: str, fingerprint: str, version: int, _workspace: Workspace, _dataset: Dataset
+) -> LabelState:
+    return labels_at(_workspace, _dataset, version)
+
+
+def duplicates(workspace: Workspace, dataset: Dataset) -> Duplicates:
+    """Exact duplicates in the whole set, under the newest labels."""
+    state = labels(workspace, dataset)
+    return _duplicates(str(workspace.root), dataset.fingerprint, state.version, dataset, state)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _duplicates(
+    root: str, fingerprint: str, version: int, _dataset: Dataset, _state: LabelState
+) -> Duplicates:
+    return find_duplicates(_dataset, np.arange(len(_dataset)), _state.labels)
+
+
+def recent_runs(workspace: Workspace, dataset: Dataset, n: int = 20) -> list[tuple[Run, RunStatus]]:
+    """The newest training runs on the data set as it is now, each with its status; not cached."""
+    runs = list_runs(workspace, dataset=dataset.name)
+    return [(run, status(run)) for run in runs if run.fingerprint == dataset.fingerprint][:n]
+
+
+@contextlib.contextmanager
+def progress(text: str) -> Iterator[Callable[[float], None]]:
+    """A callable that draws a progress bar once it is called with a share; gone when the block ends."""
+    place = st.empty()
+
+    def draw(share: float) -> None:
+        place.progress(share, text)
+
+    yield draw
+    place.empty()

@@ -18,16 +18,22 @@ def shown_as_message() -> Iterator[None]:
     """Show an exception of the enclosed block as a message in its place. Also wrap fragments in it."""
     try:
         yield
-    except ImportRejected as error:
+    except Exception as error:
+        show_error(error)
+
+
+def show_error(error: Exception) -> bool:
+    """Draw the message for ``error``. Returns True: Streamlit, whose last net this is, then adds nothing."""
+    if isinstance(error, ImportRejected):
         st.error(f"{len(error.problems)} problems found. {error.mend}", icon=":material/error:")
         rows = [{"File": p.file, "Row": p.row, "Problem": p.what, "Mend": p.mend} for p in error.problems]
         st.dataframe(rows, hide_index=True)
-    except TidysetError as error:
+    elif isinstance(error, TidysetError):
         st.error(error.problem, icon=":material/error:")
         if error.mend:
             st.info(error.mend, icon=":material/build:")
-    except Exception:
-        _log.exception("A page failed")
+    else:
+        _log.error("A page failed", exc_info=error)
         st.error(
             "Something went wrong on this page. Nothing that was saved is lost.", icon=":material/error:"
         )
@@ -35,3 +41,4 @@ def shown_as_message() -> Iterator[None]:
             "Reload the page. If it happens again, the server's log has the details to report.",
             icon=":material/build:",
         )
+    return True

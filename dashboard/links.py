@@ -1,4 +1,4 @@
-"""Addresses: of pages, thumbnail sheets and pictures. Nothing else spells one out."""
+"""Addresses: of pages, thumbnail sheets and pictures; and the way to one image's story."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def sheets(dataset: Dataset) -> str:
 def picture(dataset: Dataset, position: int) -> str:
     """One whole image as PNG, relative to any page."""
     return f"{ROOT}/image/{quote(dataset.name)}/{dataset.fingerprint}/{position}.png"
+
+
+def open_item(dataset: Dataset, position: int) -> None:
+    """Open the dialog with one image's full story, the newest finished run's opinion included."""
+    from core.runs.store import RunState, list_runs, status
+    from core.workspace import current
+    from dashboard import item_dialog
+
+    runs = list_runs(current(), dataset=dataset.name)[:20]
+    finished = (run for run in runs if status(run).state is RunState.FINISHED)
+    item_dialog.show(dataset, position, next(finished, None))

@@ -6,9 +6,12 @@ import streamlit as st
 
 from core import workspace as workspaces
 from core.data import catalog
+from core.data.catalog import CatalogEntry
 from core.data.dataset import Dataset
+from core.errors import NotFound
 from core.workspace import Workspace
 from dashboard import cached
+from dashboard.wording import plain
 
 _KEY = "data"
 
@@ -20,12 +23,56 @@ def workspace() -> Workspace:
 
 def draw() -> None:
     """The picker in the sidebar; the choice is part of the address, so that a link opens it again."""
-    names = [entry.name for entry in catalog.list_datasets(workspace()) if entry.state != "absent"]
-    if _KEY in st.session_state and st.session_state[_KEY] not in names:
-        del st.session_state[_KEY]
-    st.sidebar.selectbox("Data set", names, key=_KEY, bind="query-params")
+    entries = {entry.name: entry for entry in catalog.list_datasets(workspace())}
+    usable = [name for name, entry in entries.items() if entry.state in ("ready", "available")]
+    _settle(usable)
+    with st.sidebar:
+        # Not bind="query-params": that would put the title into the address, not the name.
+        chosen = st.selectbox("Data set", usable, format_func=lambda name: entries[name].title, key=_KEY)
+        if any(entry.state == "absent" for entry in entries.values()):
+            _offer_download()
+        _list_damaged([entry for entry in entries.values() if entry.state == "damaged"])
+    if chosen and st.query_params.get(_KEY, usable[0]) != chosen:
+        st.query_params[_KEY] = chosen
 
 
 def dataset() -> Dataset:
     """The data set that the sidebar names, opened. Raises TidysetError when it cannot be."""
-    return cached.open_dataset(workspace(), st.session_state[_KEY])
+    name = st.session_state.get(_KEY)
+    if not name:
+        raise NotFound("There is no data set yet.", "Import one from Home, or with `tidyset data import`.")
+    return cached.open_dataset(workspace(), name)
+
+
+def choose(name: str) -> None:
+    """Make ``name`` the session's data set from the next run of the script on (an import just made it)."""
+    st.session_state[f"{_KEY}_next"] = name
+
+
+def _settle(usable: list[str]) -> None:
+    """What to open: the set just imported, else the choice so far, else what the address asks for."""
+    wanted = st.session_state.pop(f"{_KEY}_next", None)
+    asked = st.query_params.get(_KEY)
+    if wanted in usable:
+        st.session_state[_KEY] = wanted
+    elif st.session_state.get(_KEY) not in usable:
+        st.session_state.pop(_KEY, None)
+        if asked in usable:
+            st.session_state[_KEY] = asked
+    if asked is not None and asked not in usable:
+        del st.query_params[_KEY]
+        if asked:
+            st.toast(f"There is no data set {plain(asked)}; this is another one.", icon=":material/info:")
+
+
+def _list_damaged(damaged: list[CatalogEntry]) -> None:
+    if not damaged:
+        return
+    with st.popover(f"{len(damaged)} cannot be opened", icon=":material/warning:", type="tertiary"):
+        for entry in damaged:
+            st.markdown(f"**{plain(entry.name)}**")
+            st.caption(plain(entry.note))
+
+
+def _offer_download() -> None:
+    """Fetching the full Fashion-MNIST, where it is not on this machine."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+_MARKDOWN = frozenset("\\`*_{}[]()#+-!|<>$:~")
+
 
 def count(number: int) -> str:
     """70000 -> "70,000"."""
@@ -45,3 +47,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def plain(text: str) -> str:
+    """Text from the data (a class name, a file name) with the characters that Markdown would read escaped."""
+    return "".join(f"\\{character}" if character in _MARKDOWN else character for character in text)

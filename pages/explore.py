@@ -1,5 +1,38 @@
-"""explore"""
+"""Explore: what is in the data, before any model."""
 
 import streamlit as st
 
-st.title("Explore")
+from dashboard import cached, explore_panels, links, picker
+from dashboard.explore_view import view_of
+from dashboard.frame import header
+from dashboard.wording import counted
+
+workspace, dataset = picker.workspace(), picker.dataset()
+header(
+    "Explore", f"What is in {dataset.title}: balance, brightness, typical and odd images, before any model."
+)
+chosen = explore_panels.filters(dataset)
+state = cached.labels(workspace, dataset)
+with cached.progress("Reading the images once …") as on_progress:
+    view = view_of(workspace, dataset, state, chosen, on_progress)
+
+if not len(view.positions):
+    st.info(
+        "No image passes these filters. Take one away to see images again.", icon=":material/filter_alt_off:"
+    )
+    st.stop()
+st.caption(f"{counted(len(view.positions), 'image')} of {len(dataset):,} · label version {state.version}")
+
+opened = explore_panels.findings(view)
+left, right = st.columns(2)
+with left:
+    explore_panels.balance(view)
+with right:
+    explore_panels.pixels(view)
+explore_panels.intensity(view)
+explore_panels.sizes(view)
+explore_panels.portraits(view)
+opened = explore_panels.examples(view) if opened is None else opened
+
+if opened is not None:
+    links.open_item(dataset, opened)

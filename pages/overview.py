@@ -1,8 +1,32 @@
-"""Home: the open data set at a glance and the next best step."""
+"""Home: the open data set at a glance, and the next best step."""
 
-from dashboard import gallery, picker
+import streamlit as st
+
+from dashboard import cached, home_panels, picker
 from dashboard.frame import header
+from dashboard.next_step import next_step
+from dashboard.step_links import follow
 
-dataset = picker.dataset()
-header(dataset.title, f"{len(dataset):,} images")
-gallery.show(dataset, range(36), key="overview_samples")
+workspace, dataset = picker.workspace(), picker.dataset()
+state = cached.labels(workspace, dataset)
+runs = cached.recent_runs(workspace, dataset)
+
+
+def import_button() -> None:
+    """Opens the import dialog."""
+    if st.button("Import data", icon=":material/upload:"):
+        from dashboard import import_dialog
+
+        import_dialog.open_import()
+
+
+header(dataset.title, home_panels.sentence(dataset), import_button)
+step = next_step(runs, state.version)
+if home_panels.step(step):
+    follow(step)
+home_panels.health(dataset, state, cached.duplicates(workspace, dataset), runs)
+left, right = st.columns([2, 1])
+with left:
+    home_panels.samples(dataset, state)
+with right:
+    home_panels.last_runs(runs)

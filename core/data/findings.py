@@ -93,7 +93,7 @@ def class_counts(labels: Array, n_classes: int) -> NDArray[np.int64]:
 
 def unknown(labels: Array) -> int:
     """How many labels are unknown: unlabelled items, or cells of a multi-label table."""
-    return int((labels < 0).sum() if labels.ndim == 1 else np.isnan(labels).sum())
+    return int((labels < 0).sum()) if labels.ndim == 1 else int(np.isnan(labels).sum())
 
 
 def skewness(values: Array) -> float:

@@ -35,7 +35,6 @@ SPLIT_COLOURS = {"train": PALETTE[0], "val": PALETTE[1], "test": PALETTE[4]}
 GOOD, BAD, QUIET = PALETTE[0], PALETTE[2], PALETTE[3]
 
 LAYOUT: dict[str, Any] = {
-    "template": "streamlit",
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",
     "margin": {"l": 8, "r": 8, "t": 8, "b": 8, "autoexpand": True},
@@ -59,8 +58,10 @@ def figure(height: int = 280, **layout: Any) -> Figure:
         layout: Plotly layout properties on top, magic underscores allowed (``xaxis_title="Epoch"``).
     """
     import plotly.graph_objects as go
+    import streamlit.elements.plotly_chart  # noqa: F401  makes its template, which follows the theme, the default
 
-    fig = go.Figure(layout=LAYOUT)
+    fig = go.Figure()
+    fig.update_layout(LAYOUT)
     fig.update_layout(height=height, **layout)
     return fig
 

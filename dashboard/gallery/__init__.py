@@ -6,7 +6,7 @@ sends a hundred numbers, not a hundred pictures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,7 @@ def show(
     selectable: bool = False,
     tile: int = 84,
     label: str = "Images",
+    headings: Mapping[int, str] | None = None,
 ) -> GalleryResult:
     """Draw the items at ``positions`` and return what was done with them.
 
@@ -59,6 +60,7 @@ def show(
         selectable: Whether tiles can be selected.
         tile: Edge of a tile in CSS pixels.
         label: What a screen reader calls the grid.
+        headings: Lines of text between the tiles, each by the index of the tile that it stands before.
     """
     shown = [int(position) for position in positions]
     data = {
@@ -73,6 +75,7 @@ def show(
         "selectable": selectable,
         "tile": tile,
         "label": label,
+        "headings": {str(index): text for index, text in (headings or {}).items()},
     }
     result = _component(
         data=data,

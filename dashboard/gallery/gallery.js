@@ -45,7 +45,10 @@ function draw(gallery, data) {
   if (data.selectable) grid.setAttribute("aria-multiselectable", "true");
   else grid.removeAttribute("aria-multiselectable");
   gallery.items = data.positions.map((_, index) => tile(data, index));
-  grid.replaceChildren(...gallery.items);
+  const heading = (index) => element("div", "heading", data.headings[index]);
+  grid.replaceChildren(
+    ...gallery.items.flatMap((item, index) => (index in data.headings ? [heading(index), item] : [item])),
+  );
   gallery.items.forEach((_, index) => mark(gallery, index));
   watchSheets(gallery);
   if (hadFocus) gallery.items[gallery.current]?.focus({ preventScroll: true });

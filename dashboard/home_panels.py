@@ -1,0 +1,223 @@
+"""The panels of Home: the data set's health, the next step, samples, and the last runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.data.findings import Duplicates, class_counts, unknown
+from core.data.portraits import members
+from core.labels.versions import LabelState
+from core.runs.store import Run, RunState, RunStatus
+from dashboard import gallery, links
+from dashboard.errors import shown_as_message
+from dashboard.links import open_item
+from dashboard.next_step import Step, mistakes
+from dashboard.wording import ago, count, counted, duration, percent, plain, points
+
+Runs = Sequence[tuple[Run, RunStatus]]
+STATE_ICONS = {
+    RunState.STARTING: ":material/hourglass_top:",
+    RunState.RUNNING: ":material/play_circle:",
+    RunState.FINISHED: ":material/check_circle:",
+    RunState.STOPPED: ":material/stop_circle:",
+    RunState.FAILED: ":material/error:",
+    RunState.LOST: ":material/help:",
+}
+STEP_ICONS = {
+    "watch": ":material/monitoring:",
+    "train": ":material/model_training:",
+    "log": ":material/troubleshoot:",
+    "retrain": ":material/replay:",
+    "verdict": ":material/balance:",
+    "mistakes": ":material/fact_check:",
+    "explore": ":material/photo_library:",
+}
+SAMPLES = 36
+MAX_PILLS = 40
+
+
+def sentence(dataset: Dataset) -> str:
+    """What the data set is, in one line."""
+    shape = dataset.images.uniform
+    if shape is not None:
+        kind, size = ("grey" if shape[2] == 1 else "colour"), f"{shape[1]} × {shape[0]}"
+    else:
+        low, high = dataset.images.sizes.min(axis=0), dataset.images.sizes.max(axis=0)
+        kind, size = "", f"{low[1]} × {low[0]} to {high[1]} × {high[0]}"
+    parts = [
+        f"{count(len(dataset))} {kind} images".replace("  ", " "),
+        size,
+        counted(len(dataset.classes), "class", "classes"),
+        str(dataset.task),
+    ]
+    return " · ".join(parts)
+
+
+def step(what: Step) -> bool:
+    """The next best step, with its reason; True when its button was pressed just now."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        with st.container(gap=None):
+            st.markdown("**Next step**")
+            st.markdown(plain(what.why))
+        return st.button(plain(what.title), type="primary", icon=STEP_ICONS[what.target], key="next_step")
+
+
+def health(dataset: Dataset, state: LabelState, copies: Duplicates, runs: Runs) -> None:
+    """The cards: images, balance, labels, duplicates, what to review, the best result."""
+    cards = st.columns(3) + st.columns(3)
+    for card, draw in zip(
+        cards,
+        (
+            lambda: _images(dataset),
+            lambda: _balance(dataset, state),
+            lambda: _accuracy(runs),
+            lambda: _labels(state),
+            lambda: _duplicates(copies),
+            lambda: _review(runs),
+        ),
+        strict=True,
+    ):
+        with card:
+            draw()
+
+
+def _card(
+    name: str,
+    icon: str,
+    value: str,
+    note: str,
+    *,
+    tone: Literal["off", "green", "orange", "red"] = "off",
+    chart: Sequence[float] | None = None,
+    bars: bool = False,
+) -> None:
+    """One number with a remark below it. The remark says in words what its colour says."""
+    st.metric(
+        name,
+        value,
+        note or None,
+        icon=f":material/{icon}:",
+        delta_color=tone,
+        delta_arrow="off",
+        chart_data=chart,
+        chart_type="bar" if bars else "area",
+        border=True,
+        height="stretch",
+    )
+
+
+def _images(dataset: Dataset) -> None:
+    sizes = [f"{count(len(dataset.in_split(name)))} {name}" for name in dataset.splits]
+    _card("Images", "image", count(len(dataset)), " · ".join(sizes))
+
+
+def _balance(dataset: Dataset, state: LabelState) -> None:
+    counts = class_counts(state.labels, len(dataset.classes))
+    chart = counts.tolist() if 1 < len(counts) <= MAX_PILLS and counts.min() < counts.max() else None
+    if not counts.min():
+        value = counted(int((counts == 0).sum()), "empty class", "empty classes")
+        _card(
+            "Class balance", "bar_chart", value, "nothing to learn from", tone="red", chart=chart, bars=True
+        )
+        return
+    ratio = float(counts.max() / counts.min())
+    value = "Balanced" if ratio < 1.005 else f"{ratio:.2f} : 1" if ratio < 10 else f"{ratio:.0f} : 1"
+    note = f"{counted(int(counts.min()), 'image')} in the smallest class"
+    tone: Literal["off", "orange"] = "orange" if ratio > 3 else "off"
+    _card("Class balance", "bar_chart", value, note, tone=tone, chart=chart, bars=True)
+
+
+def _labels(state: LabelState) -> None:
+    n_unknown = unknown(state.labels)
+    value = counted(state.version, "edit") if state.version else "As given"
+    parts = [
+        f"{count(int(mask.sum()))} {word}"
+        for mask, word in (
+            (state.edited, "corrected"),
+            (state.confirmed, "confirmed"),
+            (state.excluded, "excluded"),
+        )
+        if mask.any()
+    ]
+    parts += [f"{count(n_unknown)} unknown"] if n_unknown else []
+    note = " · ".join(parts) or "none missing"
+    _card("Labels", "sell", value, note, tone="orange" if n_unknown else "off")
+
+
+def _duplicates(copies: Duplicates) -> None:
+    notes = [f"{count(copies.n_across_splits)} across splits"] if copies.n_across_splits else []
+    notes += [f"{count(copies.n_conflicts)} with different labels"] if copies.n_conflicts else []
+    note = " · ".join(notes) or ("within one split" if copies.n_copies else "no image occurs twice")
+    tone: Literal["off", "red"] = "red" if notes else "off"
+    _card("Exact duplicates", "content_copy", count(copies.n_copies), note, tone=tone)
+
+
+def _accuracy(runs: Runs) -> None:
+    finished = [(run, status) for run, status in runs if "test_accuracy" in status.summary]
+    if not finished:
+        _card("Best test accuracy", "target", "–", "no finished run")
+        return
+    series = [float(status.summary["test_accuracy"]) for _, status in reversed(finished)]
+    best = max(finished, key=lambda pair: pair[1].summary["test_accuracy"])[0]
+    change = f" · {points(series[-1] - series[-2])} in the last run" if len(series) > 1 else ""
+    chart = series[-20:] if len(series) > 1 else None
+    _card("Best test accuracy", "target", percent(max(series)), f"{best.name}{change}", chart=chart)
+
+
+def _review(runs: Runs) -> None:
+    finished = next(((run, status) for run, status in runs if status.state is RunState.FINISHED), None)
+    if finished is None:
+        _card("To review", "fact_check", "–", "needs a model's opinion")
+        return
+    run, status = finished
+    _card("To review", "fact_check", count(mistakes(status)), f"mistakes of {run.name}")
+
+
+@st.fragment
+def samples(dataset: Dataset, state: LabelState) -> None:
+    """Images of a class, or of all; a click opens one."""
+    with shown_as_message(), st.container(border=True):
+        st.subheader("Samples", anchor=False)
+        names = dataset.classes[:MAX_PILLS]
+        chosen = st.pills("Class", names, label_visibility="collapsed", key="home_class", wrap=True)
+        everything = np.arange(len(dataset))
+        k = dataset.classes.index(chosen) if chosen in dataset.classes else None
+        shown = (everything if k is None else members(state.labels, everything, k))[:SAMPLES]
+        done = gallery.show(dataset, shown.tolist(), key="home_samples", label="Samples")
+        if done.clicked is not None:
+            open_item(dataset, done.clicked)
+
+
+def last_runs(runs: Runs) -> None:
+    """The newest runs, one line each, with a link to what they found."""
+    with st.container(border=True, height="stretch"):
+        st.subheader("Last runs", anchor=False)
+        if not runs:
+            st.caption("No run yet.")
+        for run, status in runs[:5]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                with st.container(gap=None):
+                    st.markdown(f"{STATE_ICONS[status.state]} **{plain(run.name)}**")
+                    st.caption(_about(run, status))
+                done = status.state is RunState.FINISHED
+                if st.button("Open", key=f"open_{run.id}", help=f"Open {plain(run.name)}"):
+                    st.switch_page(
+                        links.EVALUATE if done else links.TRAIN,
+                        query_params={"run": run.id} if done else None,
+                    )
+
+
+def _about(run: Run, status: RunStatus) -> str:
+    if status.state is RunState.FINISHED:
+        accuracy = percent(float(status.summary.get("test_accuracy", float("nan"))))
+        seconds = duration(float(status.summary.get("seconds", 0)))
+        return f"test accuracy {accuracy} · {seconds} · labels {run.label_version} · {ago(run.created)}"
+    if status.state.active:
+        left = f" · {duration(status.seconds_left)} left" if status.seconds_left else ""
+        return f"{percent(status.share, 0)} done{left}"
+    return f"{status.state} · {ago(run.created)}"

@@ -1,0 +1,93 @@
+"""The next best step with a data set: a pure function of its runs and its label version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from core.runs.store import Run, RunState, RunStatus
+from dashboard.wording import counted
+
+Target = Literal["watch", "train", "log", "retrain", "verdict", "mistakes", "explore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do next.
+
+    Attributes:
+        target: Where its button leads.
+        title: The button's text, an imperative.
+        why: One sentence on why this, with the numbers behind it.
+        run: The run it is about.
+        other: The run to compare with, for a verdict.
+    """
+
+    target: Target
+    title: str
+    why: str
+    run: Run | None = None
+    other: Run | None = None
+
+
+def next_step(runs: Sequence[tuple[Run, RunStatus]], label_version: int) -> Step:
+    """The step that brings the loop on: train, look at the mistakes, correct, retrain, prove.
+
+    Args:
+        runs: The data set's training runs on its present content, newest first, each with its status.
+        label_version: The newest label version: how many edits there are.
+    """
+    for run, status in runs:
+        if status.state.active:
+            return Step("watch", f"Watch {run.name}", f"{run.name} is training right now.", run)
+    finished = [(run, status) for run, status in runs if status.state is RunState.FINISHED]
+    if not finished:
+        return _without_a_model(runs)
+    run, status = finished[0]
+    edits = label_version - run.label_version
+    if edits > 0:
+        why = (
+            f"{counted(edits, 'edit')} came after {run.name} was trained: train it again to see their effect."
+        )
+        return Step("retrain", "Retrain on the corrected labels", why, run)
+    parent = next((other for other, _ in finished if other.id == run.parent), None)
+    if parent is not None:
+        why = f"{run.name} repeats {parent.name} on corrected labels: is the difference more than chance?"
+        return Step("verdict", "Read the verdict", why, run, parent)
+    n_wrong = mistakes(status)
+    if n_wrong:
+        why = f"Where {run.name} is sure and disagrees with the label, the label is often wrong."
+        return Step(
+            "mistakes",
+            f"Look at the {counted(n_wrong, 'mistake')}",
+            f"{why} The most confident come first.",
+            run,
+        )
+    why = (
+        f"{run.name} makes no mistake on the images that it was tested on: look for leaks between the splits."
+    )
+    return Step("explore", "Explore the data", why, run)
+
+
+def mistakes(status: RunStatus) -> int:
+    """How many test images (validation images, where nothing was tested) a finished run got wrong."""
+    started = status.started or {}
+    for part in ("test", "valid"):
+        accuracy = status.summary.get(f"{part}_accuracy")
+        n = started.get({"test": "n_test", "valid": "n_val"}[part])
+        if accuracy is not None and n:
+            return round((1 - float(accuracy)) * int(n))
+    return 0
+
+
+def _without_a_model(runs: Sequence[tuple[Run, RunStatus]]) -> Step:
+    if runs:
+        run, status = runs[0]
+        why = {
+            RunState.FAILED: f"{run.name} failed: {status.error}",
+            RunState.LOST: f"{run.name} ended without a word; it can go on from its checkpoint.",
+        }.get(status.state, f"{run.name} was stopped; it can go on from where it was.")
+        return Step("log", f"See what became of {run.name}", why, run)
+    why = "There is no model yet: a first one shows which classes are hard and which labels look wrong."
+    return Step("train", "Train a first model", why)

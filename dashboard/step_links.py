@@ -1,0 +1,26 @@
+"""Where the next step's button leads."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import links
+from dashboard.next_step import Step
+
+
+def follow(step: Step) -> None:
+    """Go to the page of ``step``, with what it is about."""
+    from core.quality.queue import QueueRequest
+
+    from dashboard import handover
+
+    if step.target == "mistakes" and step.run is not None:
+        handover.to_relabel(QueueRequest(kind="misclassified", run=step.run.id))
+    elif step.target == "verdict" and step.run is not None:
+        handover.to_evaluate(step.run, compare=step.other)
+    elif step.target == "retrain":
+        st.switch_page(links.RELABEL)
+    elif step.target == "explore":
+        st.switch_page(links.EXPLORE)
+    else:
+        st.switch_page(links.TRAIN)
