@@ -67,23 +67,21 @@ def step(what: Step) -> bool:
         return st.button(plain(what.title), type="primary", icon=STEP_ICONS[what.target], key="next_step")
 
 
-def health(dataset: Dataset, state: LabelState, copies: Duplicates, runs: Runs) -> None:
-    """The cards: images, balance, labels, duplicates, what to review, the best result."""
-    cards = st.columns(3) + st.columns(3)
-    for card, draw in zip(
-        cards,
-        (
-            lambda: _images(dataset),
-            lambda: _balance(dataset, state),
-            lambda: _accuracy(runs),
-            lambda: _labels(state),
-            lambda: _duplicates(copies),
-            lambda: _review(runs),
-        ),
-        strict=True,
-    ):
-        with card:
-            draw()
+def health(dataset: Dataset, state: LabelState, n_edits: int, copies: Duplicates, runs: Runs) -> None:
+    """The cards: images, balance, the best result; labels, duplicates, what to review."""
+    upper, lower = st.columns(3), st.columns(3)
+    with upper[0]:
+        _images(dataset)
+    with upper[1]:
+        _balance(dataset, state)
+    with upper[2]:
+        _accuracy(runs)
+    with lower[0]:
+        _labels(state, n_edits)
+    with lower[1]:
+        _duplicates(copies)
+    with lower[2]:
+        _review(runs)
 
 
 def _card(
@@ -132,9 +130,9 @@ def _balance(dataset: Dataset, state: LabelState) -> None:
     _card("Class balance", "bar_chart", value, note, tone=tone, chart=chart, bars=True)
 
 
-def _labels(state: LabelState) -> None:
+def _labels(state: LabelState, n_edits: int) -> None:
     n_unknown = unknown(state.labels)
-    value = counted(state.version, "edit") if state.version else "As given"
+    value = counted(n_edits, "edit") if n_edits else "As given"
     parts = [
         f"{count(int(mask.sum()))} {word}"
         for mask, word in (

@@ -1,8 +1,8 @@
-"""The next best step with a data set: a pure function of its runs and its label version."""
+"""The next best step with a data set: a pure function of its runs and its label edits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,12 +31,12 @@ class Step:
     other: Run | None = None
 
 
-def next_step(runs: Sequence[tuple[Run, RunStatus]], label_version: int) -> Step:
+def next_step(runs: Sequence[tuple[Run, RunStatus]], edits_since: Callable[[int], int]) -> Step:
     """The step that brings the loop on: train, look at the mistakes, correct, retrain, prove.
 
     Args:
         runs: The data set's training runs on its present content, newest first, each with its status.
-        label_version: The newest label version: how many edits there are.
+        edits_since: How many label edits came after a label version.
     """
     for run, status in runs:
         if status.state.active:
@@ -45,7 +45,7 @@ def next_step(runs: Sequence[tuple[Run, RunStatus]], label_version: int) -> Step
     if not finished:
         return _without_a_model(runs)
     run, status = finished[0]
-    edits = label_version - run.label_version
+    edits = edits_since(run.label_version)
     if edits > 0:
         why = (
             f"{counted(edits, 'edit')} came after {run.name} was trained: train it again to see their effect."

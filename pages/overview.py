@@ -1,7 +1,10 @@
 """Home: the open data set at a glance, and the next best step."""
 
+from functools import partial
+
 import streamlit as st
 
+from core.labels.versions import edits_since
 from dashboard import cached, home_panels, picker
 from dashboard.frame import header
 from dashboard.next_step import next_step
@@ -21,10 +24,11 @@ def import_button() -> None:
 
 
 header(dataset.title, home_panels.sentence(dataset), import_button)
-step = next_step(runs, state.version)
+step = next_step(runs, partial(edits_since, workspace, dataset))
 if home_panels.step(step):
     follow(step)
-home_panels.health(dataset, state, cached.duplicates(workspace, dataset), runs)
+n_edits = edits_since(workspace, dataset, 0)
+home_panels.health(dataset, state, n_edits, cached.duplicates(workspace, dataset), runs)
 left, right = st.columns([2, 1])
 with left:
     home_panels.samples(dataset, state)

@@ -62,20 +62,20 @@ def show(
         label: What a screen reader calls the grid.
         headings: Lines of text between the tiles, each by the index of the tile that it stands before.
     """
-    shown = [int(position) for position in positions]
-    data = {
+    shown = tuple(int(position) for position in positions)
+    data = {  # tuples throughout: a list or a dict in here makes Streamlit import pandas to look for tables
         "sheets": links.sheets(dataset),
         "per_sheet": thumbnails.TILES,
         "columns": thumbnails.COLUMNS,
         "crisp": thumbnails.tile_side(dataset) <= tile,
         "positions": shown,
-        "names": [str(dataset.item_ids[position]) for position in shown],
-        "captions": list(captions) if captions is not None else None,
-        "badges": list(badges) if badges is not None else None,
+        "names": tuple(str(dataset.item_ids[position]) for position in shown),
+        "captions": tuple(captions) if captions is not None else None,
+        "badges": tuple(badges) if badges is not None else None,
         "selectable": selectable,
         "tile": tile,
         "label": label,
-        "headings": {str(index): text for index, text in (headings or {}).items()},
+        "headings": tuple((headings or {}).items()),
     }
     result = _component(
         data=data,

@@ -45,9 +45,11 @@ function draw(gallery, data) {
   if (data.selectable) grid.setAttribute("aria-multiselectable", "true");
   else grid.removeAttribute("aria-multiselectable");
   gallery.items = data.positions.map((_, index) => tile(data, index));
-  const heading = (index) => element("div", "heading", data.headings[index]);
+  const headings = new Map(data.headings);
   grid.replaceChildren(
-    ...gallery.items.flatMap((item, index) => (index in data.headings ? [heading(index), item] : [item])),
+    ...gallery.items.flatMap((item, index) =>
+      headings.has(index) ? [element("div", "heading", headings.get(index)), item] : [item],
+    ),
   );
   gallery.items.forEach((_, index) => mark(gallery, index));
   watchSheets(gallery);
