@@ -94,11 +94,18 @@ class Problem:
 
 
 class ImportRejected(BadInput):
-    """An import that was refused, with every problem that was found (not only the first)."""
+    """An import that was refused, with every problem that was found (not only the first).
 
-    def __init__(self, problems: Sequence[Problem], mend: str) -> None:
+    Args:
+        problems: What was found; a very long report may list only the beginning.
+        mend: What to do about all of it.
+        n_found: How many there are, when more than are listed.
+    """
+
+    def __init__(self, problems: Sequence[Problem], mend: str, n_found: int | None = None) -> None:
         self.problems = tuple(problems)
-        n = len(self.problems)
+        self.n_found = max(n_found or 0, len(self.problems))
         first = "\n".join(f"  {problem}" for problem in self.problems[:20])
-        more = f"\n  and {n - 20} more" if n > 20 else ""
-        super().__init__(f"{n} problem{'s' if n != 1 else ''} found:\n{first}{more}\n", mend)
+        more = f"\n  and {self.n_found - 20} more" if self.n_found > 20 else ""
+        noun = "problem" if self.n_found == 1 else "problems"
+        super().__init__(f"{self.n_found} {noun} found:\n{first}{more}\n", mend)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.fashion_mnist import FILES, read_idx, system_folder
+from core.data.fashion_mnist import FILES, local_folder, read_idx
 
 PER_CLASS = {"train": 500, "test": 100}
 TARGET = Path(__file__).parent / "fashion-mnist-sample" / "sample.npz"
 
-folder = system_folder()
+folder = local_folder()
 if folder is None:
     raise SystemExit("The full Fashion-MNIST is not on this machine: install dataset-fashion-mnist.")
 rng = np.random.default_rng(0)

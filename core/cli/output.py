@@ -1,4 +1,4 @@
-"""What the commands print: a table for people, one JSON object with --json; errors as one sentence, exit 1."""
+"""What the commands print: text for people, one JSON object with --json; errors as one sentence, exit 1."""
 
 from __future__ import annotations
 

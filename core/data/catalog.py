@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import Literal
 
 from core.data import fashion_mnist
 from core.data.dataset import Dataset, dataset_folder, load_dataset
-from core.errors import DamagedFile
-from core.files import read_json
+from core.errors import DamagedFile, NotFound
+from core.files import read_json, storage_failed
 from core.workspace import Workspace, check_name
 
 _BUILT_IN = {
@@ -45,7 +46,7 @@ def list_datasets(workspace: Workspace) -> list[CatalogEntry]:
         fashion_mnist.FULL: CatalogEntry(
             fashion_mnist.FULL,
             "Fashion-MNIST",
-            "available" if fashion_mnist.system_folder() else "absent",
+            "available" if fashion_mnist.local_folder(workspace) else "absent",
             "single-label",
             70_000,
             10,
@@ -76,3 +77,20 @@ def open_dataset(workspace: Workspace, name: str) -> Dataset:
     if name in _BUILT_IN and not (folder / "dataset.json").exists():
         return _BUILT_IN[name](workspace)
     return load_dataset(folder)
+
+
+def delete_dataset(workspace: Workspace, name: str) -> None:
+    """Delete a data set's folder. Runs and label edits stay; a built-in one comes back on the next use.
+
+    Raises:
+        NotFound: There is none of that name in the workspace.
+        StorageFailed: It cannot be deleted.
+    """
+    folder = dataset_folder(workspace, check_name(name, "data set"))
+    if not folder.exists():
+        raise NotFound(f"There is no data set {name!r} in the workspace.", "`tidyset data list` names them.")
+    try:
+        (folder / "dataset.json").unlink(missing_ok=True)  # first: from here on it is no data set any more
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise storage_failed(folder, error) from error

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, Task
+from core.data.download import Remote, fetch
 from core.data.writer import write_array_dataset
-from core.errors import NotFound
+from core.errors import Offline
 from core.workspace import PROJECT_ROOT, Workspace
 
 FULL, SAMPLE = "fashion-mnist", "fashion-mnist-sample"
@@ -33,6 +35,13 @@ FILES = {
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
 SYSTEM_FOLDERS = (Path("/usr/share/datasets/fashion-mnist"),)
+SOURCE = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+REMOTES = (  # sizes and MD5 sums as the authors publish them
+    Remote("train-images-idx3-ubyte.gz", 26_421_880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+    Remote("train-labels-idx1-ubyte.gz", 29_515, "25c81989df183df01b3e8a0aad5dffbe"),
+    Remote("t10k-images-idx3-ubyte.gz", 4_422_102, "bef4ecab320f06d8554ea6380940ec79"),
+    Remote("t10k-labels-idx1-ubyte.gz", 5_148, "bb300cfdad3c16e7a12a480ee83cd310"),
+)
 
 
 def sample_file() -> Path:
@@ -41,12 +50,22 @@ def sample_file() -> Path:
     return shipped if shipped.exists() else PROJECT_ROOT / "data" / SAMPLE / "sample.npz"
 
 
-def system_folder() -> Path | None:
-    """The folder that has the four files of the full set: TIDYSET_FASHION_MNIST, or the Debian package's."""
+def local_folder(workspace: Workspace | None = None) -> Path | None:
+    """The folder that has the four files of the full set, or None.
+
+    TIDYSET_FASHION_MNIST if set, else the Debian package's, else the workspace's downloads.
+    """
     chosen = os.environ.get("TIDYSET_FASHION_MNIST")
-    folders = (Path(chosen),) if chosen else SYSTEM_FOLDERS
+    folders = [Path(chosen)] if chosen else list(SYSTEM_FOLDERS)
+    if workspace is not None:
+        folders.append(download_folder(workspace))
     wanted = [name for pair in FILES.values() for name in pair]
     return next((folder for folder in folders if all((folder / name).exists() for name in wanted)), None)
+
+
+def download_folder(workspace: Workspace) -> Path:
+    """Where downloaded files are kept."""
+    return workspace.root / "downloads" / FULL
 
 
 def read_idx(path: Path, header_bytes: int) -> NDArray[np.uint8]:
@@ -62,11 +81,40 @@ def materialise_sample(workspace: Workspace) -> Dataset:
     return _write(workspace, SAMPLE, "Fashion-MNIST sample", images, labels, split, row)
 
 
-def materialise_full(workspace: Workspace) -> Dataset:
-    """Keep the 70,000 images in the workspace. Raises NotFound where there is no source."""
-    folder = system_folder()
-    if folder is None:
-        raise NotFound("Fashion-MNIST is not on this machine.", "Install the package dataset-fashion-mnist.")
+def download(
+    workspace: Workspace, on_progress: Callable[[float, str], None] | None = None, source: str = SOURCE
+) -> Path:
+    """Fetch the four files into the workspace, going on where an earlier try broke off.
+
+    Raises:
+        Offline: The source cannot be reached, or sends something else; says what to do instead.
+    """
+    folder = download_folder(workspace)
+    total = sum(remote.n_bytes for remote in REMOTES)
+    done = 0
+    for remote in REMOTES:
+
+        def report(n_bytes: int, before: int = done, name: str = remote.name) -> None:
+            if on_progress is not None:
+                on_progress((before + n_bytes) / total, name)
+
+        try:
+            fetch(f"{source}/{remote.name}", folder / remote.name, remote, report)
+        except Offline as error:
+            raise Offline(
+                error.problem,
+                "Install Debian's dataset-fashion-mnist, or put the four .gz files into a folder and name it "
+                "in TIDYSET_FASHION_MNIST. The sample, fashion-mnist-sample, needs no network.",
+            ) from error
+        done += remote.n_bytes
+    return folder
+
+
+def materialise_full(
+    workspace: Workspace, on_progress: Callable[[float, str], None] | None = None
+) -> Dataset:
+    """Keep the 70,000 images in the workspace, from this machine or the network. Raises Offline."""
+    folder = local_folder(workspace) or download(workspace, on_progress)
     images, labels, split, row = [], [], [], []
     for code, (images_name, labels_name) in zip((0, 2), FILES.values(), strict=True):
         pixels = read_idx(folder / images_name, 16).reshape(-1, 28, 28)
@@ -74,8 +122,15 @@ def materialise_full(workspace: Workspace) -> Dataset:
         labels.append(read_idx(folder / labels_name, 8))
         split.append(np.full(len(pixels), code, np.int8))
         row.append(np.arange(len(pixels)))
-    joined = [np.concatenate(parts) for parts in (images, labels, split, row)]
-    return _write(workspace, FULL, "Fashion-MNIST", *joined)
+    return _write(
+        workspace,
+        FULL,
+        "Fashion-MNIST",
+        np.concatenate(images),
+        np.concatenate(labels),
+        np.concatenate(split),
+        np.concatenate(row),
+    )
 
 
 def _write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,18 +28,19 @@ def as_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     return np.rint(luma)[..., None].astype(np.uint8)
 
 
-def decode(path: Path) -> NDArray[np.uint8]:
-    """Decode an image file to (H, W, C) uint8, C being 1 for grey and 3 for all else.
+def decode(path: Path | bytes) -> NDArray[np.uint8]:
+    """Decode an image file, or the content of one, to (H, W, C) uint8, C being 1 for grey and 3 for all else.
 
     Raises:
         DamagedFile: The file is missing, truncated, not an image or too large.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(path) if isinstance(path, bytes) else path) as image:
             converted = image.convert("L" if image.mode in {"1", "L", "I;16", "I", "F"} else "RGB")
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DamagedFile(
-            f"{path} cannot be decoded ({error}).", "Replace the file, or leave the image out."
+            f"{'The image' if isinstance(path, bytes) else path} cannot be decoded ({error}).",
+            "Replace the file, or leave the image out.",
         ) from error
     pixels = np.asarray(converted, np.uint8)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels

@@ -80,13 +80,13 @@ def write_array_dataset(
             "info": info or {},
         }
         write_json(building / "dataset.json", manifest)
-        _publish(building, folder, name)
+        publish(building, folder, name)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return load_dataset(folder)
 
 
-def _publish(building: Path, folder: Path, name: str) -> None:
+def publish(building: Path, folder: Path, name: str) -> None:
     """Rename the finished folder into place; the loser of a race gets NameTaken."""
     try:
         os.rename(building, folder)

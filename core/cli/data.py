@@ -1,0 +1,166 @@
+"""``tidyset data``: list, import, info, delete."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.cli.app import app
+from core.cli.output import JsonFlag, emit, errors_explained
+from core.data import catalog
+from core.data.dataset import SPLITS, Dataset, Task
+from core.errors import BadInput
+from core.workspace import current
+
+data = typer.Typer(help="Data sets: list, import, describe, delete.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+
+@data.command("list")
+def list_command(*, as_json: JsonFlag = False) -> None:
+    """Name all data sets; the built-in ones are put into the workspace on first use."""
+    with errors_explained(as_json=as_json):
+        entries = catalog.list_datasets(current())
+        rows = [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "state": entry.state,
+                "task": entry.task,
+                "n_items": entry.n_items,
+                "n_classes": entry.n_classes,
+                "note": entry.note,
+            }
+            for entry in entries
+        ]
+        lines = [
+            f"{entry.name:<28} {entry.state:<10} {entry.task:<13} {entry.n_items or '?':>9} images, "
+            f"{entry.n_classes or '?'} classes {entry.note}".rstrip()
+            for entry in entries
+        ]
+        emit(rows, "\n".join(lines), as_json=as_json)
+
+
+@data.command("info")
+def info_command(name: str, *, as_json: JsonFlag = False) -> None:
+    """Describe one data set: counts by split and class, sizes, source, licence, fingerprint."""
+    with errors_explained(as_json=as_json):
+        about = describe(catalog.open_dataset(current(), name))
+        width = max(len(key) for key in about)
+        lines = [f"{key:<{width}}  {_words(value)}" for key, value in about.items() if key != "classes"]
+        lines += [f"  {k:<24} {_words(counts)}" for k, counts in about["classes"].items()]
+        emit(about, "\n".join(lines), as_json=as_json)
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """What there is to say of a data set without looking at pixels."""
+    import numpy as np
+
+    counts: dict[str, dict[str, int]] = {}
+    for k, name in enumerate(dataset.classes):
+        column = dataset.labels[:, k] == 1 if dataset.task is Task.MULTI_LABEL else dataset.labels == k
+        counts[name] = {s: int(column[dataset.split == SPLITS.index(s)].sum()) for s in dataset.splits}
+    if dataset.task is Task.MULTI_LABEL:
+        unknown = float(np.isnan(dataset.labels).mean())
+    else:
+        unknown = float((dataset.labels < 0).mean())
+    sizes = np.unique(dataset.images.sizes, axis=0)
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "task": str(dataset.task),
+        "n_items": len(dataset),
+        "splits": {s: len(dataset.in_split(s)) for s in dataset.splits},
+        "smallest": sizes.min(axis=0).tolist(),
+        "largest": sizes.max(axis=0).tolist(),
+        "unknown_share": round(unknown, 6),
+        "captions": dataset.captions is not None,
+        "fingerprint": dataset.fingerprint,
+        **dataset.info,
+        "classes": counts,
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number:,}" for key, number in value.items())
+    return " x ".join(str(part) for part in value) if isinstance(value, list) else str(value)
+
+
+@data.command("import")
+def import_command(
+    source: str,
+    name: Annotated[str, typer.Option(help="What to call it.")],
+    *,
+    title: Annotated[str, typer.Option(help="Its name for people.")] = "",
+    classes: Annotated[str, typer.Option(help="Class names in the order of the label numbers: a,b,c.")] = "",
+    shape: Annotated[str, typer.Option(help="HEIGHTxWIDTH of pixel rows; a square is assumed.")] = "",
+    images: Annotated[Path | None, typer.Option(help="Folder of the images that a table names.")] = None,
+    test_share: Annotated[float, typer.Option(min=0, max=0.9, help="Where no test split is given.")] = 0.2,
+    val_share: Annotated[float, typer.Option(min=0, max=0.9, help="Share held out for validation.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the drawn splits.")] = 0,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out what is wrong, and list it.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Import a file, a folder, an archive or a Hugging Face data set; the format is seen from the content."""
+    from core.data import thumbnails
+    from core.data.importer import ImportOptions, import_source
+    from core.data.readers.base import Hints
+
+    with errors_explained(as_json=as_json):
+        names = tuple(part.strip() for part in classes.split(",")) if classes else ()
+        options = ImportOptions(
+            hints=Hints(names, _shape(shape), images),
+            title=title,
+            test_share=test_share,
+            val_share=val_share,
+            seed=seed,
+            skip_bad=skip_bad,
+        )
+        progress = None if as_json or not sys.stderr.isatty() else _show_progress
+        result = import_source(current(), source, name, options, progress)
+        thumbnails.make_sheets(result.dataset)
+        about = describe(result.dataset) | {
+            "format": result.format,
+            "left_out": [str(problem) for problem in result.problems],
+            "n_left_out": result.n_problems,
+        }
+        left = (
+            f"\n{result.n_problems} left out:\n" + "\n".join(about["left_out"]) if result.n_problems else ""
+        )
+        text = f"{name}: {len(result.dataset):,} images of {len(result.dataset.classes)} classes{left}"
+        emit(about, text, as_json=as_json)
+
+
+def _shape(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    height, x, width = text.lower().partition("x")
+    if not (x and height.isdecimal() and width.isdecimal()):
+        raise BadInput(f"--shape {text!r} is no size.", "Write it as HEIGHTxWIDTH, for example 28x28.")
+    return int(height), int(width)
+
+
+def _show_progress(share: float | None, text: str) -> None:
+    done = f"{share:4.0%} " if share is not None else ""
+    print(f"\r{done}{text}    ", end="", file=sys.stderr, flush=True)
+
+
+@data.command("delete")
+def delete_command(
+    name: str,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Delete a data set; its runs and label edits stay."""
+    with errors_explained(as_json=as_json):
+        if not yes and not typer.confirm(f"Delete the data set {name!r}?"):
+            raise typer.Exit(1)
+        catalog.delete_dataset(current(), name)
+        emit({"deleted": name}, f"{name} is deleted.", as_json=as_json)

@@ -1,0 +1,220 @@
+"""Building a data set item by item: memory does not grow with it, and nothing is left of an unfinished one.
+
+Everything goes to a temporary folder beside the data set's; ``finish`` writes dataset.json last and renames.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
+from core.data.writer import content_hash, publish
+from core.errors import BadInput, NameTaken
+from core.files import storage_failed, write_array, write_json
+from core.workspace import Workspace, check_name
+
+ARRAY_PIXELS = 64 * 64
+"""Images up to this many pixels, all of one size, are kept as one array; larger ones as files."""
+
+_HEADER_BYTES = 128
+
+
+class DatasetBuilder:
+    """Takes images one at a time, in any mix of sizes, and keeps them in the form that suits.
+
+    Used as a context manager; leaving it without ``finish`` removes what was written.
+
+    Raises:
+        NameTaken: There is a data set of that name.
+    """
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self._folder = dataset_folder(workspace, check_name(name, "data set"))
+        if self._folder.exists():
+            raise NameTaken(
+                f"There is a data set {name!r} already.", "Choose another name, or delete it first."
+            )
+        self._name = name
+        self._building = self._folder.with_name(f".{name}.{os.getpid()}.importing")
+        self._hashes = bytearray()
+        self._sizes: list[tuple[int, int]] = []
+        self._files: list[str] = []
+        self._shape: tuple[int, ...] | None = None
+        self._array: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            shutil.rmtree(self._building, ignore_errors=True)
+            (self._building / "images").mkdir(parents=True)
+            self._array = (self._building / "images.npy").open("wb")
+            self._array.write(b"\0" * _HEADER_BYTES)
+        except OSError as error:
+            raise storage_failed(self._building, error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._array is not None:
+            self._array.close()
+        shutil.rmtree(self._building, ignore_errors=True)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def add(self, pixels: NDArray[np.uint8], file: Path | bytes | None = None, suffix: str = ".png") -> None:
+        """Take one image.
+
+        Args:
+            pixels: (H, W, C) uint8.
+            file: The image file they were decoded from (or its content), kept as it is where images do not
+                fit one array; pixels without a file are kept as PNG then.
+            suffix: For content without a file name.
+
+        Raises:
+            StorageFailed: The disk is full or read-only.
+        """
+        try:
+            self._keep(pixels, file, suffix)
+        except OSError as error:
+            raise storage_failed(self._building, error) from error
+        self._hashes += content_hash(pixels)
+        self._sizes.append((pixels.shape[0], pixels.shape[1]))
+
+    def _keep(self, pixels: NDArray[np.uint8], file: Path | bytes | None, suffix: str) -> None:
+        number = len(self._sizes)
+        if number == 0:
+            self._shape = pixels.shape
+            if pixels.shape[0] * pixels.shape[1] > ARRAY_PIXELS:
+                self._give_up_array()
+        if self._array is not None:
+            if pixels.shape == self._shape:
+                self._array.write(np.ascontiguousarray(pixels).data)
+            else:
+                self._give_up_array()
+        if self._array is None or file is not None:
+            self._keep_file(number, pixels, file, suffix)
+
+    def _keep_file(
+        self, number: int, pixels: NDArray[np.uint8], file: Path | bytes | None, suffix: str
+    ) -> None:
+        suffix = file.suffix.lower() if isinstance(file, Path) else suffix
+        name = f"{number // 1_000:04d}/{number:07d}{suffix if file is not None else '.png'}"
+        target = self._building / "images" / name
+        target.parent.mkdir(exist_ok=True)
+        if isinstance(file, Path):
+            shutil.copyfile(file, target)
+        elif isinstance(file, bytes):
+            target.write_bytes(file)
+        else:
+            from PIL import Image
+
+            Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(target)
+        while len(self._files) < number:
+            self._files.append("")
+        self._files.append(name)
+
+    def _give_up_array(self) -> None:
+        """Images differ in size: those that are only in the array become files."""
+        assert self._array is not None
+        self._array.close()
+        self._array = None
+        path = self._building / "images.npy"
+        if self._shape is not None and self._sizes:
+            kept = np.memmap(path, np.uint8, "r", _HEADER_BYTES, (len(self._sizes), *self._shape))
+            for number in range(len(self._sizes)):
+                if number >= len(self._files) or not self._files[number]:
+                    self._replace_by_file(number, kept[number])
+        path.unlink()
+
+    def _replace_by_file(self, number: int, pixels: NDArray[np.uint8]) -> None:
+        rest = self._files[number + 1 :]
+        del self._files[number:]
+        self._keep_file(number, np.asarray(pixels), None, ".png")
+        self._files += rest
+
+    def finish(
+        self,
+        *,
+        title: str,
+        task: Task,
+        classes: Sequence[str],
+        item_ids: Sequence[str],
+        split: NDArray[np.int8],
+        labels: NDArray[Any],
+        captions: Sequence[str] | None,
+        info: dict[str, str],
+        left_out: Sequence[str] = (),
+    ) -> Dataset:
+        """Write what belongs to the images, and put the data set in its place.
+
+        Raises:
+            BadInput: There is not one image.
+            NameTaken: Another import was faster.
+            StorageFailed: The disk is full or read-only.
+        """
+        n = len(self._sizes)
+        if n == 0:
+            raise BadInput("There is not one image that could be used.", "Look at the problems listed.")
+        self._finish_images(n)
+        hashes = np.frombuffer(bytes(self._hashes), np.uint8).reshape(n, 16)
+        ids = np.array(item_ids, np.str_)
+        write_array(self._building / "item_ids.npy", ids)
+        write_array(self._building / "split.npy", split.astype(np.int8))
+        write_array(self._building / "labels.npy", labels)
+        write_array(self._building / "content_hashes.npy", hashes)
+        write_array(self._building / "sizes.npy", np.array(self._sizes, np.int32))
+        if captions is not None:
+            write_json(self._building / "captions.json", {"captions": list(captions)})
+        if left_out:
+            write_json(self._building / "left_out.json", {"problems": list(left_out)})
+        manifest = {
+            "format": FORMAT,
+            "name": self._name,
+            "title": title,
+            "task": str(task),
+            "classes": list(classes),
+            "n": n,
+            "captions": captions is not None,
+            "fingerprint": dataset_fingerprint(task, classes, ids, split, labels, hashes, captions),
+            "created": time.time(),
+            "info": info,
+        }
+        write_json(self._building / "dataset.json", manifest)
+        publish(self._building, self._folder, self._name)
+        return load_dataset(self._folder)
+
+    def _finish_images(self, n: int) -> None:
+        if self._array is None:
+            write_array(self._building / "files.npy", np.array(self._files, np.str_))
+            return
+        assert self._shape is not None
+        try:
+            self._array.seek(0)
+            self._array.write(_npy_header((n, *self._shape)))
+            self._array.flush()
+            os.fsync(self._array.fileno())
+            self._array.close()
+            shutil.rmtree(self._building / "images")
+        except OSError as error:
+            raise storage_failed(self._building, error) from error
+        self._array = None
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """A version 1.0 .npy header of uint8, blank-filled to the length that was left free for it."""
+    text = repr({"descr": "|u1", "fortran_order": False, "shape": shape}).encode()
+    text = text.ljust(_HEADER_BYTES - 11) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text

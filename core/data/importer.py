@@ -1,0 +1,305 @@
+"""Importing: a source of any known format becomes a data set, or a report of all that is wrong with it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.builder import DatasetBuilder
+from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
+from core.data.images import decode
+from core.data.problems import ProblemLog
+from core.data.readers import archives, class_folders, hugging_face, idx, image_table, numpy_files, pixel_csv
+from core.data.readers.base import Hints, Recognised, Record
+from core.data.splits import stratified_split
+from core.errors import BadInput, DamagedFile, NotFound, Problem
+from core.workspace import Workspace
+
+_READERS = (
+    idx.recognise,
+    numpy_files.recognise,
+    hugging_face.recognise,
+    pixel_csv.recognise,
+    image_table.recognise,
+    class_folders.recognise,
+)
+FORMATS = (
+    "idx files, a pixel CSV (a label and H x W columns), .npy or .npz arrays, a folder per class, a folder "
+    "of images with a table of labels, a Hugging Face data set (folder, parquet or hub name), or an archive "
+    "of these"
+)
+Progress = Callable[[float | None, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How to import.
+
+    Attributes:
+        hints: What a person says about the source.
+        title: For people; the name when empty.
+        test_share: Of items without a split, the share for test; 0 for none.
+        val_share: Likewise for validation.
+        seed: Of the split.
+        skip_bad: Import what is sound and list what was left out, instead of refusing.
+    """
+
+    hints: Hints = field(default_factory=Hints)
+    title: str = ""
+    test_share: float = 0.2
+    val_share: float = 0.0
+    seed: int = 0
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ImportResult:
+    """What came of it: the data set, and what was left out."""
+
+    dataset: Dataset
+    format: str
+    problems: tuple[Problem, ...]
+    n_problems: int
+
+
+_NO_HINTS = Hints()
+_DEFAULTS = ImportOptions()
+
+
+def recognise(source: Path, hints: Hints = _NO_HINTS) -> Recognised:
+    """Say which format a file or folder has, from its content.
+
+    Raises:
+        NotFound: There is nothing at that path.
+        BadInput: No reader knows it.
+    """
+    if not source.exists():
+        raise NotFound(f"There is no file or folder {source}.", "Check the path.")
+    if source.is_file() and source.stat().st_size == 0:
+        raise BadInput(f"{source.name} is empty.", "Give a file with content.")
+    for reader in _READERS:
+        recognised = reader(source, hints)
+        if recognised is not None:
+            return recognised
+    raise BadInput(f"{source.name} is in no format that is known here.", f"Give {FORMATS}.")
+
+
+@contextmanager
+def opened_source(source: str | Path, log: ProblemLog) -> Iterator[Path]:
+    """The local path of a source for the enclosed block: archives unpacked, hub names fetched."""
+    path = Path(source).expanduser()
+    if path.exists() and not archives.is_archive(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tidyset-") as folder:
+        if path.exists():
+            yield archives.unpack(path, Path(folder), log)
+        elif _is_hub_name(str(source)):
+            yield hugging_face.from_hub(str(source), Path(folder))
+        else:
+            raise NotFound(f"There is no file or folder {source}.", "Check the path.")
+
+
+def _is_hub_name(source: str) -> bool:
+    parts = source.split("/")
+    return len(parts) <= 2 and all(parts) and not source.startswith((".", "~")) and "." not in parts[-1]
+
+
+def import_source(
+    workspace: Workspace,
+    source: str | Path,
+    name: str,
+    options: ImportOptions = _DEFAULTS,
+    on_progress: Progress | None = None,
+) -> ImportResult:
+    """Import ``source`` as the data set ``name``, as a stream: memory does not grow with it.
+
+    Raises:
+        ImportRejected: With every problem found, unless ``options.skip_bad``.
+        NameTaken, NotFound, BadInput, Offline, StorageFailed: As their names say; nothing is left behind.
+    """
+    log = ProblemLog()
+    report = on_progress or (lambda share, text: None)
+    with DatasetBuilder(workspace, name) as builder, opened_source(source, log) as path:
+        recognised = recognise(path, options.hints)
+        columns = _Columns(recognised, log)
+        for record in recognised.records(log):
+            pixels = columns.take(record)
+            if pixels is not None:
+                image = record.image
+                builder.add(pixels, image if isinstance(image, Path | bytes) else None, _suffix(image))
+            if len(columns.item_ids) % 512 == 1:
+                n, total = len(columns.item_ids), recognised.n_items
+                report(n / total if total else None, f"{n:,} images read")
+        classes, labels = columns.classes_and_labels()
+        if log.n_found and not options.skip_bad:
+            raise log.rejected("Mend them, or import the rest without them (--skip-bad).")
+        dataset = builder.finish(
+            title=options.title or name,
+            task=recognised.task,
+            classes=classes,
+            item_ids=columns.item_ids,
+            split=_splits(columns.splits, labels, options),
+            labels=labels,
+            captions=columns.captions if any(columns.captions) else None,
+            info={"source": Path(source).name, "format": recognised.format},
+            left_out=[str(problem) for problem in log.listed],
+        )
+    return ImportResult(dataset, recognised.format, tuple(log.listed), log.n_found)
+
+
+def read_labelled_images(
+    source: str | Path, classes: Sequence[str], hints: Hints = _NO_HINTS
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[Problem, ...]]:
+    """Read images and labels of any known format into memory, without keeping them: to evaluate a run on.
+
+    Args:
+        classes: The K classes that labels must be among; numbers are indices into them.
+
+    Returns:
+        (N, H, W, C) uint8, (N,) int64 with -1 for unlabelled, and what was left out.
+
+    Raises:
+        BadInput: Not one usable image, or images of several sizes.
+    """
+    log = ProblemLog()
+    images: list[NDArray[np.uint8]] = []
+    with opened_source(source, log) as path:
+        told = Hints(tuple(classes), hints.shape, hints.image_folder)
+        recognised = recognise(path, told)
+        if recognised.task is not Task.SINGLE_LABEL:
+            raise BadInput(f"{Path(source).name} has several labels an image.", "Give one class an image.")
+        columns = _Columns(replace(recognised, classes=tuple(classes)), log)
+        for record in recognised.records(log):
+            pixels = columns.take(record)
+            if pixels is not None:
+                images.append(pixels)
+    shapes = {image.shape for image in images}
+    if len(shapes) != 1:
+        found = "not one usable image" if not shapes else f"images of {len(shapes)} sizes"
+        first = f" ({log.listed[0]})" if log.listed else ""
+        raise BadInput(f"{Path(source).name} has {found}{first}.", "Give images of one size.")
+    _, labels = columns.classes_and_labels(note_empty=False)
+    return np.stack(images), labels, tuple(log.listed)
+
+
+class _Columns:
+    """What is gathered of the items beside their pixels; checks ids, labels and images on the way."""
+
+    def __init__(self, recognised: Recognised, log: ProblemLog) -> None:
+        self.item_ids: list[str] = []
+        self.splits: list[str | None] = []
+        self.captions: list[str] = []
+        self._labels: list[Any] = []
+        self._seen: set[str] = set()
+        self._task = recognised.task
+        self._classes = recognised.classes
+        self._index = {name: k for k, name in enumerate(recognised.classes)}
+        self._log = log
+
+    def take(self, record: Record) -> NDArray[np.uint8] | None:
+        """The record's pixels when it is sound; else the problem is noted and it is left out."""
+        if record.item_id in self._seen:
+            self._note(record, f"The id {record.item_id!r} occurs twice.", "Keep one of them.")
+            return None
+        label = self._checked_label(record)
+        if label is _WRONG:
+            return None
+        pixels = self._pixels(record)
+        if pixels is None:
+            return None
+        self._seen.add(record.item_id)
+        self.item_ids.append(record.item_id)
+        self._labels.append(label)
+        self.splits.append(record.split)
+        self.captions.append(record.caption or "")
+        return pixels
+
+    def _note(self, record: Record, what: str, mend: str) -> None:
+        self._log.add(record.file, record.row, what, mend)
+
+    def _checked_label(self, record: Record) -> Any:
+        """The label as an index where the classes are known, as it is where they follow from the labels."""
+        label = record.label
+        if label is None or isinstance(label, np.ndarray):
+            return label
+        if isinstance(label, int) and label < 0:
+            self._note(record, f"The label is {label}.", "Number the classes from 0, or leave the row out.")
+            return _WRONG
+        if not self._classes:
+            return label
+        if isinstance(label, str):
+            if label in self._index:
+                return self._index[label]
+            if not label.isdecimal():
+                return self._no_class(record, label)
+            label = int(label)
+        return label if label < len(self._classes) else self._no_class(record, label)
+
+    def _no_class(self, record: Record, label: int | str) -> Any:
+        k = len(self._classes)
+        known = ", ".join(self._classes[:12]) + (", ..." if k > 12 else "")
+        said = f"The label {label!r} is none of the {k} classes ({known}; or 0 to {k - 1})."
+        self._note(record, said, "Correct it, or name the class too.")
+        return _WRONG
+
+    def _pixels(self, record: Record) -> NDArray[np.uint8] | None:
+        if isinstance(record.image, np.ndarray):
+            return record.image
+        try:
+            return decode(record.image)
+        except DamagedFile as error:
+            reason = error.problem.partition("(")[2].removesuffix(").") or error.problem
+            self._note(record, f"The image cannot be decoded ({reason}).", "Replace it, or leave it out.")
+            return None
+
+    def classes_and_labels(self, *, note_empty: bool = True) -> tuple[tuple[str, ...], NDArray[Any]]:
+        """The class names, and the labels as the data set keeps them."""
+        if self._task is Task.MULTI_LABEL:
+            unknown = np.full(len(self._classes), np.nan, np.float32)
+            rows = [unknown if label is None else label for label in self._labels]
+            return self._classes, np.array(rows, np.float32).reshape(len(rows), len(self._classes))
+        if self._classes:
+            codes = np.array([UNLABELLED if x is None else x for x in self._labels], np.int64)
+            counts = np.bincount(codes[codes >= 0], minlength=len(self._classes))
+            for k in np.flatnonzero(counts == 0) if note_empty else ():
+                self._log.add(
+                    "classes", None, f"No image has the class {self._classes[k]!r}.", "Leave it out."
+                )
+            return self._classes, codes
+        found = {label for label in self._labels if label is not None}
+        as_numbers = all(isinstance(x, int) or str(x).isdecimal() for x in found)
+        names = sorted({str(x) for x in found}, key=lambda name: int(name) if as_numbers else name)
+        index = {name: k for k, name in enumerate(names)}
+        codes = np.array([UNLABELLED if x is None else index[str(x)] for x in self._labels], np.int64)
+        return tuple(names), codes
+
+
+_WRONG: Any = object()
+
+
+def _suffix(image: object) -> str:
+    """The suffix to keep an image's bytes under, from their first bytes."""
+    start = image[:4] if isinstance(image, bytes) else b""
+    return ".jpg" if start[:2] == b"\xff\xd8" else ".webp" if start == b"RIFF" else ".png"
+
+
+def _splits(given: list[str | None], labels: NDArray[Any], options: ImportOptions) -> NDArray[np.int8]:
+    """The given splits; items without one go to train, and shares of them to test and validation."""
+    split = np.array([SPLITS.index(name) if name else 0 for name in given], np.int8)
+    free = np.array([name is None for name in given], np.bool_)
+    has_test = bool((split == SPLITS.index("test")).any())
+    for name, share in (("test", 0.0 if has_test else options.test_share), ("val", options.val_share)):
+        chosen = np.flatnonzero(free)
+        if share > 0 and len(chosen):
+            drawn = chosen[stratified_split(labels[chosen], share, options.seed)]
+            split[drawn] = SPLITS.index(name)
+            free[drawn] = False
+    return split

@@ -1,0 +1,27 @@
+"""Collecting what is wrong with an input: all of it, not the first only, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.errors import ImportRejected, Problem
+
+LISTED = 1_000
+
+
+@dataclass(eq=False)
+class ProblemLog:
+    """The problems of one import; the first thousand are kept in full, the rest are counted."""
+
+    n_found: int = 0
+    listed: list[Problem] = field(default_factory=list)
+
+    def add(self, file: str, row: int | None, what: str, mend: str) -> None:
+        """Note one problem: ``row`` is 1-based, None for the whole file."""
+        self.n_found += 1
+        if len(self.listed) < LISTED:
+            self.listed.append(Problem(file, row, what, mend))
+
+    def rejected(self, mend: str) -> ImportRejected:
+        """The error that carries the report."""
+        return ImportRejected(self.listed, mend, n_found=self.n_found)

@@ -1,0 +1,148 @@
+"""Hugging Face data sets: parquet files, a folder written by save_to_disk, or a name on the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.data.problems import ProblemLog
+from core.data.readers.base import Hints, Recognised, Record, split_of
+from core.errors import BadInput, Offline
+
+_IMAGE_COLUMNS = ("image", "img", "picture", "pixel_values")
+_LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
+
+
+def recognise(source: Path, hints: Hints) -> Recognised | None:
+    """Parquet files or Arrow files with an image column of bytes."""
+    files = [source] if source.is_file() else sorted([*source.rglob("*.parquet"), *source.rglob("*.arrow")])
+    files = [path for path in files if _magic(path)]
+    if not files:
+        return None
+    schema = _schema(files[0])
+    image = next((name for name in _IMAGE_COLUMNS if name in schema.names), None)
+    label = next((name for name in _LABEL_COLUMNS if name in schema.names), None)
+    if image is None:
+        raise BadInput(
+            f"{files[0].name} has no image column (its columns: {', '.join(schema.names)}).",
+            f"Name it one of: {', '.join(_IMAGE_COLUMNS)}.",
+        )
+    classes = hints.classes or _class_names(files[0], schema, label)
+    caption = next((name for name in ("caption", "text") if name in schema.names), None)
+    return Recognised(
+        format="Hugging Face data set",
+        records=lambda log: (r for path in files for r in _rows(path, source, image, label, caption, log)),
+        classes=classes,
+    )
+
+
+def from_hub(name: str, folder: Path) -> Path:
+    """Fetch a data set of the hub as parquet files into ``folder``.
+
+    Raises:
+        Offline: The hub cannot be reached, or has no such data set.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(name)
+        for split, part in loaded.items():
+            part.to_parquet(str(folder / f"{split}.parquet"))
+    except Exception as error:  # the hub's client raises errors of many libraries
+        raise Offline(
+            f"{name!r} is no file or folder here, and it could not be fetched from the hub "
+            f"({type(error).__name__}).",
+            "Check the name and the network, or give a local folder or parquet file.",
+        ) from error
+    return folder
+
+
+def _magic(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError:
+        return False
+    return (
+        start[:4] == b"PAR1"
+        or start[:6] == b"ARROW1"
+        or (path.suffix == ".arrow" and start[:4] == b"\xff" * 4)
+    )
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    """Record batches of a parquet, Arrow file or Arrow stream."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start[:4] == b"PAR1":
+        yield from pq.ParquetFile(path).iter_batches(batch_size=256)
+        return
+    with pa.memory_map(str(path)) as mapped:
+        if start == b"ARROW1":
+            reader = pa.ipc.open_file(mapped)
+            yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
+        else:
+            yield from pa.ipc.open_stream(mapped)
+
+
+def _schema(path: Path) -> Any:
+    import pyarrow as pa
+
+    try:
+        first = next(_batches(path), None)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path.name} is damaged ({error}).", "Fetch it again.") from None
+    if first is None:
+        raise BadInput(f"{path.name} is empty.", "Give a file with rows.")
+    return first.schema
+
+
+def _class_names(path: Path, schema: Any, label: str | None) -> tuple[str, ...]:
+    """The names that the file's metadata, or dataset_info.json beside it, gives to the label numbers."""
+    about: dict[str, Any] = {}
+    metadata = schema.metadata or {}
+    if b"huggingface" in metadata:
+        about = json.loads(metadata[b"huggingface"]).get("info", {}).get("features", {})
+    elif (beside := path.with_name("dataset_info.json")).exists():
+        about = json.loads(beside.read_text()).get("features") or {}
+    names = (about.get(label or "") or {}).get("names") or []
+    return tuple(str(name) for name in names)
+
+
+def _rows(
+    path: Path, source: Path, image: str, label: str | None, caption: str | None, log: ProblemLog
+) -> Iterator[Record]:
+    import pyarrow as pa
+
+    name = path.relative_to(source).as_posix() if source.is_dir() else path.name
+    split = split_of(path.name) or (split_of(path.parent.name) if path.parent != source else None)
+    prefix = name.rpartition(".")[0] if source.is_dir() else (split or path.stem)
+    row = 0
+    try:
+        for batch in _batches(path):
+            columns = {key: batch.column(key).to_pylist() for key in (image, label, caption) if key}
+            for i in range(batch.num_rows):
+                row += 1
+                cell = columns[image][i]
+                content = cell.get("bytes") if isinstance(cell, dict) else cell
+                value = columns[label][i] if label else None
+                if not isinstance(content, bytes):
+                    log.add(
+                        name, row, "The image's bytes are missing.", "Leave the row out, or embed the file."
+                    )
+                elif value is not None and not isinstance(value, int | str):
+                    said = f"The label is {value!r}; a number or a name was expected."
+                    log.add(name, row, said, "Give one class a row.")
+                else:
+                    text = columns[caption][i] if caption else None
+                    wanted = None if isinstance(value, int) and value < 0 else value
+                    yield Record(f"{prefix}-{row - 1:05d}", wanted, content, name, row, split, text)
+    except (pa.ArrowException, OSError) as error:
+        log.add(name, row + 1, f"The file is damaged from here on ({error}).", "Fetch it again.")

@@ -1,0 +1,115 @@
+"""idx files (LeCun, Cortes and Burges: the MNIST database), gzipped or not: a pair of images and labels."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from core.data.problems import ProblemLog
+from core.data.readers.base import Hints, Recognised, Record, split_of
+
+_BLOCK = 4_096
+_MEND = "Fetch the file again: it is cut short or altered."
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The file, unzipped on the way when its first bytes say gzip."""
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if zipped else path.open("rb")  # type: ignore[return-value]
+
+
+def header(path: Path) -> tuple[int, ...] | None:
+    """The dimensions that an idx file of unsigned bytes announces; None when it is no such file."""
+    try:
+        with opened(path) as file:
+            start = file.read(4)
+            if len(start) < 4 or start[:3] != b"\x00\x00\x08" or not 1 <= start[3] <= 4:
+                return None
+            sizes = file.read(4 * start[3])
+            return struct.unpack(f">{start[3]}I", sizes) if len(sizes) == 4 * start[3] else None
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def recognise(source: Path, hints: Hints) -> Recognised | None:
+    """A folder with pairs of idx files, or one of a pair."""
+    folder = source if source.is_dir() else source.parent
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if source.is_dir() else []
+    if source.is_file():
+        dimensions = header(source)
+        if dimensions is None:
+            return None
+        stem = re.split(r"-(images|labels)", source.name)[0]
+        files = sorted(path for path in folder.glob(f"{stem}-*") if path.is_file())
+    shapes = {path: shape for path in files if (shape := header(path)) is not None}
+    pairs = []
+    for path, shape in shapes.items():
+        if len(shape) >= 3:
+            stem = re.split(r"[-_.]images", path.name)[0]
+            labels = [p for p, s in shapes.items() if len(s) == 1 and p.name.startswith(stem)]
+            pairs.append((path, labels[0] if labels else None))
+    if not pairs:
+        return None
+    height, width = shapes[pairs[0][0]][1:3]
+    return Recognised(
+        format=f"idx, {height} x {width}",
+        records=lambda log: (record for images, labels in pairs for record in _pair(images, labels, log)),
+        classes=hints.classes,
+        n_items=sum(shapes[images][0] for images, _ in pairs),
+    )
+
+
+def _pair(images: Path, labels: Path | None, log: ProblemLog) -> Iterator[Record]:
+    shape = header(images)
+    assert shape is not None
+    codes = _labels(labels, log) if labels is not None else None
+    if codes is not None and len(codes) != shape[0]:
+        log.add(
+            str(labels and labels.name),
+            None,
+            f"{len(codes):,} labels for the {shape[0]:,} images of {images.name}.",
+            "Give the two files that belong together.",
+        )
+    split = split_of(images.name)
+    prefix = split or images.name.split(".")[0]
+    pixels_each = int(np.prod(shape[1:]))
+    n_read = 0
+    try:
+        with opened(images) as file:
+            file.read(4 + 4 * len(shape))
+            while n_read < shape[0]:
+                block = file.read(pixels_each * min(_BLOCK, shape[0] - n_read))
+                n_whole = len(block) // pixels_each
+                whole = np.frombuffer(block, np.uint8, n_whole * pixels_each)
+                for image in whole.reshape(n_whole, shape[1], shape[2], -1):
+                    label = None if codes is None or n_read >= len(codes) else int(codes[n_read])
+                    yield Record(f"{prefix}-{n_read:05d}", label, image, images.name, n_read + 1, split)
+                    n_read += 1
+                if n_whole * pixels_each < len(block) or not block:
+                    break
+    except (OSError, EOFError, zlib.error) as error:
+        log.add(images.name, n_read + 1, f"The file ends in the middle ({error}).", _MEND)
+        return
+    if n_read < shape[0]:
+        log.add(images.name, n_read + 1, f"It announces {shape[0]:,} images and holds {n_read:,}.", _MEND)
+
+
+def _labels(path: Path, log: ProblemLog) -> bytes:
+    try:
+        with opened(path) as file:
+            (n,) = struct.unpack(">I", file.read(8)[4:])
+            codes = file.read()
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        log.add(path.name, None, f"It cannot be read ({error}).", _MEND)
+        return b""
+    if len(codes) != n:
+        log.add(path.name, len(codes) + 1, f"It announces {n:,} labels and holds {len(codes):,}.", _MEND)
+    return codes

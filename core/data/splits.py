@@ -1,0 +1,56 @@
+"""Dividing items into splits so that each class gets its share, from a seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def stratified_split(labels: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
+    """Draw ``share`` of each class.
+
+    Single-label: of each class ``share``, rounded, but never its last item; unlabelled items (-1) count as
+    a class of their own. Multi-label: iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011),
+    which deals out the rarest label first.
+
+    Args:
+        labels: (N,) int64, or (N, K) float with 1, 0 and NaN.
+        share: 0 to 1.
+        seed: The same seed draws the same items.
+
+    Returns:
+        (N,) bool, True for the drawn items.
+    """
+    rng = np.random.default_rng(seed)
+    if labels.ndim == 2:
+        return _iterative(np.nan_to_num(labels) > 0.5, share, rng)
+    drawn = np.zeros(len(labels), np.bool_)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        n_drawn = min(round(share * len(members)), len(members) - 1)
+        drawn[rng.permutation(members)[:n_drawn]] = True
+    return drawn
+
+
+def _iterative(positive: NDArray[np.bool_], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    n_items = len(positive)
+    drawn = np.zeros(n_items, np.bool_)
+    free = np.ones(n_items, np.bool_)
+    wanted = np.stack([positive.sum(axis=0) * share, positive.sum(axis=0) * (1 - share)])
+    room = np.array([n_items * share, n_items * (1 - share)])
+    while True:
+        counts = positive[free].sum(axis=0)
+        if not counts.any():
+            break
+        label = int(np.where(counts > 0, counts, n_items + 1).argmin())
+        for item in rng.permutation(np.flatnonzero(free & positive[:, label])):
+            side = int(np.lexsort((-room, -wanted[:, label]))[0])
+            drawn[item] = side == 0
+            free[item] = False
+            wanted[side] -= positive[item]
+            room[side] -= 1
+    rest = rng.permutation(np.flatnonzero(free))
+    drawn[rest[: max(round(room[0]), 0)]] = True
+    return drawn
