@@ -1,422 +1,364 @@
-"""The label journal: who changed which label when and why, kept for good.
+"""The journal of label edits: append-only, durable, and deaf to repetition.
 
-Edits are only ever appended. Undoing appends an edit that undoes another; redoing undoes the undoing. The
-number of an edit is its label version: version k of a data set is its given labels with its edits up to
-number k (core.labels.versions). What ``append`` returns is on the disk, not on its way there.
+An edit is known by the session that made it and its number there. The browser sends an edit until it hears
+that it is committed; sent twice, it is still one edit. Undo appends an edit that takes another back, redo
+takes the undo back; nothing is ever overwritten, and the given labels are never touched.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, Select, create_engine, event, func, insert, inspect, select, tuple_
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.engine import Connection, Row
 
 from core.data.dataset import UNLABELLED, Dataset, Task
-from core.errors import BadInput, DamagedFile, NotFound, StorageFailed
-from core.files import storage_failed
-from core.labels.schema import edits, metadata
+from core.errors import BadInput, NotFound, TidysetError
+from core.labels import schema
 from core.workspace import Workspace
 
-LABEL, CONFIRM, EXCLUDE, INCLUDE, UNDO = "label", "confirm", "exclude", "include", "undo"
-KINDS = (LABEL, CONFIRM, EXCLUDE, INCLUDE, UNDO)
-BUSY_SECONDS = 5.0
-_CHUNK = 400
-"""Values in one IN (...): SQLite allows 999 parameters in old builds."""
+_MANY = 500
+"""Up to so many names are asked for one by one; beyond it the whole data set's edits are read."""
+
+
+class EditKind(StrEnum):
+    """What an edit does."""
+
+    LABEL = "label"
+    CONFIRM = "confirm"
+    """A person looked, and the given label is right."""
+    EXCLUDE = "exclude"
+    """The image is to be left out of training."""
+    INCLUDE = "include"
+    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True)
 class NewEdit:
-    """An edit to append.
+    """An edit that is to be made.
 
     Attributes:
-        kind: "label" gives the item the class ``new``; "confirm" keeps its label; "exclude" leaves a bad
-            image out of training, "include" takes it back; "undo" takes back another edit.
-        new: Class name, for "label".
-        evidence: What was shown: run, guess, confidence, queue.
-        session, seq: Name the edit, so that one sent twice is kept once.
-        undoes: For "undo": number of the edit to undo.
-        undoes_seq: For "undo", instead: the edit's ``seq`` in the same session.
+        item_id: The item; "" for an undo, which finds it.
+        kind: What to do.
+        new: Name of the class, for a label.
+        undoes: For an undo: the number of the edit to take back, or its (session, seq).
+        who: Name of the person, as they gave it.
+        why: Their reason, if they gave one.
+        evidence: What was on the screen: run, guess, confidence, kind of queue.
+        session: Names the browser page or command that made it; unique, so make it random.
+        seq: Its number within the session.
     """
 
     item_id: str
-    kind: str
-    session: str
-    seq: int
+    kind: EditKind
     new: str | None = None
+    undoes: int | tuple[str, int] | None = None
     who: str = "annotator"
     why: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
-    undoes: int | None = None
-    undoes_seq: int | None = None
+    session: str = field(default_factory=lambda: uuid4().hex)
+    seq: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An edit in the journal; ``id`` is its number and label version, ``at`` is Unix time."""
+    """A committed edit.
 
-    id: int
+    Attributes:
+        number: 1, 2, 3, ... within the data set; also the label version that it makes.
+        old, new: The item's label before and after; None for unlabelled.
+        at: Unix time of the commit.
+    """
+
     dataset: str
-    dataset_fingerprint: str
+    number: int
     item_id: str
-    kind: str
+    kind: EditKind
+    class_name: str | None
     old: str | None
     new: str | None
+    undoes: int | None
     who: str
     at: float
     why: str
     evidence: dict[str, Any]
     session: str
     seq: int
-    undoes: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """The acknowledgement of an edit: it is in the journal under the number ``id``."""
+class Refusal:
+    """An edit that was not made, and why; the others of its batch were."""
 
     session: str
     seq: int
-    id: int
+    error: TidysetError
 
 
-def problem_with(dataset: Dataset, edit: NewEdit) -> str:
-    """What forbids appending ``edit`` whatever the journal holds, as a sentence; "" when nothing does."""
-    if edit.kind not in KINDS:
-        return f"There is no kind of edit {edit.kind!r}; choose one of {', '.join(KINDS)}."
-    if not 0 < len(edit.session) <= 64 or not 0 <= edit.seq < 2**53:
-        return "An edit needs a session of 1 to 64 characters and a sequence number."
-    if edit.kind == LABEL and edit.new not in dataset.classes:
-        return f"{dataset.name} has no class {edit.new!r}; choose one of {', '.join(dataset.classes)}."
-    if edit.kind == UNDO and edit.undoes is None and edit.undoes_seq is None:
-        return "An undoing needs the number of the edit that it undoes."
-    try:
-        position = int(dataset.positions([edit.item_id])[0])
-    except NotFound as error:
-        return error.problem
-    if edit.kind in (LABEL, CONFIRM) and dataset.task is not Task.SINGLE_LABEL:
-        return "Labels of a multi-label data set cannot be edited yet."
-    if edit.kind == CONFIRM and edit.new is None and dataset.labels[position] == UNLABELLED:
-        return f"{edit.item_id} has no given label to confirm; give it one."
-    return ""
+_COLUMNS = [schema.edits.c[name] for name in Edit.__dataclass_fields__]
 
 
 class LabelJournal:
-    """The journal of a workspace. Cheap to make; connections are shared within the process."""
+    """The edits of all data sets of a workspace. Safe to use from several threads and processes.
+
+    Every method raises Busy, StorageFailed or DamagedFile when the database cannot be used.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
-        self._url = workspace.database_url
+        self._engine = schema.database(workspace)
 
-    @property
-    def path(self) -> Path:
-        """The file, for SQLite; else the address without its password, for messages."""
-        return Path(make_url(self._url).database or self._url)
+    def append(self, dataset: Dataset, new: Sequence[NewEdit]) -> list[Edit]:
+        """Commit all of ``new`` in one transaction, or none. One that was committed before is not doubled.
 
-    @property
-    def exists(self) -> bool:
-        """Whether anything may be in it; False only for an SQLite file that is not there."""
-        return make_url(self._url).get_backend_name() != "sqlite" or self.path.exists()
-
-    def append(self, dataset: Dataset, new: Sequence[NewEdit]) -> list[Saved]:
-        """Append edits in one transaction; returns after the commit, one acknowledgement an edit.
-
-        An edit whose (session, seq) is in the journal already is acknowledged again, not doubled.
+        Returns:
+            The committed edits, in the order of ``new``; they are on the disk by then.
 
         Raises:
-            BadInput: An edit cannot be applied, or its (session, seq) names another one; none is kept.
-            NotFound: There is nothing to undo under that number.
-            StorageFailed: Nothing was kept: the disk is full or read-only, or another process holds on.
-            DamagedFile: The file is no journal.
+            BadInput: No such class, nothing to confirm, or an edit that makes no sense.
+            NotFound: No such item, or no such edit to undo.
         """
-        for edit in new:
-            if problem := problem_with(dataset, edit):
-                raise BadInput(problem)
-        if not new:
-            return []
-        with self._begin(write=True) as connection:
-            kept = _kept(connection, new)
-            added = [edit for edit in _without_repeats(new) if (edit.session, edit.seq) not in kept]
-            state = _Items(dataset, _rows_of_items(connection, dataset, {edit.item_id for edit in added}))
-            rows = []
-            last = connection.execute(select(func.max(edits.c.id))).scalar() or 0
-            for number, edit in enumerate(added, start=last + 1):
-                row = self._row(dataset, edit, state, connection)
-                # A number for looking it up within the batch; the database gives the real one.
-                state.add({**row, "id": number})
-                rows.append(row)
-            if rows:
-                connection.execute(insert(edits), rows)
-            kept = _kept(connection, new) if rows else kept
-        return [Saved(edit.session, edit.seq, kept[edit.session, edit.seq].id) for edit in new]
+        made, refused = self._append(dataset, new, strict=True)
+        assert not refused
+        return made
 
-    def _row(self, dataset: Dataset, edit: NewEdit, state: _Items, connection: Connection) -> dict[str, Any]:
-        undoes = None
-        if edit.kind == UNDO:
-            undoes = state.number_to_undo(edit)
-        old = state.label(edit.item_id)
-        new: str | None = None
-        if edit.kind == LABEL:
-            new = edit.new
-        elif edit.kind == CONFIRM:
-            new = old
-        return {
-            "dataset": dataset.name,
-            "dataset_fingerprint": dataset.fingerprint,
-            "item_id": edit.item_id,
-            "kind": edit.kind,
-            "old": old,
-            "new": new,
-            "who": (edit.who.strip() or "annotator")[:100],
-            "at": time.time(),
-            "why": edit.why[:2_000],
-            "evidence": edit.evidence,
-            "session": edit.session,
-            "seq": edit.seq,
-            "undoes": undoes,
-        }
+    def append_each(self, dataset: Dataset, new: Sequence[NewEdit]) -> tuple[list[Edit], list[Refusal]]:
+        """Like ``append``, but an edit that cannot be made is refused and does not hold up the others."""
+        return self._append(dataset, new, strict=False)
 
-    def history(
-        self, dataset: Dataset | str | None = None, *, item_id: str | None = None, limit: int | None = None
+    def _append(
+        self, dataset: Dataset, new: Sequence[NewEdit], *, strict: bool
+    ) -> tuple[list[Edit], list[Refusal]]:
+        made: list[Edit] = []
+        refused: list[Refusal] = []
+        with schema.writing(self._engine) as connection:
+            draft = _Draft(connection, dataset, new)
+            for edit in new:
+                try:
+                    made.append(draft.add(edit))
+                except TidysetError as error:
+                    if strict:
+                        raise
+                    refused.append(Refusal(edit.session, edit.seq, error))
+            if draft.rows:
+                connection.execute(schema.edits.insert(), draft.rows)
+        return made, refused
+
+    def edits(
+        self,
+        dataset_name: str,
+        *,
+        item_id: str | None = None,
+        session: str | None = None,
+        newest: int | None = None,
     ) -> list[Edit]:
-        """Edits, newest first; of one data set (one name, whatever its content), of one item."""
-        query = select(edits).order_by(edits.c.id.desc())
-        if isinstance(dataset, Dataset):
-            query = _of(query, dataset)
-        elif dataset is not None:
-            query = query.where(edits.c.dataset == dataset)
-        if item_id is not None:
-            query = query.where(edits.c.item_id == item_id)
-        if not self.exists:
-            return []
-        with self._begin() as connection:
-            return [Edit(**row) for row in connection.execute(query.limit(limit)).mappings()]
+        """Edits of a data set, oldest first.
 
-    def rows(self, dataset: Dataset, start: int = 0) -> list[tuple[Any, ...]]:
-        """(id, item_id, kind, new, undoes, session, seq) of the data set's edits from number ``start`` on."""
-        query = select(
-            edits.c.id,
-            edits.c.item_id,
-            edits.c.kind,
-            edits.c.new,
-            edits.c.undoes,
-            edits.c.session,
-            edits.c.seq,
+        Args:
+            item_id: Only this item's.
+            session: Only those of one session.
+            newest: Only the last so many.
+        """
+        query = select(*_COLUMNS).where(schema.edits.c.dataset == dataset_name)
+        if item_id is not None:
+            query = query.where(schema.edits.c.item_id == item_id)
+        if session is not None:
+            query = query.where(schema.edits.c.session == session)
+        query = query.order_by(schema.edits.c.number.desc()).limit(newest)
+        with schema.reading(self._engine) as connection:
+            return [_edit(row) for row in reversed(connection.execute(query).all())]
+
+    def version(self, dataset_name: str) -> int:
+        """The newest label version: how many edits there are."""
+        with schema.reading(self._engine) as connection:
+            return _newest(connection, dataset_name)
+
+    def changes(self, dataset_name: str, version: int) -> list[tuple[Any, ...]]:
+        """(number, kind, item_id, content_hash, class_name, new, undoes) of edits 1 to ``version``."""
+        columns = schema.edits.c
+        query = (
+            select(
+                columns.number,
+                columns.kind,
+                columns.item_id,
+                columns.content_hash,
+                columns.class_name,
+                columns.new,
+                columns.undoes,
+            )
+            .where(columns.dataset == dataset_name, columns.number <= version)
+            .order_by(columns.number)
         )
-        query = _of(query, dataset).where(edits.c.id >= start).order_by(edits.c.id)
-        if not self.exists:
-            return []
-        with self._begin() as connection:
+        with schema.reading(self._engine) as connection:
             return [tuple(row) for row in connection.execute(query)]
 
-    def version(self, dataset: Dataset | str | None) -> int:
-        """The newest label version of a data set (None: of all): its last edit's number; 0 without any."""
-        query = select(func.max(edits.c.id))
-        if isinstance(dataset, Dataset):
-            query = _of(query, dataset)
-        elif dataset is not None:
-            query = query.where(edits.c.dataset == dataset)
-        if not self.exists:
-            return 0
-        with self._begin() as connection:
-            return connection.execute(query).scalar() or 0
-
-    def count_since(self, dataset: Dataset, version: int) -> int:
-        """How many edits a data set has had since a label version."""
-        query = _of(select(func.count()).select_from(edits), dataset).where(edits.c.id > version)
-        if not self.exists:
-            return 0
-        with self._begin() as connection:
-            return connection.execute(query).scalar() or 0
-
-    def last_to_undo(self, dataset: Dataset) -> Edit:
-        """The newest edit that is in force, an undoing not counted. Raises NotFound."""
-        undone: set[int] = set()
-        for edit in self.history(dataset):
-            if edit.id in undone:
-                continue
-            if edit.kind != UNDO:
+    def last_to_undo(self, dataset_name: str, who: str | None = None) -> Edit:
+        """The newest edit that is still in force and no undo (of ``who``, if given). Raises NotFound."""
+        found = self.edits(dataset_name)
+        gone = taken_back((edit.number, edit.undoes) for edit in found)
+        for edit in reversed(found):
+            mine = who is None or edit.who == who
+            if mine and edit.kind is not EditKind.UNDO and edit.number not in gone:
                 return edit
-            undone.add(edit.undoes or 0)
-        raise NotFound(f"{dataset.name} has no edit to undo.", "`tidyset labels history` lists them.")
-
-    @contextmanager
-    def _begin(self, *, write: bool = False) -> Iterator[Connection]:
-        try:
-            engine = _engine(self._url)
-            options = {"tidyset_write": write}
-            with engine.connect().execution_options(**options) as connection, connection.begin():
-                yield connection
-        except SQLAlchemyError as error:
-            raise _explained(self.path, error) from error
-        except OSError as error:
-            raise storage_failed(self.path, error) from error
+        raise NotFound(f"There is no edit of {dataset_name!r} left to undo.", "The labels are as given.")
 
 
-def _of(query: Select[Any], dataset: Dataset) -> Select[Any]:
-    return query.where(edits.c.dataset == dataset.name, edits.c.dataset_fingerprint == dataset.fingerprint)
+def taken_back(edits: Iterable[tuple[int, int | None]]) -> set[int]:
+    """Numbers of the edits that are not in force, because an undo that is in force takes them back.
+
+    Args:
+        edits: (number, the number it undoes or None), ascending.
+    """
+    gone: set[int] = set()
+    undos = [(number, target) for number, target in edits if target is not None]
+    for number, target in reversed(undos):  # an undo is later than its target, so the last word comes first
+        if number not in gone:
+            gone.add(target)
+    return gone
 
 
-class _Items:
-    """The edits of the items that a batch touches, to know what each is called just before an edit."""
+class _Draft:
+    """The rows of one transaction while they are put together; sees the journal and its own new rows."""
 
-    def __init__(self, dataset: Dataset, rows: Iterable[dict[str, Any]]) -> None:
+    def __init__(self, connection: Connection, dataset: Dataset, new: Sequence[NewEdit]) -> None:
+        self.rows: list[dict[str, Any]] = []
         self._dataset = dataset
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            self.add(row)
+        self._at = time.time()
+        self._next = _newest(connection, dataset.name) + 1
+        self._by_key = {(e.session, e.seq): e for e in _by_key(connection, dataset.name, new)}
+        targets = [edit.undoes for edit in new if isinstance(edit.undoes, int)]
+        self._by_number = {e.number: e for e in _by_number(connection, dataset.name, targets)}
+        self._by_number |= {e.number: e for e in self._by_key.values()}
+        items = {edit.item_id for edit in new if edit.item_id}
+        items |= {edit.item_id for edit in self._by_number.values()}
+        self._by_item: dict[str, list[Edit]] = {}
+        for edit in _by_item(connection, dataset.name, sorted(items)):
+            self._by_item.setdefault(edit.item_id, []).append(edit)
 
-    def add(self, row: dict[str, Any]) -> None:
-        self._rows.setdefault(row["item_id"], []).append(row)
+    def add(self, new: NewEdit) -> Edit:
+        """The committed edit of that session and number, or a new row. Raises BadInput or NotFound."""
+        known = self._by_key.get((new.session, new.seq))
+        if known is not None:
+            return known
+        target = self._target(new) if new.kind is EditKind.UNDO else None
+        item_id = target.item_id if target else new.item_id
+        position = int(self._dataset.positions([item_id])[0])
+        history = self._by_item.setdefault(item_id, [])
+        given = self._given(position)
+        edit = Edit(
+            dataset=self._dataset.name,
+            number=self._next,
+            item_id=item_id,
+            kind=new.kind,
+            class_name=None,
+            old=_label(history, given),
+            new=self._checked_label(new, given),
+            undoes=target.number if target else None,
+            who=new.who,
+            at=self._at,
+            why=new.why,
+            evidence=dict(new.evidence),
+            session=new.session,
+            seq=new.seq,
+        )
+        if new.kind not in (EditKind.LABEL, EditKind.CONFIRM):
+            after = _label([*history, edit], given)
+            edit = Edit(**{**_fields(edit), "new": after})
+        self._keep(edit, position)
+        return edit
 
-    def label(self, item_id: str) -> str | None:
-        """The class that the item has now; None when it has none."""
-        rows = self._rows.get(item_id, [])
-        undone: set[int] = set()
-        for row in reversed(rows):
-            if row["id"] in undone:
-                continue
-            if row["kind"] == UNDO:
-                undone.add(row["undoes"])
-            elif row["kind"] in (LABEL, CONFIRM):
-                return str(row["new"])
-        if self._dataset.task is not Task.SINGLE_LABEL:
-            return None
-        given = int(self._dataset.labels[self._dataset.positions([item_id])[0]])
-        return None if given == UNLABELLED else self._dataset.classes[given]
+    def _keep(self, edit: Edit, position: int) -> None:
+        self._next += 1
+        self._by_key[edit.session, edit.seq] = edit
+        self._by_number[edit.number] = edit
+        self._by_item[edit.item_id].append(edit)
+        content = self._dataset.content_hashes[position].tobytes().hex()
+        extra = {"content_hash": content, "fingerprint": self._dataset.fingerprint}
+        self.rows.append({**_fields(edit), "kind": str(edit.kind), **extra})
 
-    def number_to_undo(self, edit: NewEdit) -> int:
-        """The number of the edit that ``edit`` undoes. Raises NotFound or BadInput."""
-        rows = self._rows.get(edit.item_id, [])
-        found = next(
-            (
-                row
-                for row in rows
-                if (edit.undoes is not None and row["id"] == edit.undoes)
-                or (edit.undoes is None and (row["session"], row["seq"]) == (edit.session, edit.undoes_seq))
-            ),
-            None,
+    def _target(self, new: NewEdit) -> Edit:
+        found = (
+            self._by_number.get(new.undoes)
+            if isinstance(new.undoes, int)
+            else self._by_key.get(new.undoes or ("", 0))
         )
         if found is None:
-            asked = edit.undoes if edit.undoes is not None else f"{edit.undoes_seq} of this session"
-            raise NotFound(f"{edit.item_id} has no edit {asked} to undo.", "Look at its history.")
-        return int(found["id"])
+            raise NotFound(
+                f"There is no edit {new.undoes!r} of {self._dataset.name!r} to undo.",
+                "`tidyset labels history` lists them.",
+            )
+        return found
+
+    def _given(self, position: int) -> str | None:
+        if self._dataset.task is not Task.SINGLE_LABEL:
+            raise BadInput(
+                f"Data set {self._dataset.name!r} has several labels an image.",
+                "Edits handle one label an image so far.",
+            )
+        index = int(self._dataset.labels[position])
+        return None if index == UNLABELLED else self._dataset.classes[index]
+
+    def _checked_label(self, new: NewEdit, given: str | None) -> str | None:
+        if new.kind is EditKind.CONFIRM:
+            if given is None:
+                raise BadInput(f"Item {new.item_id!r} has no given label to confirm.", "Give it one.")
+            return given
+        if new.kind is EditKind.LABEL and new.new not in self._dataset.classes:
+            raise BadInput(
+                f"{new.new!r} is no class of {self._dataset.name!r}.",
+                f"Choose one of {', '.join(self._dataset.classes[:40])}.",
+            )
+        return new.new if new.kind is EditKind.LABEL else None
 
 
-def _without_repeats(new: Sequence[NewEdit]) -> list[NewEdit]:
-    return list({(edit.session, edit.seq): edit for edit in reversed(new)}.values())[::-1]
+def _label(history: Sequence[Edit], given: str | None) -> str | None:
+    """The label of one item after ``history``, its edits in order."""
+    gone = taken_back((edit.number, edit.undoes) for edit in history)
+    for edit in reversed(history):
+        if edit.kind in (EditKind.LABEL, EditKind.CONFIRM) and edit.number not in gone:
+            return edit.new
+    return given
 
 
-def _kept(connection: Connection, new: Sequence[NewEdit]) -> dict[tuple[str, int], Any]:
-    """The rows that are there under the edits' names. Raises BadInput when one is another edit."""
-    wanted = {(edit.session, edit.seq): edit for edit in new}
-    names = list(wanted)
-    found = {}
-    for start in range(0, len(names), _CHUNK):
-        query = select(edits.c.id, edits.c.session, edits.c.seq, edits.c.item_id, edits.c.kind).where(
-            tuple_(edits.c.session, edits.c.seq).in_(names[start : start + _CHUNK])
-        )
-        for row in connection.execute(query):
-            edit = wanted[row.session, row.seq]
-            if (row.item_id, row.kind) != (edit.item_id, edit.kind):
-                raise BadInput(
-                    f"Edit {row.seq} of session {row.session} is another one: {row.kind} of {row.item_id}.",
-                    "Reload the page.",
-                )
-            found[row.session, row.seq] = row
-    return found
+def _fields(edit: Edit) -> dict[str, Any]:
+    return {name: getattr(edit, name) for name in Edit.__dataclass_fields__}
 
 
-def _rows_of_items(
-    connection: Connection, dataset: Dataset, item_ids: Iterable[str]
-) -> Iterator[dict[str, Any]]:
-    ids = list(item_ids)
-    for start in range(0, len(ids), _CHUNK):
-        query = _of(select(edits), dataset).where(edits.c.item_id.in_(ids[start : start + _CHUNK]))
-        for row in connection.execute(query.order_by(edits.c.id)).mappings():
-            yield dict(row)
+def _edit(row: Row[Any]) -> Edit:
+    return Edit(**{**row._mapping, "kind": EditKind(row.kind)})
 
 
-def _engine(url: str) -> Engine:
-    """The process's connections to a journal, which is made when it is not there.
-
-    Connections belong to the file, not to its name: into a file that was deleted or replaced under a
-    running server, edits would be written without a word, and lost.
-    """
-    parsed = make_url(url)
-    name = parsed.database or ""
-    if parsed.get_backend_name() != "sqlite" or not name or name.startswith("file:"):
-        return _connected(url, (0, 0))
-    path = Path(name)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _connected.__wrapped__(url, (0, 0)).dispose()
-    found = path.stat()
-    return _connected(url, (found.st_dev, found.st_ino))
+def _newest(connection: Connection, dataset_name: str) -> int:
+    query = select(func.max(schema.edits.c.number)).where(schema.edits.c.dataset == dataset_name)
+    return connection.scalar(query) or 0
 
 
-@lru_cache(maxsize=16)
-def _connected(url: str, _file: tuple[int, int]) -> Engine:
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    with engine.connect() as connection, connection.begin():
-        there = inspect(connection).has_table(edits.name)
-    if not there:
-        with engine.connect().execution_options(tidyset_write=True) as connection, connection.begin():
-            metadata.create_all(connection)
-    return engine
+def _by_key(connection: Connection, dataset_name: str, new: Sequence[NewEdit]) -> list[Edit]:
+    """Edits committed before under the keys of ``new``, or under those that they undo."""
+    keys = {(edit.session, edit.seq) for edit in new}
+    keys |= {edit.undoes for edit in new if isinstance(edit.undoes, tuple)}
+    columns = schema.edits.c
+    query = select(*_COLUMNS).where(columns.dataset == dataset_name)
+    if len(keys) <= _MANY:
+        query = query.where(tuple_(columns.session, columns.seq).in_(sorted(keys)))
+    return [_edit(row) for row in connection.execute(query)]
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """WAL lets readers go on beside a writer; FULL means that a commit is on the disk before it returns."""
-    connection.isolation_level = None  # transactions are begun by _begin_sqlite
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        _switch_to_wal(cursor)
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.close()
+def _by_number(connection: Connection, dataset_name: str, numbers: Sequence[int]) -> list[Edit]:
+    columns = schema.edits.c
+    query = select(*_COLUMNS).where(columns.dataset == dataset_name)
+    if len(numbers) <= _MANY:
+        query = query.where(columns.number.in_(numbers))
+    return [_edit(row) for row in connection.execute(query)]
 
 
-def _switch_to_wal(cursor: Any) -> None:
-    """Once in the life of a journal; SQLite does not wait by itself when two processes do it at once."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """A writer takes its turn at once, so that what it reads stays true until it commits."""
-    write = connection.get_execution_options().get("tidyset_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _explained(path: Path, error: SQLAlchemyError) -> StorageFailed | DamagedFile:
-    reason = str(getattr(error, "orig", None) or error)
-    if isinstance(error, DatabaseError) and ("not a database" in reason or "malformed" in reason):
-        return DamagedFile(f"{path} is no label journal ({reason}).", "Restore it from a copy.")
-    mends = {
-        "full": "The disk is full: free some space and try again.",
-        "readonly": "It is read-only: set TIDYSET_WORKSPACE to a folder that can be written.",
-        "locked": "Another process holds it: try again in a moment.",
-        "I/O": "The disk is full or failing: free some space and try again.",
-    }
-    mend = next(
-        (text for word, text in mends.items() if word in reason), "What was saved before is untouched."
-    )
-    return StorageFailed(f"{path} could not be written ({reason}).", mend)
+def _by_item(connection: Connection, dataset_name: str, item_ids: Sequence[str]) -> list[Edit]:
+    columns = schema.edits.c
+    query = select(*_COLUMNS).where(columns.dataset == dataset_name).order_by(columns.number)
+    if len(item_ids) <= _MANY:
+        query = query.where(columns.item_id.in_(item_ids))
+    return [_edit(row) for row in connection.execute(query)]

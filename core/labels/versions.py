@@ -1,11 +1,9 @@
-"""Label versions: the given labels with the journal's edits up to a number laid over them."""
+"""Label versions: the given labels plus edits 1 to k of the journal. The given labels never change."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +12,23 @@ from core.data.dataset import UNLABELLED, Dataset, Task
 from core.errors import NotFound
 from core.workspace import Workspace
 
+if TYPE_CHECKING:
+    from core.labels.journal import LabelJournal
+
+_VALUES = {"yes": 1.0, "no": 0.0}  # of one class, where an image has several labels; else unknown
+
 
 @dataclass(frozen=True, eq=False)
 class LabelState:
-    """The labels of a data set's N items at one version.
+    """The labels of a data set in one version. Arrays are read-only; rows as in the data set.
 
     Attributes:
-        labels: (N,) int64 class indices, -1 unlabelled; (N, K) float32 for multi-label.
-        edited: (N,) bool, the label is not the given one.
-        confirmed: (N,) bool, somebody looked and kept the label.
-        excluded: (N,) bool, bad images to leave out of training.
-        version: Number of the last edit that counts; 0 is the given labels.
+        labels: Like Dataset.labels: (N,) int64, -1 unlabelled, or (N, K) float32.
+        edited: (N,) bool, the label differs from the given one.
+        confirmed: (N,) bool, a person looked and found the given label right.
+        excluded: (N,) bool, a person left the image out.
+        version: How many edits went in; 0 means the given labels.
+        unmatched: Edits that fit no image any more, because the data set was replaced.
     """
 
     labels: NDArray[Any]
@@ -32,153 +36,128 @@ class LabelState:
     confirmed: NDArray[np.bool_]
     excluded: NDArray[np.bool_]
     version: int
+    unmatched: int = 0
 
     @property
     def reviewed(self) -> NDArray[np.bool_]:
-        """(N,) bool, somebody decided about the item."""
+        """(N,) bool, a person has decided on it."""
         return self.edited | self.confirmed | self.excluded
 
 
-def current_version(workspace: Workspace, dataset: Dataset | str) -> int:
-    """The newest label version of a data set; 0 while nothing was edited. Raises StorageFailed."""
-    if not _journal_there(workspace):
-        return 0
-    from core.labels.journal import LabelJournal
+def labels_at(workspace: Workspace, dataset: Dataset, version: int | None = None) -> LabelState:
+    """The labels of ``dataset`` in a version; None for the newest, 0 for the given labels.
 
-    return LabelJournal(workspace).version(dataset)
+    An edit follows its image (same id, same pixels) into a data set that was imported again.
+
+    Raises:
+        NotFound: There is no such version.
+        StorageFailed, DamagedFile: The journal cannot be read.
+    """
+    journal = _journal(workspace) if version != 0 else None
+    newest = journal.version(dataset.name) if journal else 0
+    if version is not None and not 0 <= version <= newest:
+        raise NotFound(
+            f"{dataset.name!r} has no label version {version}.", f"Choose one from 0 (as given) to {newest}."
+        )
+    chosen = newest if version is None else version
+    changes = journal.changes(dataset.name, chosen) if journal and chosen else []
+    return _fold(dataset, changes, chosen)
+
+
+def current_version(workspace: Workspace, dataset_name: str) -> int:
+    """The newest label version of a data set: the number of its edits."""
+    journal = _journal(workspace)
+    return journal.version(dataset_name) if journal else 0
 
 
 def edits_since(workspace: Workspace, dataset: Dataset, version: int) -> int:
-    """How many edits came after a label version (numbers are shared by all data sets, so count them)."""
-    if not _journal_there(workspace):
-        return 0
-    from core.labels.journal import LabelJournal
-
-    return LabelJournal(workspace).count_since(dataset, version)
+    """How many edits came after a label version."""
+    return max(0, current_version(workspace, dataset.name) - version)
 
 
-def labels_at(workspace: Workspace, dataset: Dataset, version: int | None = None) -> LabelState:
-    """The labels at a version.
-
-    Args:
-        version: None for the newest; 0 for the given labels.
-
-    Raises:
-        NotFound: The version is newer than the journal.
-        StorageFailed, DamagedFile: The journal cannot be read.
-    """
-    if version == 0 or not _journal_there(workspace):
-        if version:
-            raise _no_such_version(dataset, version)
-        return _given(dataset)
-    log = _log(workspace, dataset)
-    if version and (not len(log.ids) or version > log.ids[-1]) and version > _newest(workspace):
-        raise _no_such_version(dataset, version)
-    return log.state_at(dataset, version)
-
-
-def _newest(workspace: Workspace) -> int:
-    from core.labels.journal import LabelJournal
-
-    return LabelJournal(workspace).version(None)
-
-
-def _journal_there(workspace: Workspace) -> bool:
-    """Whether there may be edits; without a labels.db the database library is not even imported."""
+def _journal(workspace: Workspace) -> LabelJournal | None:
+    """The journal, or None where nothing was ever edited; SQLAlchemy is imported only when there is one."""
     url = workspace.database_url
-    if not url.startswith("sqlite:///") or "?" in url:
-        return True
-    return Path(url.removeprefix("sqlite:///")).exists()
+    if url == f"sqlite:///{workspace.root / 'labels.db'}" and not (workspace.root / "labels.db").exists():
+        return None
+    from core.labels.journal import LabelJournal
+
+    return LabelJournal(workspace)
 
 
-def _no_such_version(dataset: Dataset, version: int) -> NotFound:
-    return NotFound(
-        f"{dataset.name} has no label version {version}.", "`tidyset labels history` lists its edits."
-    )
+def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> LabelState:
+    """Play the edits (rows of LabelJournal.changes) on the given labels."""
+    n = len(dataset)
+    given = np.asarray(dataset.labels)
+    live = _in_force(changes)
+    if not live:
+        nothing = np.zeros(n, bool)
+        nothing.flags.writeable = False
+        return LabelState(given, nothing, nothing, nothing, version)
+    positions = _positions(dataset, live)
+    kinds = np.array([row[1] for row in live], np.str_)
+    values = _values(dataset, live)
+    fits = (positions >= 0) & ((kinds == "exclude") | (kinds == "include") | values.fits)
+
+    labels, confirmed, excluded = given.copy(), np.zeros(n, bool), np.zeros(n, bool)
+    setting = fits & np.isin(kinds, ("label", "confirm"))
+    # Where an item occurs several times NumPy keeps the last value, which is the newest edit.
+    if dataset.task is Task.SINGLE_LABEL:
+        labels[positions[setting]] = values.label[setting]
+        touched = np.zeros(n, bool)
+        touched[positions[setting]] = True
+        edited = labels != given
+        confirmed = touched & ~edited
+    else:
+        one = setting & (values.column >= 0)
+        labels[positions[one], values.column[one]] = values.label[one]
+        edited = ~((labels == given) | (np.isnan(labels) & np.isnan(given))).all(axis=1)
+        confirmed[positions[setting & (kinds == "confirm")]] = True
+    deciding = fits & np.isin(kinds, ("exclude", "include"))
+    excluded[positions[deciding]] = kinds[deciding] == "exclude"
+    for array in (labels, edited, confirmed, excluded):
+        array.flags.writeable = False
+    return LabelState(labels, edited, confirmed, excluded, version, int((~fits).sum()))
 
 
-def _given(dataset: Dataset) -> LabelState:
-    no = np.zeros(len(dataset), bool)
-    return LabelState(np.array(dataset.labels), no, no.copy(), no.copy(), 0)
+def _in_force(changes: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    if not changes:
+        return []
+    from core.labels.journal import taken_back
+
+    gone = taken_back((row[0], row[6]) for row in changes)
+    return [row for row in changes if row[1] != "undo" and row[0] not in gone]
 
 
-class _Log:
-    """The edits of one data set as columns. The journal only grows, so each reading adds to the last."""
+@dataclass(frozen=True, eq=False)
+class _Values:
+    """What each edit sets: (M,) label (an index, or 1, 0, NaN), column (-1 for none), whether that exists."""
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.ids = np.zeros(0, np.int64)
-        self.positions = np.zeros(0, np.int64)
-        self.kinds = np.zeros(0, "U8")
-        self.codes = np.zeros(0, np.int64)  # class index of the new label, -1 where there is none
-        self.undoes = np.zeros(0, np.int64)  # number of the undone edit, 0 where there is none
-        self.last: tuple[str, int] | None = None
-
-    def read_on(self, workspace: Workspace, dataset: Dataset) -> None:
-        from core.labels.journal import LabelJournal
-
-        journal = LabelJournal(workspace)
-        rows = journal.rows(dataset, int(self.ids[-1]) if len(self.ids) else 0)
-        if len(self.ids):
-            if rows and (rows[0][0], rows[0][5:]) == (int(self.ids[-1]), self.last):
-                rows = rows[1:]
-            else:  # another journal lies there now, such as a restored copy
-                self.__dict__.update({**_Log().__dict__, "lock": self.lock})
-                rows = journal.rows(dataset)
-        if not rows:
-            return
-        code_of = {name: code for code, name in enumerate(dataset.classes)}
-        ids, items, kinds, new, undoes, _, _ = zip(*rows, strict=True)
-        self.ids = np.append(self.ids, np.array(ids, np.int64))
-        self.positions = np.append(self.positions, dataset.positions(items))
-        self.kinds = np.append(self.kinds, np.array(kinds, "U8"))
-        self.codes = np.append(self.codes, np.array([code_of.get(name, -1) for name in new], np.int64))
-        self.undoes = np.append(self.undoes, np.array([number or 0 for number in undoes], np.int64))
-        self.last = rows[-1][5:]
-
-    def state_at(self, dataset: Dataset, version: int | None) -> LabelState:
-        newest = int(self.ids[-1]) if len(self.ids) else 0
-        n = len(self.ids) if version is None else int(np.searchsorted(self.ids, version, side="right"))
-        live = self._live(n)
-        positions, kinds, codes = self.positions[:n][live], self.kinds[:n][live], self.codes[:n][live]
-        state = _given(dataset)
-        labels, confirmed, excluded = state.labels, state.confirmed, state.excluded
-        if dataset.task is Task.SINGLE_LABEL:
-            decided = (kinds == "label") | (kinds == "confirm")
-            # With an index repeated, NumPy keeps the last assignment: the newest edit wins.
-            labels[positions[decided]] = codes[decided]
-            confirmed[positions[decided]] = kinds[decided] == "confirm"
-            looked_at = np.zeros(len(dataset), bool)
-            looked_at[positions[decided]] = True
-            edited = labels != dataset.labels
-            confirmed |= looked_at & ~edited & (labels != UNLABELLED)
-        else:
-            edited = state.edited
-        ruled = (kinds == "exclude") | (kinds == "include")
-        excluded[positions[ruled]] = kinds[ruled] == "exclude"
-        return LabelState(labels, edited, confirmed, excluded, newest if version is None else version)
-
-    def _live(self, n: int) -> NDArray[np.bool_]:
-        """(n,) bool: edits in force, that is not undone by an undoing in force."""
-        live = np.ones(n, bool)
-        undoings = np.flatnonzero(self.undoes[:n] > 0)
-        targets = np.searchsorted(self.ids[:n], self.undoes[undoings])
-        for undoing, target in zip(undoings[::-1].tolist(), targets[::-1].tolist(), strict=True):
-            if live[undoing]:
-                live[target] = False
-        return live
+    label: NDArray[Any]
+    column: NDArray[np.int64]
+    fits: NDArray[np.bool_]
 
 
-_LOGS: dict[tuple[str, str, str], _Log] = {}
+def _values(dataset: Dataset, live: list[tuple[Any, ...]]) -> _Values:
+    index = {name: k for k, name in enumerate(dataset.classes)}
+    if dataset.task is Task.SINGLE_LABEL:
+        label = np.array([index.get(row[5], UNLABELLED) for row in live], np.int64)
+        return _Values(label, np.full(len(live), -1, np.int64), label != UNLABELLED)
+    column = np.array([index.get(row[4], -1) for row in live], np.int64)
+    label = np.array([_VALUES.get(row[5], np.nan) for row in live], np.float32)
+    return _Values(label, column, np.array([row[4] is None or row[4] in index for row in live], bool))
 
 
-def _log(workspace: Workspace, dataset: Dataset) -> _Log:
-    key = (workspace.database_url, dataset.name, dataset.fingerprint)
-    while len(_LOGS) > 32:
-        _LOGS.pop(next(iter(_LOGS)), None)
-    log = _LOGS.setdefault(key, _Log())
-    with log.lock:
-        log.read_on(workspace, dataset)
-        frozen = _Log()
-        frozen.__dict__.update({**log.__dict__, "lock": frozen.lock})
-    return frozen
+def _positions(dataset: Dataset, live: list[tuple[Any, ...]]) -> NDArray[np.int64]:
+    """(M,) the position of each edit's item, -1 where it is gone or has other pixels by now."""
+    item_ids = [row[2] for row in live]
+    try:
+        positions = dataset.positions(item_ids)
+    except NotFound:
+        there = set(dataset.item_ids.tolist())
+        positions = np.full(len(live), -1, np.int64)
+        known = [i for i, item_id in enumerate(item_ids) if item_id in there]
+        positions[known] = dataset.positions([item_ids[i] for i in known])
+    noted = np.frombuffer(bytes.fromhex("".join(row[3] for row in live)), np.uint8).reshape(len(live), 16)
+    same = (np.asarray(dataset.content_hashes)[positions] == noted).all(axis=1)
+    return np.where(same, positions, -1)

@@ -1,159 +1,146 @@
+"""Label versions: the given labels plus edits 1 to k."""
+
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.errors import BadInput, NotFound
-from core.labels.journal import LabelJournal, NewEdit
-from core.labels.versions import current_version, edits_since, labels_at
+from core.errors import NotFound
+from core.labels.journal import EditKind, LabelJournal, NewEdit
+from core.labels.versions import LabelState, current_version, labels_at
 from core.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[3]
+
+def commit(workspace: Workspace, dataset: Dataset, *edits: tuple[int, EditKind, str | None]) -> None:
+    new = [NewEdit(str(dataset.item_ids[position]), kind, label) for position, kind, label in edits]
+    LabelJournal(workspace).append(dataset, new)
 
 
-def edit(
-    dataset: Dataset, position: int, seq: int, new: str | None = None, kind: str = "label", **more: object
-):  # type: ignore[no-untyped-def]
-    return NewEdit(str(dataset.item_ids[position]), kind, "s", seq, new, **more)  # type: ignore[arg-type]
+def other_class(dataset: Dataset, position: int) -> str:
+    return dataset.classes[(int(dataset.labels[position]) + 1) % len(dataset.classes)]
 
 
-def other(dataset: Dataset, position: int, step: int = 1) -> int:
-    return (int(dataset.labels[position]) + step) % len(dataset.classes)
-
-
-def test_without_edits_the_labels_are_the_given_ones(workspace: Workspace, sample: Dataset) -> None:
-    state = labels_at(workspace, sample)
-    assert np.array_equal(state.labels, sample.labels)
-    assert state.version == 0
+def assert_as_given(state: LabelState, dataset: Dataset) -> None:
+    assert np.array_equal(state.labels, dataset.labels)
     assert not state.reviewed.any()
+
+
+def test_without_edits_the_labels_are_as_given(workspace: Workspace, sample: Dataset) -> None:
+    assert_as_given(labels_at(workspace, sample), sample)
     assert current_version(workspace, sample.name) == 0
-    with pytest.raises(NotFound, match="no label version 3"):
-        labels_at(workspace, sample, 3)
+    assert not (workspace.root / "labels.db").exists()
 
 
-def test_a_version_holds_the_edits_up_to_its_number(workspace: Workspace, sample: Dataset) -> None:
-    journal = LabelJournal(workspace)
-    first, second = other(sample, 5), other(sample, 5, 2)
-    journal.append(sample, [edit(sample, 5, 0, sample.classes[first])])
-    journal.append(sample, [edit(sample, 5, 1, sample.classes[second]), edit(sample, 9, 2, kind="exclude")])
-    assert current_version(workspace, sample.name) == 3
-    assert edits_since(workspace, sample, 1) == 2
-    assert labels_at(workspace, sample, 0).labels[5] == sample.labels[5]
-    assert labels_at(workspace, sample, 1).labels[5] == first
-    assert not labels_at(workspace, sample, 2).excluded[9]
-    now = labels_at(workspace, sample)
-    assert now.labels[5] == second
-    assert np.flatnonzero(now.edited).tolist() == [5]
-    assert np.flatnonzero(now.excluded).tolist() == [9]
-    untouched = np.ones(len(sample), bool)
-    untouched[5] = False
-    assert np.array_equal(now.labels[untouched], sample.labels[untouched])
-
-
-def test_confirming_marks_the_item_and_keeps_its_label(workspace: Workspace, sample: Dataset) -> None:
-    journal = LabelJournal(workspace)
-    name = sample.classes[other(sample, 1)]
-    journal.append(
-        sample,
-        [edit(sample, 0, 0, kind="confirm"), edit(sample, 1, 1, name), edit(sample, 1, 2, kind="confirm")],
-    )
-    state = labels_at(workspace, sample)
-    assert state.confirmed[[0, 1, 2]].tolist() == [True, True, False]
-    assert state.edited[[0, 1]].tolist() == [False, True]
-    assert state.labels[0] == sample.labels[0]
-    assert sample.classes[state.labels[1]] == name
-
-
-def test_undo_and_redo(workspace: Workspace, sample: Dataset) -> None:
-    journal = LabelJournal(workspace)
-    first, second = sample.classes[other(sample, 7)], sample.classes[other(sample, 7, 2)]
-    journal.append(sample, [edit(sample, 7, 0, first), edit(sample, 7, 1, second)])
-    journal.append(sample, [edit(sample, 7, 2, kind="undo", undoes_seq=1)])
-    assert sample.classes[labels_at(workspace, sample).labels[7]] == first
-    journal.append(sample, [edit(sample, 7, 3, kind="undo", undoes=3)])
-    assert sample.classes[labels_at(workspace, sample).labels[7]] == second
-    journal.append(
-        sample, [edit(sample, 7, 4, kind="undo", undoes=4), edit(sample, 7, 5, kind="undo", undoes=1)]
-    )
-    state = labels_at(workspace, sample)
-    assert state.labels[7] == sample.labels[7]
-    assert not state.edited[7]
-    assert sample.classes[labels_at(workspace, sample, 4).labels[7]] == second
-    assert len(journal.history(sample)) == 6
-
-
-def test_the_old_label_is_written_as_it_was_just_before(workspace: Workspace, sample: Dataset) -> None:
-    journal = LabelJournal(workspace)
-    first, second = sample.classes[other(sample, 7)], sample.classes[other(sample, 7, 2)]
-    journal.append(sample, [edit(sample, 7, 0, first), edit(sample, 7, 1, second)])
-    newest, oldest = journal.history(sample)
-    assert (oldest.old, oldest.new) == (sample.classes[sample.labels[7]], first)
-    assert (newest.old, newest.new) == (first, second)
-
-
-def test_another_content_under_the_same_name_has_no_edits(workspace: Workspace, sample: Dataset) -> None:
-    from dataclasses import replace
-
-    LabelJournal(workspace).append(sample, [edit(sample, 0, 0, sample.classes[other(sample, 0)])])
-    replaced = replace(sample, fingerprint="0" * 32)
-    assert np.array_equal(labels_at(workspace, replaced).labels, sample.labels)
-
-
-def test_a_journal_put_in_the_place_of_another_is_read_anew(workspace: Workspace, sample: Dataset) -> None:
-    journal = LabelJournal(workspace)
-    journal.append(sample, [edit(sample, 0, 0, sample.classes[other(sample, 0)])])
-    assert labels_at(workspace, sample).edited[0]
-    for file in workspace.root.glob("labels.db*"):
-        file.unlink()
-    assert not labels_at(workspace, sample).edited.any()
-    journal.append(sample, [edit(sample, 3, 7, sample.classes[other(sample, 3)])])
-    assert np.flatnonzero(labels_at(workspace, sample).edited).tolist() == [3]
-
-
-def test_a_hundred_thousand_edits_fold_to_the_last_word(workspace: Workspace, sample: Dataset) -> None:
-    rng = np.random.default_rng(0)
-    positions = rng.integers(0, len(sample), 100_000)
-    codes = rng.integers(0, len(sample.classes), 100_000)
-    ids = sample.item_ids
-    batch = [
-        NewEdit(str(ids[position]), "label", "big", seq, sample.classes[code])
-        for seq, (position, code) in enumerate(zip(positions, codes, strict=True))
-    ]
-    saved = LabelJournal(workspace).append(sample, batch)
-    assert [one.seq for one in saved] == list(range(100_000))
-    expected = np.array(sample.labels)
-    for position, code in zip(positions, codes, strict=True):
-        expected[position] = code
-    assert np.array_equal(labels_at(workspace, sample).labels, expected)
-
-
-def test_no_database_library_without_a_journal(workspace: Workspace, sample: Dataset) -> None:
+def test_without_edits_sqlalchemy_is_not_imported(workspace: Workspace, sample: Dataset) -> None:
     script = (
-        "import sys; from core import workspace; from core.data.catalog import open_dataset;"
-        "from core.labels.versions import current_version, labels_at; w = workspace.current();"
-        "d = open_dataset(w, 'fashion-mnist-sample'); labels_at(w, d); current_version(w, d.name);"
+        "import sys\nfrom core.data.catalog import open_dataset\nfrom core.labels.versions import labels_at\n"
+        "from core.workspace import current\n"
+        "labels_at(current(), open_dataset(current(), 'fashion-mnist-sample'))\n"
         "print('sqlalchemy' in sys.modules)"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
 
 
-def test_what_cannot_be_applied_is_refused(workspace: Workspace, sample: Dataset) -> None:
-    journal = LabelJournal(workspace)
-    with pytest.raises(BadInput, match="no class 'Cat'"):
-        journal.append(sample, [edit(sample, 0, 0, "Cat")])
-    with pytest.raises(BadInput, match="has no item 'nowhere'"):
-        journal.append(sample, [NewEdit("nowhere", "label", "s", 0, sample.classes[0])])
-    with pytest.raises(NotFound, match="no edit 99 to undo"):
-        journal.append(sample, [edit(sample, 0, 0, kind="undo", undoes=99)])
-    journal.append(sample, [edit(sample, 0, 0, sample.classes[1])])
-    with pytest.raises(BadInput, match="is another one"):
-        journal.append(sample, [edit(sample, 1, 0, sample.classes[1])])
-    assert len(journal.history(sample)) == 1
+def test_each_version_is_the_edits_up_to_it(workspace: Workspace, sample: Dataset) -> None:
+    new = other_class(sample, 3)
+    commit(workspace, sample, (3, EditKind.LABEL, new))
+    commit(workspace, sample, (4, EditKind.CONFIRM, None), (5, EditKind.EXCLUDE, None))
+    commit(workspace, sample, (3, EditKind.CONFIRM, None), (5, EditKind.INCLUDE, None))
+    assert_as_given(labels_at(workspace, sample, 0), sample)
+    one = labels_at(workspace, sample, 1)
+    assert one.labels[3] == sample.classes.index(new)
+    assert np.flatnonzero(one.edited).tolist() == [3]
+    three = labels_at(workspace, sample, 3)
+    assert np.flatnonzero(three.confirmed).tolist() == [4]
+    assert np.flatnonzero(three.excluded).tolist() == [5]
+    newest = labels_at(workspace, sample)
+    assert newest.version == 5
+    assert np.array_equal(newest.labels, sample.labels)
+    assert np.flatnonzero(newest.reviewed).tolist() == [3, 4]
+
+
+def test_assigning_the_given_class_confirms_it(workspace: Workspace, sample: Dataset) -> None:
+    commit(workspace, sample, (3, EditKind.LABEL, sample.classes[int(sample.labels[3])]))
+    state = labels_at(workspace, sample)
+    assert state.confirmed[3]
+    assert not state.edited[3]
+
+
+def test_no_such_version(workspace: Workspace, sample: Dataset) -> None:
+    with pytest.raises(NotFound, match="no label version 3"):
+        labels_at(workspace, sample, 3)
+    with pytest.raises(NotFound, match="no label version -1"):
+        labels_at(workspace, sample, -1)
+
+
+def test_an_edit_follows_its_image_into_a_new_import(workspace: Workspace, sample: Dataset) -> None:
+    new = other_class(sample, 3)
+    commit(workspace, sample, (3, EditKind.LABEL, new), (4, EditKind.LABEL, other_class(sample, 4)))
+    kept = np.array([9, 3, 4])
+    hashes = np.array(sample.content_hashes[kept])
+    hashes[2] ^= 1  # under the same name there is another picture now
+    again = replace(
+        sample,
+        classes=(*sample.classes[::-1],),
+        item_ids=sample.item_ids[kept],
+        split=sample.split[kept],
+        labels=9 - np.asarray(sample.labels[kept]),
+        content_hashes=hashes,
+        fingerprint="f" * 32,
+    )
+    state = labels_at(workspace, again)
+    assert again.classes[state.labels[1]] == new
+    assert state.edited.tolist() == [False, True, False]
+    assert state.unmatched == 1
+
+
+def test_an_edit_of_an_item_that_is_gone_is_left_out(workspace: Workspace, sample: Dataset) -> None:
+    commit(workspace, sample, (3, EditKind.EXCLUDE, None), (4, EditKind.EXCLUDE, None))
+    kept = np.array([4, 8])
+    again = replace(
+        sample,
+        item_ids=sample.item_ids[kept],
+        split=sample.split[kept],
+        labels=sample.labels[kept],
+        content_hashes=sample.content_hashes[kept],
+    )
+    state = labels_at(workspace, again)
+    assert state.excluded.tolist() == [True, False]
+    assert state.unmatched == 1
+
+
+def test_many_edits_end_in_the_last_one(workspace: Workspace, sample: Dataset) -> None:
+    rng = np.random.default_rng(0)
+    positions = rng.integers(0, len(sample), 20_000)
+    classes = rng.integers(0, 10, 20_000)
+    expected = np.array(sample.labels)
+    for position, k in zip(positions.tolist(), classes.tolist(), strict=True):
+        expected[position] = k
+    edits = [
+        NewEdit(str(sample.item_ids[p]), EditKind.LABEL, sample.classes[k], session="bulk", seq=seq)
+        for seq, (p, k) in enumerate(zip(positions.tolist(), classes.tolist(), strict=True))
+    ]
+    LabelJournal(workspace).append(sample, edits)
+    state = labels_at(workspace, sample)
+    assert np.array_equal(state.labels, expected)
+    assert state.version == 20_000
+
+
+def test_the_arrays_cannot_be_changed(workspace: Workspace, sample: Dataset) -> None:
+    commit(workspace, sample, (3, EditKind.EXCLUDE, None))
+    with pytest.raises(ValueError, match="read-only"):
+        labels_at(workspace, sample).labels[0] = 1
+
+
+def test_a_workspace_can_be_copied(workspace: Workspace, sample: Dataset) -> None:
+    commit(workspace, sample, (3, EditKind.EXCLUDE, None))
+    copy = Workspace(workspace.root.parent / "copy")
+    shutil.copytree(workspace.root, copy.root)
+    assert labels_at(copy, sample).excluded[3]
