@@ -22,6 +22,7 @@ from core.errors import NotFound, TidysetError
 from core.workspace import check_name
 from dashboard import links, warmup
 from dashboard.opened import opened
+from dashboard.review.endpoint import labels
 
 PREFIX = f"{config.get_option('server.baseUrlPath').rstrip('/')}/{links.ROOT}"
 if not PREFIX.startswith("/"):
@@ -76,6 +77,7 @@ def _dataset(name: str, fingerprint: str) -> Dataset:
 ROUTES: list[BaseRoute] = [
     Route(PREFIX + "/sheets/{name}/{fingerprint}/{number:int}.webp", sheet),
     Route(PREFIX + "/image/{name}/{fingerprint}/{number:int}.png", picture),
+    Route(PREFIX + "/labels", labels, methods=["POST"]),
 ]
 
 

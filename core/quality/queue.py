@@ -1,0 +1,173 @@
+"""Which images to look at, and in which order, so that a person's minutes go where errors are likely."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
+from core.errors import BadInput, NotFound
+from core.evaluation.predictions import Predictions
+from core.labels.versions import LabelState
+
+MISCLASSIFIED = "misclassified"
+LEAST_CONFIDENT = "least-confident"
+BELOW_THRESHOLD = "below-threshold"
+CELL = "cell"
+SELECTION = "selection"
+ALL = "all"
+KINDS = (MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL, SELECTION, ALL)
+NEED_A_RUN = frozenset({MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL})
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRequest:
+    """What to review.
+
+    Attributes:
+        kind: "misclassified": the guess is not the label, most confident first. "least-confident": least
+            confident first. "below-threshold": confidence below ``threshold``, least first. "cell": one
+            cell of the confusion matrix, most confident first. "selection": ``item_ids``, in their order.
+            "all": every item, in the order of the data set.
+        run: Id of the run whose guesses count; None for none.
+        split: Name of a split; None for all.
+        given: Index of the class that the label must be; None for any.
+        predicted: Index of the class that the guess must be; None for any.
+        threshold: Confidence, 0 to 1.
+        item_ids: The selected items.
+    """
+
+    kind: str
+    run: str | None = None
+    split: str | None = None
+    given: int | None = None
+    predicted: int | None = None
+    threshold: float = 0.5
+    item_ids: tuple[str, ...] = ()
+
+    def key(self) -> dict[str, object]:
+        """For hashing and for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Queue:
+    """n items to review, in order.
+
+    Attributes:
+        positions: (n,) int64, in the data set.
+        guess: (n,) int64, the model's class; -1 without one.
+        confidence: (n,) float32, its probability; NaN without one.
+        rows: (n,) int64, rows of ``predictions``; -1 without one.
+        predictions: Of the run, or None.
+    """
+
+    positions: NDArray[np.int64]
+    guess: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    predictions: Predictions | None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def top(self, index: int, k: int = 3) -> list[tuple[int, float]]:
+        """The k most probable classes of the item at ``index`` of the queue; [] without a guess."""
+        row = int(self.rows[index])
+        if self.predictions is None or row < 0:
+            return []
+        probabilities = self.predictions.pred_probs[row]
+        best = np.argsort(-probabilities, kind="stable")[:k]
+        return [(int(one), float(probabilities[one])) for one in best]
+
+
+def build_queue(
+    dataset: Dataset,
+    request: QueueRequest,
+    state: LabelState,
+    predictions: Predictions | None = None,
+    *,
+    skip_reviewed: bool = False,
+) -> Queue:
+    """The items of ``request``, in order.
+
+    Labels are those that the run was trained on, so that reviewing an item does not move the others;
+    without a run they are those of ``state``.
+
+    Args:
+        state: The newest labels: what has been reviewed.
+        predictions: Of ``request.run``; items that the run does not know have no guess.
+        skip_reviewed: Leave out what somebody decided about already.
+
+    Raises:
+        BadInput: No such kind, split or class.
+        NotFound: The kind needs a run's predictions and there are none.
+    """
+    _check(dataset, request, predictions)
+    n = len(dataset)
+    rows = _rows(dataset, predictions)
+    guess = np.full(n, -1, np.int64)
+    confidence = np.full(n, np.nan, np.float32)
+    labels: NDArray[Any] = state.labels if dataset.task is Task.SINGLE_LABEL else np.full(n, UNLABELLED)
+    if predictions is not None:
+        known = rows >= 0
+        guess[known] = predictions.predicted[rows[known]]
+        confidence[known] = predictions.confidence[rows[known]]
+        labels = np.array(labels)
+        labels[known] = predictions.labels[rows[known]]
+
+    selected = request.kind == SELECTION
+    positions = dataset.positions(request.item_ids) if selected else np.arange(n)
+    keep = np.ones(len(positions), bool)
+    if request.split is not None:
+        keep &= dataset.split[positions] == SPLITS.index(request.split)
+    if request.given is not None:
+        keep &= labels[positions] == request.given
+    if request.predicted is not None:
+        keep &= guess[positions] == request.predicted
+    if request.kind in NEED_A_RUN:
+        keep &= guess[positions] >= 0
+    if request.kind == MISCLASSIFIED:
+        keep &= (guess[positions] != labels[positions]) & (labels[positions] != UNLABELLED)
+    if request.kind == BELOW_THRESHOLD:
+        keep &= confidence[positions] < request.threshold
+    if skip_reviewed:
+        keep &= ~state.reviewed[positions]
+    positions = positions[keep]
+    if request.kind in (MISCLASSIFIED, CELL):
+        positions = positions[np.argsort(-confidence[positions], kind="stable")]
+    elif request.kind in (LEAST_CONFIDENT, BELOW_THRESHOLD):
+        positions = positions[np.argsort(confidence[positions], kind="stable")]
+    return Queue(positions, guess[positions], confidence[positions], rows[positions], predictions)
+
+
+def _check(dataset: Dataset, request: QueueRequest, predictions: Predictions | None) -> None:
+    if request.kind not in KINDS:
+        raise BadInput(f"There is no queue {request.kind!r}.", f"Choose one of {', '.join(KINDS)}.")
+    if request.split is not None and request.split not in SPLITS:
+        raise BadInput(f"There is no split {request.split!r}.", f"Choose one of {', '.join(SPLITS)}.")
+    for index in (request.given, request.predicted):
+        if index is not None and not 0 <= index < len(dataset.classes):
+            raise BadInput(f"There is no class number {index} in {dataset.name}.")
+    if request.kind in NEED_A_RUN and predictions is None:
+        raise NotFound(f"The queue {request.kind!r} needs a model's guesses.", "Train a model first.")
+
+
+def _rows(dataset: Dataset, predictions: Predictions | None) -> NDArray[np.int64]:
+    """(N,) row of each item in the predictions, joined by item id; -1 where it is not there."""
+    rows = np.full(len(dataset), -1, np.int64)
+    if predictions is None or not len(predictions):
+        return rows
+    if tuple(predictions.classes) != tuple(dataset.classes):
+        raise BadInput("The model knows other classes than the data set.", "Choose another run.")
+    if predictions.fingerprint == dataset.fingerprint:
+        rows[dataset.positions(predictions.item_ids.tolist())] = np.arange(len(predictions))
+        return rows
+    order = np.argsort(predictions.item_ids)
+    found = np.searchsorted(predictions.item_ids, dataset.item_ids, sorter=order).clip(0, len(order) - 1)
+    same = predictions.item_ids[order[found]] == dataset.item_ids
+    rows[same] = order[found[same]]
+    return rows

@@ -1,0 +1,66 @@
+"""From one page to another with what it is about; kept in the address, so that a refresh keeps it too."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import streamlit as st
+
+from core.errors import NotFound
+from core.files import digest, read_json, write_json
+from core.quality.queue import SELECTION, QueueRequest
+from core.runs.store import Run
+from core.workspace import Workspace
+from dashboard import links, picker
+
+KIND, RUN, SPLIT, GIVEN, PREDICTED, BELOW, PICKED = (
+    "queue",
+    "queue_run",
+    "queue_split",
+    "queue_label",
+    "queue_guess",
+    "queue_below",
+    "queue_picked",
+)
+"""Keys of the Relabel page's controls, which are also the names in its address."""
+
+
+def to_relabel(request: QueueRequest) -> NoReturn:
+    """Open the Relabel page with the queue of ``request``."""
+    dataset = picker.dataset()
+    values: dict[str, object] = {
+        KIND: request.kind,
+        RUN: request.run,
+        SPLIT: request.split,
+        GIVEN: None if request.given is None else dataset.classes[request.given],
+        PREDICTED: None if request.predicted is None else dataset.classes[request.predicted],
+        BELOW: request.threshold if request.kind == "below-threshold" else None,
+        PICKED: keep_selection(picker.workspace(), request) if request.kind == SELECTION else None,
+    }
+    for key in values:
+        st.session_state.pop(key, None)
+    addressed = {key: str(value) for key, value in values.items() if value is not None}
+    st.switch_page(links.RELABEL, query_params={"data": dataset.name, **addressed})
+
+
+def to_evaluate(run: Run, compare: Run | None = None) -> NoReturn:
+    """Open the Evaluate page with a run, and perhaps the one to compare it with."""
+    addressed = {"data": run.dataset, "run": run.id}
+    if compare is not None:
+        addressed["compare"] = compare.id
+    st.switch_page(links.EVALUATE, query_params=addressed)
+
+
+def keep_selection(workspace: Workspace, request: QueueRequest) -> str:
+    """Write down which items were selected; returns the name for ``kept_selection``."""
+    name = digest(list(request.item_ids))
+    write_json(workspace.cache / "selections" / f"{name}.json", {"item_ids": list(request.item_ids)})
+    return name
+
+
+def kept_selection(workspace: Workspace, name: str) -> tuple[str, ...]:
+    """The items of a selection. Raises NotFound, such as after the cache was emptied."""
+    path = workspace.cache / "selections" / f"{name}.json"
+    if not name.isalnum() or not path.exists():
+        raise NotFound("This selection is no longer kept.", "Select the images again.")
+    return tuple(str(one) for one in read_json(path)["item_ids"])
