@@ -19,7 +19,7 @@ from core.runs.launch import held, stop_requested
 from core.runs.store import Run, load_run
 from core.workspace import Workspace
 
-JOBS = {"train": "core.worker.training:train"}
+JOBS = {"train": "core.worker.training:train", "import": "core.worker.importing:import_data"}
 """By the run's kind, the function that does it: ``module:function``, imported only then."""
 
 
