@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection, Row
 
 from core.data.dataset import UNLABELLED, Dataset, Task
@@ -344,7 +344,9 @@ def _by_key(connection: Connection, dataset_name: str, new: Sequence[NewEdit]) -
     columns = schema.edits.c
     query = select(*_COLUMNS).where(columns.dataset == dataset_name)
     if len(keys) <= _MANY:
-        query = query.where(tuple_(columns.session, columns.seq).in_(sorted(keys)))
+        # Two lists instead of pairs, since SQLite uses its index only for these; a few more may be found.
+        query = query.where(columns.session.in_({session for session, _ in keys}))
+        query = query.where(columns.seq.in_({seq for _, seq in keys}))
     return [_edit(row) for row in connection.execute(query)]
 
 
@@ -358,7 +360,8 @@ def _by_number(connection: Connection, dataset_name: str, numbers: Sequence[int]
 
 def _by_item(connection: Connection, dataset_name: str, item_ids: Sequence[str]) -> list[Edit]:
     columns = schema.edits.c
-    query = select(*_COLUMNS).where(columns.dataset == dataset_name).order_by(columns.number)
+    query = select(*_COLUMNS).where(columns.dataset == dataset_name)
     if len(item_ids) <= _MANY:
         query = query.where(columns.item_id.in_(item_ids))
-    return [_edit(row) for row in connection.execute(query)]
+    # Sorted here: asked to sort, SQLite walks all edits by number instead of using the items' index.
+    return sorted((_edit(row) for row in connection.execute(query)), key=lambda edit: edit.number)

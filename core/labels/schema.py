@@ -19,6 +19,7 @@ from sqlalchemy import (
     Column,
     Engine,
     Float,
+    Index,
     Integer,
     MetaData,
     String,
@@ -49,7 +50,7 @@ edits = Table(
     Column("dataset", String, primary_key=True),
     # 1, 2, 3, ... within the data set; label version k is the given labels plus edits 1 to k.
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("item_id", String, nullable=False, index=True),
+    Column("item_id", String, nullable=False),
     # Of the item's pixels and of the whole data set: an edit follows its image through a new import.
     Column("content_hash", String, nullable=False),
     Column("fingerprint", String, nullable=False),
@@ -65,6 +66,7 @@ edits = Table(
     Column("session", String, nullable=False),
     Column("seq", Integer, nullable=False),
     UniqueConstraint("dataset", "session", "seq"),
+    Index("edits_by_item", "dataset", "item_id"),
 )
 
 for verb in ("UPDATE", "DELETE"):
