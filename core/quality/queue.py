@@ -33,7 +33,8 @@ class QueueRequest:
             cell of the confusion matrix, most confident first. "selection": ``item_ids``, in their order.
             "all": every item, in the order of the data set.
         run: Id of the run whose guesses count; None for none.
-        split: Name of a split; None for all.
+        split: Name of a split; None for all. With a run, the part that each item played in it: a run
+            holds validation images back from the training split.
         given: Index of the class that the label must be; None for any.
         predicted: Index of the class that the guess must be; None for any.
         threshold: Confidence, 0 to 1.
@@ -111,6 +112,7 @@ def build_queue(
     rows = _rows(dataset, predictions)
     guess = np.full(n, -1, np.int64)
     confidence = np.full(n, np.nan, np.float32)
+    part = np.array(SPLITS)[dataset.split]
     labels: NDArray[Any] = state.labels if dataset.task is Task.SINGLE_LABEL else np.full(n, UNLABELLED)
     if predictions is not None:
         known = rows >= 0
@@ -118,12 +120,13 @@ def build_queue(
         confidence[known] = predictions.confidence[rows[known]]
         labels = np.array(labels)
         labels[known] = predictions.labels[rows[known]]
+        part[known] = predictions.split[rows[known]]
 
     selected = request.kind == SELECTION
     positions = dataset.positions(request.item_ids) if selected else np.arange(n)
     keep = np.ones(len(positions), bool)
     if request.split is not None:
-        keep &= dataset.split[positions] == SPLITS.index(request.split)
+        keep &= part[positions] == request.split
     if request.given is not None:
         keep &= labels[positions] == request.given
     if request.predicted is not None:
