@@ -13,10 +13,11 @@ from core.data.findings import Duplicates, class_counts, unknown
 from core.data.portraits import members
 from core.labels.versions import LabelState
 from core.runs.store import Run, RunState, RunStatus
-from dashboard import gallery, links
+from dashboard import gallery
 from dashboard.errors import shown_as_message
 from dashboard.links import open_item
 from dashboard.next_step import Step, mistakes
+from dashboard.step_links import open_run
 from dashboard.wording import ago, count, counted, duration, percent, plain, points
 
 Runs = Sequence[tuple[Run, RunStatus]]
@@ -202,12 +203,8 @@ def last_runs(runs: Runs) -> None:
                 with st.container(gap=None):
                     st.markdown(f"{STATE_ICONS[status.state]} **{plain(run.name)}**")
                     st.caption(_about(run, status))
-                done = status.state is RunState.FINISHED
                 if st.button("Open", key=f"open_{run.id}", help=f"Open {plain(run.name)}"):
-                    st.switch_page(
-                        links.EVALUATE if done else links.TRAIN,
-                        query_params={"run": run.id} if done else None,
-                    )
+                    open_run(run, status)
 
 
 def _about(run: Run, status: RunStatus) -> str:

@@ -19,10 +19,10 @@ def opened(workspace: Workspace, name: str) -> Dataset:
     Raises NotFound, DamagedFile or BadInput, as core.data.catalog.open_dataset does.
     """
     check_name(name, "data set")
-    with _lock:  # two first visitors must not both put a built-in set into the workspace
-        if not _written(workspace, name):
+    if not _written(workspace, name):
+        with _lock:  # two first visitors must not both put a built-in set into the workspace
             catalog.open_dataset(workspace, name)
-        return _open(str(workspace.root), name, _written(workspace, name))
+    return _open(str(workspace.root), name, _written(workspace, name))
 
 
 def _written(workspace: Workspace, name: str) -> int:

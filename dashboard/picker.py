@@ -11,9 +11,10 @@ from core.data.dataset import Dataset
 from core.errors import NotFound
 from core.workspace import Workspace
 from dashboard import cached
+from dashboard.errors import shown_as_message
 from dashboard.wording import plain
 
-_KEY = "data"
+_KEY, _NEXT, _SEEN = "data", "data_next", "data_seen"
 
 
 def workspace() -> Workspace:
@@ -34,6 +35,7 @@ def draw() -> None:
         _list_damaged([entry for entry in entries.values() if entry.state == "damaged"])
     if chosen and st.query_params.get(_KEY, usable[0]) != chosen:
         st.query_params[_KEY] = chosen
+    st.session_state[_SEEN] = st.query_params.get(_KEY)
 
 
 def dataset() -> Dataset:
@@ -46,19 +48,18 @@ def dataset() -> Dataset:
 
 def choose(name: str) -> None:
     """Make ``name`` the session's data set from the next run of the script on (an import just made it)."""
-    st.session_state[f"{_KEY}_next"] = name
+    st.session_state[_NEXT] = name
 
 
 def _settle(usable: list[str]) -> None:
-    """What to open: the set just imported, else the choice so far, else what the address asks for."""
-    wanted = st.session_state.pop(f"{_KEY}_next", None)
+    """What to open: the set just imported, else what a new address asks for, else the choice so far."""
     asked = st.query_params.get(_KEY)
+    is_new = asked != st.session_state.get(_SEEN)
+    wanted = st.session_state.pop(_NEXT, asked if is_new else None)
     if wanted in usable:
         st.session_state[_KEY] = wanted
     elif st.session_state.get(_KEY) not in usable:
         st.session_state.pop(_KEY, None)
-        if asked in usable:
-            st.session_state[_KEY] = asked
     if asked is not None and asked not in usable:
         del st.query_params[_KEY]
         if asked:
@@ -75,4 +76,24 @@ def _list_damaged(damaged: list[CatalogEntry]) -> None:
 
 
 def _offer_download() -> None:
-    """Fetching the full Fashion-MNIST, where it is not on this machine."""
+    """The full Fashion-MNIST, where it is not on this machine."""
+    if st.button("Get Fashion-MNIST (30 MB)", icon=":material/download:", type="tertiary"):
+        _download()
+
+
+@st.dialog("Get Fashion-MNIST")
+def _download() -> None:
+    """Fetch the four files; a second try goes on where the first broke off."""
+    from core.data import fashion_mnist
+
+    with shown_as_message():
+        bar = st.progress(0.0, "Connecting …")
+
+        def draw(share: float, name: str) -> None:
+            bar.progress(share, f"Fetching {name}")
+
+        fashion_mnist.download(workspace(), draw)
+        bar.progress(1.0, "Putting it into the workspace …")
+        cached.open_dataset(workspace(), fashion_mnist.FULL)
+        choose(fashion_mnist.FULL)
+        st.rerun()

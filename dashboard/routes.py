@@ -22,7 +22,6 @@ from core.errors import NotFound, TidysetError
 from core.workspace import check_name
 from dashboard import links, warmup
 from dashboard.opened import opened
-from dashboard.review.endpoint import labels
 
 PREFIX = f"{config.get_option('server.baseUrlPath').rstrip('/')}/{links.ROOT}"
 if not PREFIX.startswith("/"):
@@ -61,6 +60,13 @@ async def _answer(request: Request, media_type: str, make: Callable[[Dataset, in
             str(error), 404, {**HEADERS, "Cache-Control": "no-store"}, media_type="text/plain; charset=utf-8"
         )
     return Response(content, 200, {**HEADERS, **FOREVER}, media_type=media_type)
+
+
+async def labels(request: Request) -> Response:
+    """Label edits; the module is imported with the first one, since its database library is slow to load."""
+    from dashboard.review import endpoint
+
+    return await endpoint.labels(request)
 
 
 def _dataset(name: str, fingerprint: str) -> Dataset:

@@ -1,9 +1,10 @@
-"""Where the next step's button leads."""
+"""Where the buttons of Home lead."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from core.runs.store import Run, RunState, RunStatus
 from dashboard import links
 from dashboard.next_step import Step
 
@@ -11,7 +12,6 @@ from dashboard.next_step import Step
 def follow(step: Step) -> None:
     """Go to the page of ``step``, with what it is about."""
     from core.quality.queue import QueueRequest
-
     from dashboard import handover
 
     if step.target == "mistakes" and step.run is not None:
@@ -24,3 +24,12 @@ def follow(step: Step) -> None:
         st.switch_page(links.EXPLORE)
     else:
         st.switch_page(links.TRAIN)
+
+
+def open_run(run: Run, status: RunStatus) -> None:
+    """Go to what a finished run found; to the Train page for any other."""
+    from dashboard import handover
+
+    if status.state is RunState.FINISHED:
+        handover.to_evaluate(run)
+    st.switch_page(links.TRAIN)

@@ -12,7 +12,7 @@ from core.data import fashion_mnist
 from core.errors import TidysetError
 from dashboard.opened import opened
 
-_MODULES = ("pandas", "plotly.graph_objects", "sqlalchemy", "pyarrow.parquet")
+_MODULES = ("dashboard.review.endpoint", "plotly.graph_objects", "pandas", "pyarrow.parquet")
 _log = logging.getLogger("tidyset")
 
 
