@@ -196,7 +196,7 @@ def _parse(text: str, delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
     if delimiter == " ":
         lines = enumerate(text.splitlines(), 1)
         return [(number, tuple(line.split())) for number, line in lines if line.strip()]
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     records: list[tuple[int, tuple[str, ...]]] = []
     line = 1
     try:
