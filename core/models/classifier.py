@@ -34,16 +34,21 @@ class Classifier(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """(n, D) float, of normalised images (n, C, H, W)."""
-        side = min(images.shape[-2:])
-        if side < self.smallest_side:
-            scale = self.smallest_side / side
-            size = [max(self.smallest_side, round(length * scale)) for length in images.shape[-2:]]
+        height, width = images.shape[-2:]
+        size = enlarged((height, width), self.smallest_side)
+        if size != (height, width):
             images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
         return self.body(images)  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, K) class scores of normalised images (n, C, H, W)."""
         return self.head(self.features(images))  # type: ignore[no-any-return]
+
+
+def enlarged(size: tuple[int, int], smallest_side: int) -> tuple[int, int]:
+    """The size (height, width), scaled up where its shorter side is below ``smallest_side``."""
+    scale = max(1.0, smallest_side / min(size))
+    return round(size[0] * scale), round(size[1] * scale)
 
 
 class Scaled(nn.Module):

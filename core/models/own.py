@@ -6,7 +6,9 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from core.models.classifier import Classifier, linear_head
+from core.models.classifier import Classifier, enlarged, linear_head
+
+PLAIN_SMALLEST = 4
 
 
 def conv_norm(n_in: int, n_out: int, stride: int = 1) -> OrderedDict[str, nn.Module]:
@@ -28,7 +30,8 @@ def plain_cnn(
     The pool stands before the ReLU. Both only pick maxima, so the order makes no difference to the
     result; but the ReLU then has a quarter of the work.
     """
-    n_blocks = max(1, min(image_size).bit_length() - 2)
+    image_size = enlarged(image_size, PLAIN_SMALLEST)
+    n_blocks = min(image_size).bit_length() - 2
     blocks: OrderedDict[str, nn.Module] = OrderedDict()
     n_in, (height, width_px) = channels, image_size
     for number in range(n_blocks):
@@ -43,7 +46,7 @@ def plain_cnn(
     blocks["hidden"] = nn.Linear(n_in * height * width_px, n_features)
     blocks["relu"] = nn.ReLU(inplace=True)
     head = linear_head(n_features, n_classes, dropout)
-    return Classifier(nn.Sequential(blocks), head, n_features, f"block{n_blocks}.norm", smallest_side=4)
+    return Classifier(nn.Sequential(blocks), head, n_features, f"block{n_blocks}.norm", PLAIN_SMALLEST)
 
 
 class Residual(nn.Module):

@@ -276,8 +276,29 @@ PRESETS: dict[str, Recipe] = {
         rotation_share=1.0,
         flip_share=0.5,
     ),
-    "fast": Recipe(),
-    "best": Recipe(),
+    "fast": Recipe(
+        epochs=4,
+        learning_rate=5e-3,
+        schedule="one-cycle",
+        dropout=0.2,
+        flip_share=0.5,
+    ),
+    "best": Recipe(
+        model="small-resnet",
+        dropout=0.0,
+        epochs=24,
+        batch_size=256,
+        optimizer="sgd",
+        learning_rate=0.2,
+        weight_decay=5e-4,
+        schedule="one-cycle",
+        ema_decay=0.998,
+        label_smoothing=0.05,
+        flip_share=0.5,
+        shift_share=1.0,
+        erasing_share=0.5,
+        test_time_flip=True,
+    ),
 }
 """``baseline`` is what most people write: the plain CNN, pixels to [-1, 1], small rotations, flips."""
 
