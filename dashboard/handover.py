@@ -8,8 +8,9 @@ import streamlit as st
 
 from core.errors import NotFound
 from core.files import digest, read_json, write_json
+from core.quality import queue as queues
 from core.quality.queue import SELECTION, QueueRequest
-from core.runs.store import Run
+from core.runs.store import Run, find_run
 from core.workspace import Workspace
 from dashboard import links, picker
 
@@ -25,22 +26,39 @@ KIND, RUN, SPLIT, GIVEN, PREDICTED, BELOW, PICKED = (
 """Keys of the Relabel page's controls, which are also the names in its address."""
 
 
+KIND_TITLES = {
+    queues.MISCLASSIFIED: "Model disagrees",
+    queues.LEAST_CONFIDENT: "Least confident first",
+    queues.BELOW_THRESHOLD: "Confidence below …",
+    queues.CELL: "Model disagrees",  # narrowed down by label and guess
+    queues.SELECTION: "Your selection",
+    queues.ALL: "All images",
+}
+"""What the kinds of queue are called on the page and in its address."""
+
+
 def to_relabel(request: QueueRequest) -> NoReturn:
     """Open the Relabel page with the queue of ``request``."""
-    dataset = picker.dataset()
+    dataset, workspace = picker.dataset(), picker.workspace()
     values: dict[str, object] = {
-        KIND: request.kind,
-        RUN: request.run,
+        KIND: KIND_TITLES[_shown_kind(request)],
+        RUN: find_run(workspace, request.run).name if request.run else None,
         SPLIT: request.split,
         GIVEN: None if request.given is None else dataset.classes[request.given],
         PREDICTED: None if request.predicted is None else dataset.classes[request.predicted],
         BELOW: request.threshold if request.kind == "below-threshold" else None,
-        PICKED: keep_selection(picker.workspace(), request) if request.kind == SELECTION else None,
+        PICKED: keep_selection(workspace, request) if request.kind == SELECTION else None,
     }
     for key in values:
         st.session_state.pop(key, None)
     addressed = {key: str(value) for key, value in values.items() if value is not None}
     st.switch_page(links.RELABEL, query_params={"data": dataset.name, **addressed})
+
+
+def _shown_kind(request: QueueRequest) -> str:
+    """A cell on the diagonal holds no disagreement: it is all images of that label and guess."""
+    diagonal = request.kind == queues.CELL and request.given == request.predicted
+    return queues.ALL if diagonal else request.kind
 
 
 def to_evaluate(run: Run, compare: Run | None = None) -> NoReturn:

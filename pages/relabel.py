@@ -1,5 +1,51 @@
-"""relabel"""
+"""Relabel: look at what is likely wrong, one key each, and train again on the corrected labels."""
 
 import streamlit as st
 
-st.title("Relabel")
+from core.data.dataset import Task
+from core.quality.queue import NEED_A_RUN
+from dashboard import cached, links, picker, retrain, review
+from dashboard.frame import header
+from dashboard.review import controls
+
+workspace, dataset = picker.workspace(), picker.dataset()
+header(
+    "Relabel",
+    f"Correct the labels of {dataset.title}, one key each. Every edit can be undone.",
+)
+
+if dataset.task is not Task.SINGLE_LABEL:
+    st.info("Images with several labels cannot be relabelled yet.", icon=":material/info:")
+    st.stop()
+
+state = cached.labels(workspace, dataset)
+runs = controls.finished_runs(workspace, dataset)
+if not runs:
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown("A model finds the labels that look wrong. Without one, all images are shown in order.")
+        if st.button("Train a model", type="primary", icon=":material/model_training:"):
+            st.switch_page(links.TRAIN)
+
+asked, run = controls.request(workspace, dataset, runs)
+if run is not None:
+    retrain.panel(workspace, dataset, run)
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    skip = st.toggle("Hide what is reviewed", key="queue_open", bind="query-params")
+    who = controls.annotator()
+    if st.button("Build the list anew", type="tertiary", icon=":material/refresh:"):
+        controls.start_over()
+shown = controls.sheaf(dataset, asked, run, state, skip=skip)
+
+if not len(shown.queue):
+    what = (
+        "The model agrees with every label here."
+        if asked.kind in NEED_A_RUN
+        else "No image passes these filters."
+    )
+    st.info(f"{what} Choose another list above, or take a filter away.", icon=":material/task_alt:")
+    st.stop()
+offset = review.show(workspace, dataset, shown, who=who, key="review")
+if offset is not None:
+    controls.turn(dataset, state, offset)
+    st.rerun()

@@ -1,0 +1,130 @@
+"""Training again on the corrected labels: one button, live progress, and then the comparison."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.errors import NameTaken
+from core.labels.versions import current_version, edits_since
+from core.runs import launch
+from core.runs.store import Run, RunState, create_run, find_run, list_runs, status
+from core.workspace import Workspace
+from dashboard import handover, links
+from dashboard.errors import shown_as_message
+from dashboard.wording import counted, duration, plain
+
+_WATCHED = "retrain_watched"
+_DONE = "retrain_done"
+
+
+def retrain(workspace: Workspace, dataset: Dataset, base: Run) -> Run:
+    """Start the recipe of ``base`` (seed and all) on the newest labels; only the labels differ."""
+    version = current_version(workspace, dataset.name)
+    stem = re.sub(r"-v\d+$", "", base.name)[:50]
+    recipe = base.recipe
+    try:
+        run = create_run(
+            workspace, dataset, recipe, name=f"{stem}-v{version}", label_version=version, parent=base.id
+        )
+    except NameTaken:
+        run = create_run(workspace, dataset, recipe, label_version=version, parent=base.id)
+    launch.start(run)
+    return run
+
+
+def panel(workspace: Workspace, dataset: Dataset, base: Run) -> None:
+    """How many edits came since the labels of ``base``, the button, and what became of the last press."""
+    done = st.session_state.pop(_DONE, None)
+    if done is not None:
+        run = find_run(workspace, done)
+        handover.to_evaluate(run, compare=find_run(workspace, run.parent or base.id))
+    running = _watched(workspace, dataset)
+    with st.container(border=True, key="retrain"):
+        if running is not None:
+            _watch(workspace, dataset, running)
+        else:
+            _offer(workspace, dataset, base)
+
+
+def _offer(workspace: Workspace, dataset: Dataset, base: Run) -> None:
+    n = edits_since(workspace, dataset, base.label_version)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if n:
+            st.markdown(f"**{counted(n, 'edit')}** since {plain(base.name)}'s labels")
+        else:
+            st.markdown(f"No edits since {plain(base.name)}'s labels")
+        if st.button(
+            "Retrain on the corrected labels",
+            type="primary" if n else "secondary",
+            icon=":material/model_training:",
+            disabled=not n,
+            help=f"Recipe and seed of {base.name}; only the labels differ. The comparison opens at the end.",
+        ):
+            st.session_state[_WATCHED] = retrain(workspace, dataset, base).id
+            st.rerun()
+
+
+def _watched(workspace: Workspace, dataset: Dataset) -> Run | None:
+    """The retraining to show: the one started here, or, after a reload, one that still goes on."""
+    runs = list_runs(workspace, dataset=dataset.name)
+    chosen = st.session_state.get(_WATCHED)
+    for run in runs:
+        if run.id == chosen:
+            return run
+    for run in runs[:5]:
+        if run.parent is not None and status(run).state.active:
+            st.session_state[_WATCHED] = run.id
+            return run
+    return None
+
+
+def _watch(workspace: Workspace, dataset: Dataset, run: Run) -> None:
+    active = status(run).state.active
+
+    @st.fragment(run_every=1.0 if active else None)
+    def live() -> None:
+        with shown_as_message():
+            _progress(workspace, dataset, run, was_active=active)
+
+    live()
+
+
+def _progress(workspace: Workspace, dataset: Dataset, run: Run, *, was_active: bool) -> None:
+    now = status(run)
+    if now.state.active:
+        left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+        epoch = f", epoch {len(now.epochs)} done" if now.epochs else ""
+        st.progress(min(1.0, now.share), f"Training {plain(run.name)} on the corrected labels{epoch}{left}")
+        return
+    newer = edits_since(workspace, dataset, run.label_version)
+    if now.state is RunState.FINISHED and was_active and not newer:
+        del st.session_state[_WATCHED]
+        st.session_state[_DONE] = run.id
+        st.rerun(scope="app")
+    if was_active:
+        st.rerun(scope="app")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if now.state is RunState.FINISHED:
+            st.markdown(f"{plain(run.name)} is trained on the corrected labels.")
+            if st.button("See the comparison", type="primary", icon=":material/compare_arrows:"):
+                st.session_state.pop(_WATCHED, None)
+                st.session_state[_DONE] = run.id
+                st.rerun(scope="app")
+        else:
+            st.markdown(f"{plain(run.name)} {_ENDED[now.state]} {plain(now.error)}")
+            if st.button("See its log", icon=":material/description:"):
+                st.session_state.pop(_WATCHED, None)
+                st.switch_page(links.TRAIN)
+        if st.button("Close", type="tertiary", icon=":material/close:"):
+            st.session_state.pop(_WATCHED, None)
+            st.rerun(scope="app")
+
+
+_ENDED = {
+    RunState.STOPPED: "was stopped; it can go on on the Train page.",
+    RunState.FAILED: "failed.",
+    RunState.LOST: "ended without a word.",
+}
