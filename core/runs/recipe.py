@@ -286,7 +286,7 @@ PRESETS: dict[str, Recipe] = {
     "best": Recipe(
         model="small-resnet",
         dropout=0.0,
-        epochs=24,
+        epochs=30,
         batch_size=256,
         optimizer="sgd",
         learning_rate=0.2,
@@ -297,6 +297,7 @@ PRESETS: dict[str, Recipe] = {
         flip_share=0.5,
         shift_share=1.0,
         erasing_share=0.5,
+        validation_share=0.05,
         test_time_flip=True,
     ),
 }
