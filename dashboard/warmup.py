@@ -1,33 +1,51 @@
-"""What the server does once it listens, so that the first visitor does not pay for it."""
+"""What the server does while the first browser still loads Streamlit's own files: imports, in a thread.
+
+The first page's modules and data set come at once, since the browser needs a second before it asks for the
+page; what later pages need comes after a pause, so that it does not compete with the first.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import logging
 import threading
+import time
 
 from core import workspace as workspaces
 from core.data import fashion_mnist
 from core.errors import TidysetError
 from dashboard.opened import opened
 
-_MODULES = ("dashboard.review.endpoint", "plotly.graph_objects", "pandas", "pyarrow.parquet")
+_FIRST = ("dashboard.frame", "dashboard.home_panels", "dashboard.next_step", "dashboard.step_links")
+_LATER = (
+    "dashboard.review.endpoint",
+    "dashboard.charts.template",
+    "plotly.graph_objects",
+    "pandas",
+    "pyarrow.parquet",
+)
+_PAUSE_SECONDS = 4.0
 _log = logging.getLogger("tidyset")
 
 
 def start() -> None:
-    """Warm up in a daemon thread, after a pause that leaves the processor to the first page."""
-    timer = threading.Timer(3.0, _run)
-    timer.daemon = True
-    timer.start()
+    """Warm up in a daemon thread."""
+    threading.Thread(target=_run, name="tidyset-warmup", daemon=True).start()
 
 
 def _run() -> None:
-    with contextlib.suppress(TidysetError):
+    _import(_FIRST)
+    try:
         opened(workspaces.current(), fashion_mnist.SAMPLE)
-    for module in _MODULES:
+    except TidysetError as error:
+        _log.warning("The sample could not be opened: %s", error)
+    time.sleep(_PAUSE_SECONDS)
+    _import(_LATER)
+
+
+def _import(modules: tuple[str, ...]) -> None:
+    for module in modules:
         try:
             importlib.import_module(module)
-        except ImportError:
-            _log.warning("The server warmed up without %s", module)
+        except Exception:  # the page that needs it will say so; a server that starts is worth more
+            _log.exception("The server warmed up without %s", module)
