@@ -1,5 +1,60 @@
-"""evaluate"""
+"""Evaluate: how good a run is, where it goes wrong, and whether another is better."""
+
+from functools import partial
 
 import streamlit as st
 
-st.title("Evaluate")
+from dashboard import compare_panels, evaluate_panels, evaluate_view, links, picker
+from dashboard.frame import header
+from dashboard.wording import plain
+
+workspace, dataset = picker.workspace(), picker.dataset()
+runs = evaluate_view.finished_runs(workspace, dataset)
+
+if not runs:
+    header("Evaluate", "How good a model is, and where it goes wrong.")
+    with st.container(border=True):
+        st.markdown(f"There is no finished run on **{plain(dataset.title)}** yet.")
+        st.caption("Train a model first; its confusion matrix, its mistakes and its calibration appear here.")
+        if st.button("Train a model", type="primary", icon=":material/model_training:"):
+            st.switch_page(links.TRAIN)
+    st.stop()
+
+heading = st.container()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    run = evaluate_panels.pick_run(runs)
+    baseline = evaluate_panels.pick_baseline([other for other in runs if other.id != run.id])
+    split = evaluate_panels.pick_split(evaluate_view.splits_of(run))
+    if baseline is None:
+        labels = evaluate_panels.pick_labels(evaluate_view.choices_of_labels(workspace, dataset))
+
+if baseline is not None:
+    with heading:
+        header("Evaluate", f"Is {run.name} better than {baseline.name}, on the same images?")
+    comparisons = evaluate_view.comparisons(workspace, dataset, baseline, run, split)
+    found = compare_panels.pick(comparisons)
+    compare_panels.verdict(found, comparisons)
+    left, right = st.columns([2, 3])
+    with left:
+        compare_panels.counts(found)
+    with right:
+        compare_panels.classes(found)
+    compare_panels.differing_images(dataset, (baseline, run), found)
+    st.stop()
+
+evaluated = evaluate_view.evaluation(dataset, run, split, labels)
+with heading:
+    header(
+        "Evaluate",
+        f"How good {run.name} is, and where it goes wrong.",
+        partial(evaluate_panels.review_button, run, split, len(evaluated.mistakes)),
+    )
+evaluate_panels.headline(evaluated, split)
+evaluate_panels.remarks(evaluated)
+evaluate_panels.matrix(dataset, run, evaluated, split)
+left, right = st.columns([3, 2])
+with left:
+    evaluate_panels.per_class(evaluated)
+with right:
+    evaluate_panels.calibration(evaluated)
+evaluate_panels.surest_mistakes(dataset, run, evaluated)

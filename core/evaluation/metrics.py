@@ -147,6 +147,17 @@ def rank_of_given(given: Ints, pred_probs: NDArray[Any]) -> Ints:
     return np.asarray(((pred_probs > own) | ((pred_probs == own) & earlier)).sum(axis=1), np.int64)
 
 
+def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share, by Wilson's score (JASA 22, 1927); (0, 1) without items."""
+    if not n:
+        return 0.0, 1.0
+    z = 1.959963984540054
+    share, weight = n_right / n, z * z / n
+    middle = (share + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * float(np.sqrt(share * (1 - share) / n + weight / (4 * n)))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Floats:
     ratio = np.zeros(len(below), np.float64)
     np.divide(above, below, out=ratio, where=below != 0)

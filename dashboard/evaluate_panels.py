@@ -1,0 +1,257 @@
+"""The panels of the Evaluate page for one run: each draws one question about its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.evaluation.metrics import wilson_interval
+from core.evaluation.of_run import LabelSet
+from core.evaluation.remarks import largest_cell
+from core.quality.queue import CELL, MISCLASSIFIED, SELECTION, QueueRequest
+from core.runs.store import Run, status
+from dashboard import confusion, gallery, handover, item_dialog
+from dashboard.charts import evaluate as charts
+from dashboard.charts.template import show
+from dashboard.errors import shown_as_message
+from dashboard.evaluate_view import Evaluation
+from dashboard.wording import counted, percent, plain
+
+SPLIT_NAMES = {"test": "Test", "val": "Validation", "train": "Training"}
+NO_RUN = ""
+MAX_IMAGES = 120
+
+
+def pick_run(runs: Sequence[Run]) -> Run:
+    """Which of the runs to look at; part of the address."""
+    by_id = {run.id: run for run in runs}
+    return by_id[_pick(by_id, [*by_id], "run", "Run")]
+
+
+def pick_baseline(runs: Sequence[Run]) -> Run | None:
+    """Which of the runs to compare with, if any; part of the address."""
+    by_id = {run.id: run for run in runs}
+    return by_id.get(_pick(by_id, [NO_RUN, *by_id], "compare", "Compare with")) if runs else None
+
+
+def _pick(by_id: Mapping[str, Run], ids: list[str], key: str, title: str) -> str:
+    """A picker whose choice is a run's id in the address, under ``key``; a name there is understood too."""
+    asked = st.query_params.get(key, NO_RUN)
+    asked = next((run.id for run in by_id.values() if asked in (run.id, run.name)), asked)
+    if st.session_state.get(f"{key}_addressed") != asked or st.session_state.get(key) not in ids:
+        st.session_state[key] = asked if asked in by_id else ids[0]
+    chosen = st.selectbox(title, ids, format_func=lambda id_: _run_words(by_id.get(id_)), key=key, width=260)
+    if chosen:
+        st.query_params[key] = chosen
+    else:
+        st.query_params.pop(key, None)
+    st.session_state[f"{key}_addressed"] = chosen
+    return str(chosen)
+
+
+def _run_words(run: Run | None) -> str:
+    if run is None:
+        return "No other run"
+    accuracy = status(run).summary.get("test_accuracy")
+    return run.name if accuracy is None else f"{run.name} · {percent(float(accuracy))}"
+
+
+def pick_split(splits: Sequence[str]) -> str:
+    """Which images to look at."""
+    if len(splits) == 1:
+        return splits[0]
+    chosen = st.segmented_control(
+        "Images",
+        splits,
+        format_func=SPLIT_NAMES.__getitem__,
+        default=splits[0],
+        required=True,
+        key="evaluate_split",
+    )
+    return str(chosen)
+
+
+def pick_labels(choices: Sequence[LabelSet]) -> LabelSet:
+    """Which labels to score on; asked only where there are edits."""
+    if len(choices) == 1:
+        return choices[0]
+    words = {"given": "As given", "corrected": "Corrected"}
+    chosen = st.segmented_control(
+        "Labels",
+        range(len(choices)),
+        format_func=lambda index: words[choices[index].key],
+        default=0,
+        required=True,
+        key="evaluate_labels",
+        help="Score on the labels as imported, or with all corrections so far.",
+    )
+    return choices[chosen or 0]
+
+
+def review_button(run: Run, split: str, n_mistakes: int) -> None:
+    """Sends all mistakes of the split to the Relabel page."""
+    if n_mistakes and st.button(
+        f"Review the {counted(n_mistakes, 'mistake')}", type="primary", icon=":material/fact_check:"
+    ):
+        handover.to_relabel(QueueRequest(kind=MISCLASSIFIED, run=run.id, split=split))
+
+
+def headline(found: Evaluation, split: str) -> None:
+    """The four figures that say most, and what they were computed from."""
+    result = found.scores
+    low, high = wilson_interval(result.n_correct, result.n)
+    k = 3 if len(found.rows.classes) > 3 else 2
+    temperature = f"temperature {found.temperature:.2f} fits" if found.temperature else "15 bins"
+    cards = (
+        ("Accuracy", percent(result.accuracy), f"95 %: {100 * low:.1f} to {100 * high:.1f}"),
+        ("Macro-F1", percent(result.macro_f1), "mean of the classes"),
+        (f"Top-{k} accuracy", percent(found.top_k(k)), f"among the first {k}"),
+        ("Calibration error", percent(found.ece), temperature),
+    )
+    for column, (name, value, note) in zip(st.columns(4), cards, strict=True):
+        column.metric(name, value, note, delta_color="off", delta_arrow="off", border=True, height="stretch")
+    labels = f"labels of version {found.rows.label_version}" if found.rows.label_version else "given labels"
+    n_left_out = len(found.rows) - result.n
+    left_out = f" · {counted(n_left_out, 'unlabelled or bad image')} left out" if n_left_out else ""
+    st.caption(
+        f"{result.n_correct:,} of {result.n:,} {SPLIT_NAMES[split].lower()} images right · {labels}{left_out}"
+    )
+
+
+def remarks(found: Evaluation) -> None:
+    """What the numbers say, sentence by sentence."""
+    with st.container(border=True):
+        st.subheader("Findings", anchor=False)
+        st.markdown("\n".join(f"- {plain(remark.text)}" for remark in found.remarks))
+
+
+@st.fragment
+def matrix(dataset: Dataset, run: Run, found: Evaluation, split: str) -> None:
+    """The confusion matrix and, beside it, the images of the chosen cell."""
+    with shown_as_message(), st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader("Confusion matrix", anchor=False)
+            unit = st.segmented_control(
+                "Cells",
+                ["Counts", "Row %"],
+                default="Counts",
+                required=True,
+                label_visibility="collapsed",
+                key="evaluate_unit",
+            )
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            cell = confusion.show(
+                found.scores.confusion,
+                found.rows.classes,
+                key="evaluate_matrix",
+                normalised=unit == "Row %",
+                chosen=largest_cell(found.scores.confusion),
+            )
+            st.caption("Choose a cell to see its images. Rows: given label. Columns: prediction.")
+        with right:
+            if cell is None:
+                st.success("Not one mistake here.", icon=":material/check_circle:")
+            else:
+                _cell_images(dataset, run, found, split, cell)
+
+
+def _cell_images(dataset: Dataset, run: Run, found: Evaluation, split: str, cell: tuple[int, int]) -> None:
+    given, predicted = cell
+    rows = found.cell(given, predicted)
+    names = [plain(found.rows.classes[k]) for k in cell]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        n = counted(len(rows), "image")
+        if given == predicted:
+            st.markdown(f"**{names[0]}** recognised · {n}, the least sure first")
+        else:
+            st.markdown(f"**{names[0]}** taken for **{names[1]}** · {n}, the surest first")
+        if st.button("Send to Relabel", icon=":material/fact_check:", key="send_cell"):
+            handover.to_relabel(_cell_request(run, found, split, cell))
+    with st.container(height=430, border=False):
+        images(dataset, run, found, rows.tolist(), key="cell_images", with_classes=False)
+
+
+def _cell_request(run: Run, found: Evaluation, split: str, cell: tuple[int, int]) -> QueueRequest:
+    """The cell as a queue; item by item where it is scored on other labels than the run was trained on."""
+    if found.rows.label_version == run.label_version:
+        return QueueRequest(kind=CELL, run=run.id, split=split, given=cell[0], predicted=cell[1])
+    ids = tuple(str(item_id) for item_id in found.rows.item_ids[found.cell(*cell)])
+    return QueueRequest(kind=SELECTION, run=run.id, item_ids=ids)
+
+
+def images(
+    dataset: Dataset, run: Run, found: Evaluation, rows: Sequence[int], *, key: str, with_classes: bool = True
+) -> None:
+    """A gallery of rows with the prediction and how sure it was; a click opens one."""
+    shown = list(rows)[:MAX_IMAGES]
+    classes, predictions = found.rows.classes, found.rows
+    captions = None
+    if with_classes:
+        captions = [
+            f"{classes[predictions.labels[row]]} → {classes[predictions.predicted[row]]}" for row in shown
+        ]
+    badges = [f"{100 * predictions.confidence[row]:.0f} %" for row in shown]
+    done = gallery.show(
+        dataset,
+        found.positions[shown].tolist(),
+        captions=captions,
+        badges=badges,
+        key=key,
+        tile=100 if with_classes else 64,
+    )
+    if len(rows) > len(shown):
+        st.caption(f"The first {len(shown)} of {len(rows):,}.")
+    if done.clicked is not None:
+        item_dialog.show(dataset, done.clicked, run)
+
+
+def per_class(found: Evaluation) -> None:
+    """Precision, recall and F1 of each class, as bars in a table that can be sorted."""
+    result = found.scores
+    with st.container(border=True):
+        st.subheader("By class", anchor=False)
+        rows = [
+            {
+                "Class": name,
+                "Precision": 100 * float(result.precision[k]),
+                "Recall": 100 * float(result.recall[k]),
+                "F1": 100 * float(result.f1[k]),
+                "Images": int(result.support[k]),
+                "Mistakes": int(result.support[k] - result.confusion[k, k]),
+            }
+            for k, name in enumerate(found.rows.classes)
+        ]
+        bar = {
+            name: st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width="small")
+            for name in ("Precision", "Recall", "F1")
+        }
+        st.dataframe(
+            rows, hide_index=True, column_config=bar, height=min(40 + 35 * len(rows), 440), key="per_class"
+        )
+
+
+def calibration(found: Evaluation) -> None:
+    """Whether the model is as often right as it is sure."""
+    with st.container(border=True):
+        st.subheader("Calibration", anchor=False)
+        st.caption(
+            "On the dotted line the model is right exactly as often as it is sure. Red: the gap. "
+            "Grey: how many images."
+        )
+        show(charts.calibration(found.reliability), "calibration", "Accuracy against confidence in ten bins")
+
+
+@st.fragment
+def surest_mistakes(dataset: Dataset, run: Run, found: Evaluation) -> None:
+    """The mistakes that the model was most sure of: wrong labels are likeliest here."""
+    with shown_as_message(), st.container(border=True):
+        st.subheader("Most confident mistakes", anchor=False)
+        rows = found.mistakes[:36]
+        if not len(rows):
+            st.caption("There are none.")
+            return
+        st.caption("Label → prediction. Either the label is wrong, or the model is; choose one to see why.")
+        images(dataset, run, found, rows.tolist(), key="surest")
