@@ -42,20 +42,19 @@ def panel(workspace: Workspace, dataset: Dataset, base: Run) -> None:
         run = find_run(workspace, done)
         handover.to_evaluate(run, compare=find_run(workspace, run.parent or base.id))
     running = _watched(workspace, dataset)
-    with st.container(border=True, key="retrain"):
-        if running is not None:
-            _watch(workspace, dataset, running)
-        else:
-            _offer(workspace, dataset, base)
+    if running is not None:
+        _watch(workspace, dataset, running)
+    else:
+        _offer(workspace, dataset, base)
 
 
 def _offer(workspace: Workspace, dataset: Dataset, base: Run) -> None:
     n = edits_since(workspace, dataset, base.label_version)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         if n:
-            st.markdown(f"**{counted(n, 'edit')}** since {plain(base.name)}'s labels")
+            st.markdown(f"**{counted(n, 'edit')}** since {plain(base.name)}", width="content")
         else:
-            st.markdown(f"No edits since {plain(base.name)}'s labels")
+            st.markdown(f"No edits since {plain(base.name)}", width="content")
         if st.button(
             "Retrain on the corrected labels",
             type="primary" if n else "secondary",
@@ -106,15 +105,15 @@ def _progress(workspace: Workspace, dataset: Dataset, run: Run, *, was_active: b
         st.rerun(scope="app")
     if was_active:
         st.rerun(scope="app")
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         if now.state is RunState.FINISHED:
-            st.markdown(f"{plain(run.name)} is trained on the corrected labels.")
+            st.markdown(f"{plain(run.name)} is trained on the corrected labels.", width="content")
             if st.button("See the comparison", type="primary", icon=":material/compare_arrows:"):
                 st.session_state.pop(_WATCHED, None)
                 st.session_state[_DONE] = run.id
                 st.rerun(scope="app")
         else:
-            st.markdown(f"{plain(run.name)} {_ENDED[now.state]} {plain(now.error)}")
+            st.markdown(f"{plain(run.name)} {_ENDED[now.state]} {plain(now.error)}", width="content")
             if st.button("See its log", icon=":material/description:"):
                 st.session_state.pop(_WATCHED, None)
                 st.switch_page(links.TRAIN)

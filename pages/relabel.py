@@ -12,6 +12,7 @@ workspace, dataset = picker.workspace(), picker.dataset()
 header(
     "Relabel",
     f"Correct the labels of {dataset.title}, one key each. Every edit can be undone.",
+    action=controls.annotator,
 )
 
 if dataset.task is not Task.SINGLE_LABEL:
@@ -27,14 +28,14 @@ if not runs:
             st.switch_page(links.TRAIN)
 
 asked, run = controls.request(workspace, dataset, runs)
-if run is not None:
-    retrain.panel(workspace, dataset, run)
-
 with st.container(horizontal=True, vertical_alignment="center"):
     skip = st.toggle("Hide what is reviewed", key="queue_open", bind="query-params")
-    who = controls.annotator()
-    if st.button("Build the list anew", type="tertiary", icon=":material/refresh:"):
+    if st.button(
+        "Refresh", type="tertiary", icon=":material/refresh:", help="Build the list from the newest labels."
+    ):
         controls.start_over()
+    if run is not None:
+        retrain.panel(workspace, dataset, run)
 shown = controls.sheaf(dataset, asked, run, state, skip=skip)
 
 if not len(shown.queue):
@@ -45,7 +46,7 @@ if not len(shown.queue):
     )
     st.info(f"{what} Choose another list above, or take a filter away.", icon=":material/task_alt:")
     st.stop()
-offset = review.show(workspace, dataset, shown, who=who, key="review")
+offset = review.show(workspace, dataset, shown, who=controls.name(), key="review")
 if offset is not None:
     controls.turn(dataset, state, offset)
     st.rerun()

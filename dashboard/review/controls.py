@@ -30,14 +30,16 @@ def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
     ]
 
 
-def annotator() -> str:
-    """The name that edits are written under; kept for the session."""
-    if _WHO not in st.session_state:
-        st.session_state[_WHO] = _account() or "annotator"
-    st.session_state[_WHO] = st.session_state[_WHO]  # keeps it while other pages are shown
+def annotator() -> None:
+    """Draw the field for the name that edits are written under."""
+    st.session_state[_WHO] = name()  # also keeps it while other pages are shown
     with st.popover(f"Labelling as {st.session_state[_WHO]}", icon=":material/person:"):
         st.text_input("Your name, for the history of the labels", key=_WHO, max_chars=100)
-    return str(st.session_state[_WHO]).strip() or "annotator"
+
+
+def name() -> str:
+    """The name that edits are written under; kept for the session."""
+    return str(st.session_state.get(_WHO) or "").strip() or _account() or "annotator"
 
 
 def _account() -> str:
@@ -56,18 +58,18 @@ def request(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> tuple[Qu
         kinds.append(queues.SELECTION)
     titles = [KIND_TITLES[kind] for kind in kinds]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        title = st.selectbox("Show", titles, key=handover.KIND, bind="query-params", width=230)
+        title = st.selectbox("Show", titles, key=handover.KIND, bind="query-params", width=200)
         kind = kinds[titles.index(title)]
         run = _run(runs)
         present = list(dataset.splits)
-        split = st.selectbox("Split", [ANY, *present], key=handover.SPLIT, bind="query-params", width=110)
+        split = st.selectbox("Split", [ANY, *present], key=handover.SPLIT, bind="query-params", width=100)
         given = st.selectbox(
-            "Label", [ANY, *dataset.classes], key=handover.GIVEN, bind="query-params", width=150
+            "Label", [ANY, *dataset.classes], key=handover.GIVEN, bind="query-params", width=135
         )
         predicted = ANY
         if run is not None:
             predicted = st.selectbox(
-                "Guess", [ANY, *dataset.classes], key=handover.PREDICTED, bind="query-params", width=150
+                "Guess", [ANY, *dataset.classes], key=handover.PREDICTED, bind="query-params", width=135
             )
         threshold = 0.5
         if kind == queues.BELOW_THRESHOLD:
@@ -90,7 +92,7 @@ def _run(runs: list[Run]) -> Run | None:
     if not runs:
         return None
     names = [run.name for run in runs]
-    name = st.selectbox("Model", names, key=handover.RUN, bind="query-params", width=170)
+    name = st.selectbox("Model", names, key=handover.RUN, bind="query-params", width=160)
     return runs[names.index(name)] if name in names else None
 
 

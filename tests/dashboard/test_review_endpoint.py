@@ -37,8 +37,8 @@ def post(body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
     return response.status_code, json.loads(bytes(response.body))
 
 
-def batch(dataset: Dataset, *edits: dict[str, Any], **more: Any) -> bytes:
-    about = {"dataset": dataset.name, "fingerprint": dataset.fingerprint, "session": SESSION, "who": "Ada"}
+def batch(sample: Dataset, *edits: dict[str, Any], **more: Any) -> bytes:
+    about = {"dataset": sample.name, "fingerprint": sample.fingerprint, "session": SESSION, "who": "Ada"}
     return json.dumps({**about, "edits": list(edits), **more}).encode()
 
 
