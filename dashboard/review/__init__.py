@@ -91,6 +91,7 @@ def show(workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key:
     data = {
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,
+        "store": tokens.store(workspace),
         "token": tokens.token(workspace, dataset),
         "post": f"{links.ROOT}/labels",
         "sheets": links.sheets(dataset),

@@ -4,14 +4,15 @@
 // counted as saved only when the server says that it is committed. An edit is named by (session, seq), so
 // sending it again is harmless.
 
-const COMMANDS = { " ": "confirm", Enter: "guess", u: "undo", U: "redo", s: "skip", x: "exclude", g: "grid", "?": "help" };
+const COMMANDS = { " ": "confirm", Enter: "guess", u: "undo", s: "skip", x: "exclude", g: "grid", "?": "help" };
 const LETTERS = "abdefhijklmnopqtvwyz"; // without those of commands, and c and r, which Streamlit takes
 const CLASS_KEYS = [..."1234567890", ...LETTERS];
-const STRIP = 11;
+const STRIP = 9;
 const PREFETCH = 10;
 const BATCH = 200;
 const KEEPALIVE_BYTES = 60_000; // what a browser still sends while the page is being left
-const SETTLE_MS = 900;
+const SETTLE_MS = 2_500; // longer than a person takes for one image, so that the page is not run for each
+const NEVER = [400]; // answers that stay the same however often an edit is sent
 const IDLE_MS = 15_000;
 
 const views = new WeakMap();
@@ -37,25 +38,27 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 // ---------------------------------------------------------------- outbox
 
 function openOutbox(data) {
-  const name = `${data.dataset}:${data.fingerprint}`;
+  const name = `${data.store}:${data.dataset}:${data.fingerprint}`;
   let box = outboxes.get(name);
   if (!box) {
     box = {
-      prefix: `tidyset-outbox:${data.dataset}:`,
+      prefix: `tidyset-outbox:${name}:`,
       session: randomName(),
       seq: 0,
       pending: [],
+      unkept: [],
       orphans: [],
       saved: 0,
       refused: [],
       fault: null,
       busy: false,
+      hard: 0, // so many edits are sent one by one, because one of them is at fault
       attempts: 0,
       watchers: new Set(),
       undoStates: new Map(),
     };
     outboxes.set(name, box);
-    box.orphans = readOrphans(box, data.fingerprint);
+    box.orphans = readOrphans(box);
   }
   box.data = data;
   pump(box);
@@ -66,29 +69,40 @@ function randomName() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// What earlier visits could not deliver: the page was reloaded, or the server was away.
-function readOrphans(box, fingerprint) {
-  const found = [];
+// What earlier visits could not deliver: the page was reloaded, or the server was away. Each edit has a key
+// of its own, so that two tabs never overwrite one another's.
+function readOrphans(box) {
+  const found = new Map();
   try {
     for (let i = 0; i < localStorage.length; i++) {
       const key = localStorage.key(i);
       if (!key.startsWith(box.prefix)) continue;
-      const kept = JSON.parse(localStorage.getItem(key));
-      if (kept?.fingerprint === fingerprint && Array.isArray(kept.edits) && kept.edits.length) {
-        found.push({ session: key.slice(box.prefix.length), who: kept.who, edits: kept.edits });
-      }
+      const [session, seq] = key.slice(box.prefix.length).split(":");
+      const { who, edit } = JSON.parse(localStorage.getItem(key));
+      if (!found.has(session)) found.set(session, { session, who, edits: [] });
+      found.get(session).edits.push({ ...edit, seq: Number(seq) });
     }
   } catch {
     // Storage is blocked or garbled: edits then live as long as the page.
   }
-  return found;
+  for (const { edits } of found.values()) edits.sort((one, other) => one.seq - other.seq);
+  return [...found.values()];
 }
 
-function keep(box, session, who, edits) {
+function keep(box, edits) {
   try {
-    const key = box.prefix + session;
-    if (edits.length) localStorage.setItem(key, JSON.stringify({ fingerprint: box.data.fingerprint, who, edits }));
-    else localStorage.removeItem(key);
+    for (const edit of edits) {
+      const key = `${box.prefix}${box.session}:${edit.seq}`;
+      localStorage.setItem(key, JSON.stringify({ who: box.data.who, edit }));
+    }
+  } catch {
+    // As above.
+  }
+}
+
+function forget(box, session, seqs) {
+  try {
+    for (const seq of seqs) localStorage.removeItem(`${box.prefix}${session}:${seq}`);
   } catch {
     // As above.
   }
@@ -97,13 +111,14 @@ function keep(box, session, who, edits) {
 function put(box, edit, before) {
   box.seq += 1;
   box.pending.push({ seq: box.seq, ...edit });
+  box.unkept.push(box.pending.at(-1));
   box.undoStates.set(box.seq, { item: edit.item, before });
   return box.seq;
 }
 
 // Called once after a group of puts.
 function send(box) {
-  keep(box, box.session, box.data.who, box.pending);
+  keep(box, box.unkept.splice(0));
   changed(box);
   pump(box);
 }
@@ -119,22 +134,22 @@ async function pump(box) {
   if (!source.edits.length) return;
   clearTimeout(box.retry);
   box.busy = true;
-  const edits = source.edits.slice(0, BATCH);
+  const edits = source.edits.slice(0, box.hard ? 1 : BATCH);
   try {
-    const answer = await post(box, source, edits);
+    const answer = await post(box, source, edits).catch((fault) => singledOut(box, edits, fault));
     const done = new Set([...answer.saved.map(([seq]) => seq), ...answer.refused.map(({ seq }) => seq)]);
     const rest = source.edits.filter(({ seq }) => !done.has(seq));
     if (orphan) orphan.edits = rest;
     else box.pending = rest;
     if (orphan && !rest.length) box.orphans.shift();
-    keep(box, source.session, source.who, rest);
+    forget(box, source.session, done);
     box.saved += answer.saved.length;
-    if (!orphan) {
-      box.refused.push(...answer.refused);
-      for (const [seq] of answer.saved) box.undoStates.delete(seq);
-    }
-    box.fault = done.size ? null : { problem: "The server did not answer for these edits.", mend: "Reload the page." };
+    box.refused.push(...(orphan ? answer.refused.map(({ problem }) => ({ problem })) : answer.refused));
+    if (!orphan) for (const [seq] of answer.saved) box.undoStates.delete(seq);
+    const heard = done.size > 0 || box.hard === edits.length;
+    box.fault = heard ? null : { problem: "The server did not answer for these edits.", mend: "Reload the page." };
     box.attempts = 0;
+    if (box.hard && done.size) box.hard -= done.size;
   } catch (fault) {
     box.fault = fault;
     box.attempts += 1;
@@ -143,6 +158,15 @@ async function pump(box) {
   changed(box);
   if (!box.fault) pump(box);
   else box.retry = setTimeout(() => pump(box), Math.min(8_000, 400 * 2 ** box.attempts));
+}
+
+// A batch that can never be accepted must not hold up what comes after it: its edits are sent one by one, and
+// the one that is at fault counts as refused.
+function singledOut(box, edits, fault) {
+  if (!NEVER.includes(fault.status)) throw fault;
+  if (edits.length === 1) return { saved: [], refused: [{ seq: edits[0].seq, problem: fault.problem }] };
+  box.hard = edits.length;
+  return { saved: [], refused: [] };
 }
 
 // The server's answer; throws {problem, mend, away} when nothing of it is certain to be saved.
@@ -164,7 +188,7 @@ async function post(box, source, edits) {
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer?.saved && answer?.refused) return answer;
-  if (answer?.problem) throw answer;
+  if (answer?.problem) throw { ...answer, status: response.status };
   throw { problem: `The server answered ${response.status}.`, mend: "They are sent again in a moment.", away: true };
 }
 
@@ -476,11 +500,13 @@ function onKey(view, event) {
     view.help = false;
     view.selected.clear();
   } else if (moves(view)[key] !== undefined) move(view, moves(view)[key], event.shiftKey);
-  else if (COMMANDS[key]) {
+  else if (COMMANDS[key.toLowerCase()] ?? COMMANDS[key]) {
     if (event.repeat && key !== "s") return event.preventDefault();
-    run(view, COMMANDS[key]);
+    const name = COMMANDS[key] ?? COMMANDS[key.toLowerCase()];
+    run(view, name === "undo" && event.shiftKey ? "redo" : name);
   } else {
-    const index = CLASS_KEYS.indexOf(key.toLowerCase());
+    const digit = event.shiftKey ? "" : /^Digit(\d)$/.exec(event.code)?.[1]; // whatever the layout has there
+    const index = CLASS_KEYS.indexOf(digit || key.toLowerCase());
     if (index < 0 || index >= view.data.classes.length) return;
     if (!event.repeat) run(view, "label", index);
   }
