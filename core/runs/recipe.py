@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -28,12 +28,28 @@ ModelName = Literal[
     "efficientnet-b0",
 ]
 
+OWN_MODELS = ("plain-cnn", "small-resnet")
+PUBLISHED_MODELS = tuple(name for name in get_args(ModelName) if name not in OWN_MODELS)
+
 
 def _field(
-    default: Any, group: str, title: str, description: str, *, advanced: bool = False, **limits: Any
+    default: Any,
+    group: str,
+    title: str,
+    description: str,
+    *,
+    advanced: bool = False,
+    when: tuple[str, tuple[str, ...]] | None = None,
+    **limits: Any,
 ) -> Any:
-    """A recipe field. ``group`` is the form's section; ``advanced`` fields are folded away."""
+    """A recipe field.
+
+    ``group`` is the form's section; ``advanced`` fields are folded away; ``when`` names another field and
+    the values of it with which this one counts (none: any but zero), so that the form can hide it else.
+    """
     extra: dict[str, Any] = {"group": group, "advanced": advanced}
+    if when is not None:
+        extra["when"] = [when[0], list(when[1])]
     return Field(default, title=title, description=description, json_schema_extra=extra, **limits)
 
 
@@ -45,7 +61,13 @@ class Recipe(BaseModel):
     # Model
     model: ModelName = _field("plain-cnn", "Model", "Model", "The network's architecture.")
     width: int = _field(
-        32, "Model", "Width", "Channels of the first block of plain-cnn and small-resnet.", ge=4, le=512
+        32,
+        "Model",
+        "Width",
+        "Channels of the first block of plain-cnn and small-resnet.",
+        ge=4,
+        le=512,
+        when=("model", OWN_MODELS),
     )
     dropout: float = _field(
         0.4, "Model", "Dropout", "Share of features dropped before the last layer.", ge=0, le=0.95
@@ -56,6 +78,7 @@ class Recipe(BaseModel):
         "Pretrained weights",
         "Start a torchvision model from its ImageNet weights.",
         advanced=True,
+        when=("model", PUBLISHED_MODELS),
     )
     weights_file: str = _field(
         "", "Model", "Weights file", "A local .safetensors file to start from instead.", advanced=True
@@ -85,7 +108,9 @@ class Recipe(BaseModel):
     learning_rate: float = _field(
         1e-3, "Optimisation", "Learning rate", "The highest one, for schedules.", gt=0, le=10
     )
-    momentum: float = _field(0.9, "Optimisation", "Momentum", "For SGD.", ge=0, lt=1, advanced=True)
+    momentum: float = _field(
+        0.9, "Optimisation", "Momentum", "For SGD.", ge=0, lt=1, advanced=True, when=("optimizer", ("sgd",))
+    )
     weight_decay: float = _field(
         0.0, "Optimisation", "Weight decay", "Not applied to biases and norm layers.", ge=0, le=1
     )
@@ -100,6 +125,7 @@ class Recipe(BaseModel):
         ge=0,
         le=0.9,
         advanced=True,
+        when=("schedule", ("one-cycle", "cosine")),
     )
     plateau_patience: int = _field(
         3,
@@ -109,6 +135,7 @@ class Recipe(BaseModel):
         ge=1,
         le=1000,
         advanced=True,
+        when=("schedule", ("plateau",)),
     )
     plateau_factor: float = _field(
         0.5,
@@ -118,6 +145,7 @@ class Recipe(BaseModel):
         gt=0,
         lt=1,
         advanced=True,
+        when=("schedule", ("plateau",)),
     )
     gradient_clip: float = _field(
         0.0, "Optimisation", "Gradient clipping", "Largest gradient norm; 0 for none.", ge=0, advanced=True
@@ -151,10 +179,23 @@ class Recipe(BaseModel):
         "cross-entropy", "Loss", "Loss", "Focal: Lin et al. 2017."
     )
     focal_gamma: float = _field(
-        2.0, "Loss", "Focal gamma", "How much easy images count less.", ge=0, le=10, advanced=True
+        2.0,
+        "Loss",
+        "Focal gamma",
+        "How much easy images count less.",
+        ge=0,
+        le=10,
+        advanced=True,
+        when=("loss", ("focal",)),
     )
     label_smoothing: float = _field(
-        0.0, "Loss", "Label smoothing", "Share of the target spread over all classes.", ge=0, lt=1
+        0.0,
+        "Loss",
+        "Label smoothing",
+        "Share of the target spread over all classes.",
+        ge=0,
+        lt=1,
+        when=("loss", ("cross-entropy",)),
     )
     class_weights: Literal["none", "balanced"] = _field(
         "none", "Loss", "Class weights", "Balanced: inverse to the class's frequency."
@@ -178,11 +219,25 @@ class Recipe(BaseModel):
     )
     shift_share: float = _field(0.0, "Augmentation", "Shift", "Share of images moved.", ge=0, le=1)
     shift_pixels: int = _field(
-        2, "Augmentation", "Shift, pixels", "Furthest move along each axis.", ge=0, le=64, advanced=True
+        2,
+        "Augmentation",
+        "Shift, pixels",
+        "Furthest move along each axis.",
+        ge=0,
+        le=64,
+        advanced=True,
+        when=("shift_share", ()),
     )
     rotation_share: float = _field(0.0, "Augmentation", "Rotation", "Share of images rotated.", ge=0, le=1)
     rotation_degrees: float = _field(
-        10.0, "Augmentation", "Rotation, degrees", "Largest angle.", ge=0, le=180, advanced=True
+        10.0,
+        "Augmentation",
+        "Rotation, degrees",
+        "Largest angle.",
+        ge=0,
+        le=180,
+        advanced=True,
+        when=("rotation_share", ()),
     )
     erasing_share: float = _field(
         0.0,
@@ -200,6 +255,7 @@ class Recipe(BaseModel):
         gt=0,
         le=1,
         advanced=True,
+        when=("erasing_share", ()),
     )
     sharpness_share: float = _field(
         0.0, "Augmentation", "Sharpness", "Share of images sharpened.", ge=0, le=1, advanced=True
@@ -212,6 +268,7 @@ class Recipe(BaseModel):
         ge=0,
         le=10,
         advanced=True,
+        when=("sharpness_share", ()),
     )
 
     # Evaluation and the machine

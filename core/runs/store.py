@@ -209,7 +209,7 @@ def create_run(
         parent=parent,
         created=now,
         notes="",
-        job=dict(job or {}),
+        job={"image_shape": list((dataset and dataset.images.uniform) or ()), **(job or {})},
     )
     if recipe is not None:
         write_bytes(run.recipe_file, recipe.to_toml().encode())
@@ -362,7 +362,7 @@ def is_held(run: Run) -> bool:
 
 def status(run: Run) -> RunStatus:
     """What the run is doing, from its events and its lock."""
-    events = _read_on(run)
+    events = history(run)
     state = _state(run, events)
     epochs: dict[int, Event] = {}
     started = progress = None
@@ -396,8 +396,8 @@ def status(run: Run) -> RunStatus:
 _WATCHED: dict[Path, tuple[int, list[Event]]] = {}
 
 
-def _read_on(run: Run) -> list[Event]:
-    """All events, reading only what was added since the last call in this process."""
+def history(run: Run) -> list[Event]:
+    """All events, oldest first, reading only what was added since the last call in this process."""
     offset, events = _WATCHED.get(run.events_file, (0, []))
     try:
         if run.events_file.stat().st_size < offset:

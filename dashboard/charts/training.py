@@ -1,0 +1,78 @@
+"""Training curves: echarts, because it redraws in place where Plotly would flicker at every tick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.runs.curves import METRICS, Points
+from dashboard.charts.template import PALETTE
+
+TITLES = {
+    "loss": "Loss",
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1, validation",
+    "learning_rate": "Learning rate",
+    "images_per_second": "Images a second",
+}
+RunCurves = Mapping[str, Points]
+
+
+def draw(curves: Sequence[tuple[str, RunCurves]], colours: Mapping[str, str], key: str) -> None:
+    """One chart a metric, all runs in each; validation is dashed.
+
+    Args:
+        curves: (run name, its curves by field).
+        colours: By run name.
+        key: Streamlit key; the charts are updated in place under it.
+    """
+    left, right = st.columns(2)
+    small = st.columns(3)
+    for place, metric in zip((left, right, *small), METRICS, strict=True):
+        with place.container(border=True):
+            st.markdown(f"**{TITLES[metric]}**")
+            st.echarts_chart(
+                spec(metric, curves, colours),
+                height=240 if metric in ("loss", "accuracy") else 160,
+                key=f"{key}_{metric}",
+                alt=f"Lines: {TITLES[metric]} by epoch, one line a run",
+            )
+
+
+def run_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each run."""
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+
+
+def spec(metric: str, curves: Sequence[tuple[str, RunCurves]], colours: Mapping[str, str]) -> dict[str, Any]:
+    """The echarts option of one metric."""
+    series = [
+        _line(name, field, points[field], colours[name])
+        for name, points in curves
+        for field in METRICS[metric]
+    ]
+    share = metric in ("accuracy", "macro_f1")
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 12, "top": 12, "bottom": 4, "containLabel": True},
+        "tooltip": {"trigger": "axis", "valueFormatter": "percent" if share else "%.4g", "confine": True},
+        "xAxis": {"type": "value", "min": 0, "minInterval": 1, "splitLine": {"show": False}},
+        "yAxis": {"type": "value", "scale": True, "splitNumber": 4},
+        "series": series,
+    }
+
+
+def _line(name: str, field: str, points: Points, colour: str) -> dict[str, Any]:
+    validation = field.startswith("valid_")
+    part = "validation" if validation else "train" if field.startswith("train_") else ""
+    return {
+        "type": "line",
+        "name": f"{name} {part}".strip(),
+        "data": [[round(x, 4), y] for x, y in points],
+        "showSymbol": len(points) == 1 or (validation and len(points) < 20),
+        "symbolSize": 5,
+        "lineStyle": {"width": 2, "type": "dashed" if validation else "solid"},
+        "color": colour,
+    }

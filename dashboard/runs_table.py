@@ -1,0 +1,88 @@
+"""The table of runs: choose some to lay their curves over each other, or one to do something with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.files import digest
+from core.runs import launch
+from core.runs.store import Run, RunState, RunStatus, delete_run, rename_run, set_notes
+from core.workspace import Workspace
+from dashboard import handover, run_monitor
+from dashboard.errors import shown_as_message
+from dashboard.wording import plain
+
+_COLUMNS = {
+    "Validation": st.column_config.NumberColumn(format="percent", help="Accuracy on the validation images."),
+    "Test": st.column_config.NumberColumn(format="percent", help="Accuracy on the test images."),
+    "Created": st.column_config.DatetimeColumn(format="distance"),
+    "Time": st.column_config.NumberColumn(format="%d s"),
+}
+
+
+def draw(runs: Sequence[tuple[Run, RunStatus]]) -> list[Run]:
+    """The table; returns the selected runs, in its order."""
+    rows = [_row(run, now) for run, now in runs]
+    key = f"runs_{digest([run.id for run, _ in runs])[:8]}"  # a new list starts with nothing selected
+    picked = st.dataframe(
+        rows,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config=_COLUMNS,
+        key=key,
+        height=min(36 * (len(rows) + 1) + 2, 400),
+    )
+    return [runs[i][0] for i in picked.selection.rows if i < len(runs)]
+
+
+def _row(run: Run, now: RunStatus) -> dict[str, object]:
+    from datetime import UTC, datetime
+
+    valid = [float(e["valid_accuracy"]) for e in now.epochs if e.get("valid_accuracy") is not None]
+    return {
+        "Run": run.name,
+        "State": "crashed" if now.state is RunState.LOST else str(now.state),
+        "Model": run.recipe.model,
+        "Validation": now.summary.get("valid_accuracy", max(valid, default=None)),
+        "Test": now.summary.get("test_accuracy"),
+        "Epochs": len(now.epochs),
+        "Time": now.summary.get("seconds"),
+        "Labels": "given" if run.label_version == 0 else f"version {run.label_version}",
+        "Created": datetime.fromtimestamp(run.created, UTC),
+        "Notes": run.notes,
+    }
+
+
+def actions(workspace: Workspace, run: Run, now: RunStatus) -> None:
+    """What can be done with one run."""
+    with st.container(horizontal=True, vertical_alignment="center", key="run_actions"):
+        st.markdown(f"**{plain(run.name)}** {run_monitor.badge(now.state)}", width="content")
+        if now.state is RunState.FINISHED and st.button("Evaluate", icon=":material/grid_on:"):
+            handover.to_evaluate(run)
+        if now.state.active and st.button("Stop", icon=":material/stop:", key="action_stop"):
+            launch.request_stop(run)
+        if now.state in (RunState.STOPPED, RunState.FAILED, RunState.LOST):
+            run_monitor.resume_button(run, "action_resume")
+        with st.popover("Rename", icon=":material/edit:"):
+            _rename(workspace, run)
+        with st.popover("Notes", icon=":material/notes:"):
+            text = st.text_area("Notes", run.notes, key=f"notes_{run.id}")
+            if st.button("Keep", key=f"keep_{run.id}"):
+                set_notes(run, text)
+                st.rerun()
+        with st.popover("Delete", icon=":material/delete:", disabled=now.state.active):
+            st.markdown(f"Delete **{plain(run.name)}**, its weights and its predictions?")
+            if st.button("Delete it", type="primary", key=f"delete_{run.id}"):
+                delete_run(run)
+                st.rerun()
+
+
+def _rename(workspace: Workspace, run: Run) -> None:
+    name = st.text_input("Name", run.name, key=f"name_{run.id}")
+    if st.button("Rename it", key=f"rename_{run.id}"):
+        with shown_as_message():
+            rename_run(workspace, run, name)
+            st.rerun()
