@@ -14,6 +14,7 @@ const KEEPALIVE_BYTES = 60_000; // what a browser still sends while the page is 
 const SETTLE_MS = 2_500; // longer than a person takes for one image, so that the page is not run for each
 const NEVER = [400]; // answers that stay the same however often an edit is sent
 const IDLE_MS = 15_000;
+const RECLAIM_MS = 300;
 
 const views = new WeakMap();
 const outboxes = new Map();
@@ -29,6 +30,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   update(view, data);
   return () => {
     clearTimeout(view.settling);
+    clearInterval(view.watch);
+    document.removeEventListener("pointerdown", view.elsewhere, true);
     view.box?.watchers.delete(view.onBox);
     view.root.remove();
     views.delete(parentElement);
@@ -220,8 +223,19 @@ function createView(parent) {
   view.root = build(view);
   parent.append(view.root);
   view.root.addEventListener("keydown", (event) => onKey(view, event));
-  view.root.addEventListener("focusin", () => view.root.classList.add("focused"));
-  view.root.addEventListener("focusout", () => view.root.classList.remove("focused"));
+  view.root.addEventListener("focusin", () => {
+    view.wanted = true;
+    view.root.classList.add("focused");
+  });
+  view.root.addEventListener("focusout", (event) => {
+    view.root.classList.remove("focused");
+    if (event.relatedTarget && !event.relatedTarget.closest?.("[role=dialog]")) view.wanted = false;
+  });
+  view.elsewhere = (event) => {
+    if (!event.composedPath().includes(view.root)) view.wanted = false;
+  };
+  document.addEventListener("pointerdown", view.elsewhere, true);
+  view.watch = setInterval(() => reclaim(view), RECLAIM_MS);
   view.onBox = () => onOutbox(view);
   return view;
 }
@@ -244,6 +258,13 @@ function button(view, className, label, act) {
     focus(view);
   });
   return made;
+}
+
+// Streamlit drops the focus when it reconnects to its server; a person who was labelling would type into the
+// void. Whoever clicked or tabbed away is left alone.
+function reclaim(view) {
+  const nobody = !document.activeElement || document.activeElement === document.body;
+  if (view.wanted && nobody && document.hasFocus() && !document.querySelector("[role=dialog]")) focus(view);
 }
 
 function focus(view) {
