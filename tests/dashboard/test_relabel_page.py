@@ -1,0 +1,142 @@
+"""The Relabel page without a browser: its controls, its address, and the retraining."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.data.dataset import SPLITS, Dataset
+from core.errors import NotFound
+from core.evaluation.predictions import Predictions, load_predictions, save_predictions
+from core.labels.journal import EditKind, LabelJournal, NewEdit
+from core.labels.versions import labels_at
+from core.quality.queue import QueueRequest, build_queue
+from core.runs import launch
+from core.runs.recipe import PRESETS
+from core.runs.store import Run, RunState, create_run
+from core.workspace import Workspace
+from dashboard import handover, retrain, review
+
+HOME = Path(__file__).resolve().parents[2] / "dashboard" / "Home.py"
+
+
+@pytest.fixture
+def run(workspace: Workspace, sample: Dataset) -> Run:
+    """A finished run with made-up guesses."""
+    rng = np.random.default_rng(2)
+    logits = rng.normal(size=(len(sample), 10))
+    logits[np.arange(len(sample)), sample.labels] += 3
+    pred_probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    made = create_run(workspace, sample, PRESETS["fast"].with_changes({"epochs": 1}), name="first")
+    split = np.array(SPLITS)[sample.split]
+    labels = np.array(sample.labels, np.int64)
+    about = (sample.classes, made.id, 0, sample.fingerprint)
+    save_predictions(
+        made.predictions_file,
+        Predictions(np.array(sample.item_ids), split, labels, pred_probs.astype(np.float32), *about),
+    )
+    made.events.append("finished", test_accuracy=0.5)
+    return made
+
+
+def relabel(**address: str) -> AppTest:
+    test = AppTest.from_file(str(HOME), default_timeout=60).run()
+    for name, value in address.items():
+        test.query_params[name] = value
+    test.switch_page("../pages/relabel.py").run()
+    assert not test.exception
+    assert not test.error
+    return test
+
+
+def edit(workspace: Workspace, dataset: Dataset, position: int) -> None:
+    name = dataset.classes[(int(dataset.labels[position]) + 1) % 10]
+    LabelJournal(workspace).append(dataset, [NewEdit(str(dataset.item_ids[position]), EditKind.LABEL, name)])
+
+
+def test_without_a_model_all_images_are_shown_and_training_is_offered(sample: Dataset) -> None:
+    test = relabel()
+    assert [box.label for box in test.main.selectbox] == ["Show", "Split", "Label"]
+    assert test.main.selectbox[0].options == ["All images"]
+    assert "Train a model" in [button.label for button in test.main.button]
+
+
+def test_with_a_model_its_disagreements_come_first(workspace: Workspace, sample: Dataset, run: Run) -> None:
+    test = relabel()
+    show, model = test.main.selectbox[:2]
+    assert (show.value, model.value) == ("Model disagrees", "first")
+    again = next(button for button in test.main.button if button.label.startswith("Retrain"))
+    assert again.disabled
+    edit(workspace, sample, 0)
+    test.run()
+    again = next(button for button in test.main.button if button.label.startswith("Retrain"))
+    assert not again.disabled
+    assert "**1 edit** since first" in [text.value for text in test.main.markdown]
+
+
+def test_the_address_names_the_queue(workspace: Workspace, sample: Dataset, run: Run) -> None:
+    test = relabel(queue="Model disagrees", queue_run="first", queue_label="Shirt", queue_guess="Coat")
+    _, shown = test.session_state["relabel_sheaf"]
+    assert shown.request == QueueRequest("misclassified", run=run.id, given=6, predicted=4)
+    assert len(shown.queue) > 0
+    below = relabel(queue="Confidence below …", queue_below="0.3", queue_split="test")
+    _, shown = below.session_state["relabel_sheaf"]
+    assert (shown.request.kind, shown.request.threshold, shown.request.split) == (
+        "below-threshold",
+        0.3,
+        "test",
+    )
+    assert (shown.queue.confidence < 0.3).all()
+
+
+def test_a_selection_is_kept_for_a_refresh(workspace: Workspace, sample: Dataset) -> None:
+    picked = tuple(sample.item_ids[[9, 2]].tolist())
+    name = handover.keep_selection(workspace, QueueRequest("selection", item_ids=picked))
+    test = relabel(queue="Your selection", queue_picked=name)
+    _, shown = test.session_state["relabel_sheaf"]
+    assert shown.queue.positions.tolist() == [9, 2]
+    with pytest.raises(NotFound, match="no longer kept"):
+        handover.kept_selection(workspace, "../../labels")
+
+
+def test_the_list_stays_as_it_is_while_labels_change(workspace: Workspace, sample: Dataset, run: Run) -> None:
+    test = relabel()
+    before = test.session_state["relabel_sheaf"][1]
+    edit(workspace, sample, int(before.queue.positions[0]))
+    test.run()
+    assert test.session_state["relabel_sheaf"][1] is before
+    test.main.toggle[0].set_value(True).run()
+    after = test.session_state["relabel_sheaf"][1]
+    assert np.array_equal(after.queue.positions, before.queue.positions[1:])
+
+
+def test_what_the_browser_gets_begins_at_the_first_open_item(workspace: Workspace, sample: Dataset) -> None:
+    edit(workspace, sample, 0)
+    LabelJournal(workspace).append(sample, [NewEdit(str(sample.item_ids[1]), EditKind.EXCLUDE)])
+    state = labels_at(workspace, sample)
+    asked = QueueRequest("all")
+    shown = review.sheaf("q", sample, asked, build_queue(sample, asked, state), state)
+    given = int(sample.labels[0])
+    assert shown.start == 2
+    assert len(shown.items) == review.PAGE
+    assert shown.items[0] == [0, sample.item_ids[0], given, (given + 1) % 10, "label", False, []]
+    assert shown.items[1][5] is True
+    turned = review.turned(shown, sample, state, len(sample) - 10)
+    assert [item[0] for item in turned.items] == list(range(len(sample) - 10, len(sample)))
+
+
+@pytest.mark.slow
+def test_retraining_differs_only_in_the_labels(workspace: Workspace, sample: Dataset, run: Run) -> None:
+    position = int(sample.in_split("train")[0])
+    edit(workspace, sample, position)
+    again = retrain.retrain(workspace, sample, run)
+    assert (again.parent, again.label_version, again.name) == (run.id, 1, "first-v1")
+    assert again.recipe == run.recipe
+    ended = launch.wait(again, timeout=200)
+    assert ended.state is RunState.FINISHED, ended.error
+    predictions = load_predictions(again.predictions_file)
+    row = predictions.item_ids.tolist().index(str(sample.item_ids[position]))
+    assert predictions.labels[row] == (int(sample.labels[position]) + 1) % 10
