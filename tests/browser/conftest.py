@@ -20,12 +20,20 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("TIDYSET_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
+# What the browser and Streamlit say while a test has killed the server.
+NO_SERVER = (
+    "Failed to load resource",
+    "Client Error in reaching server endpoint",
+    "Is Streamlit still running?",
+)
+
 
 class Server:
     """A Tidyset server of its own, on a free port of this machine, over one workspace."""
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, script: Path = ROOT / "dashboard" / "Home.py") -> None:
         self.workspace = workspace
+        self.script = script
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -35,7 +43,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "Home.py")]
+        command = [sys.executable, "-m", "streamlit", "run", str(self.script)]
         environment = {**os.environ, "TIDYSET_WORKSPACE": str(self.workspace)}
         environment.pop("TIDYSET_DATABASE_URL", None)
         with self.log.open("ab") as log:
@@ -94,7 +102,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     faults: list[str] = []
 
     def on_console(message: ConsoleMessage) -> None:
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        if message.type == "error" and not message.text.startswith(NO_SERVER):
             faults.append(f"console: {message.text}")
 
     def on_request(request: Request) -> None:
