@@ -770,7 +770,7 @@ function verdict(view, item, state, many, data) {
   const reviewed = { confirm: "confirmed", label: "changed by hand" }[state.decided] ?? "";
   const parts = [pair("Label", data.classes[state.label] ?? "none yet", state.excluded ? "left out" : reviewed)];
   const [guess, confidence] = item.top[0] ?? [];
-  if (guess === undefined) parts.push(pair("Model", "no guess", "train a model to see one"));
+  if (guess === undefined) parts.push(pair("Model", "no guess", data.run ? "it was not asked" : "train one to see it"));
   else parts.push(pair("Model", data.classes[guess], percent(confidence), guess === state.label ? "" : "differs"));
   return parts;
 }
