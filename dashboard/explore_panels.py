@@ -106,8 +106,8 @@ def intensity(view: View) -> None:
         )
     left, right = st.columns(2)
     questions = (
-        (left, view.statistics.mean, "Mean intensity of an image", "mean"),
-        (right, view.statistics.deviation, "Standard deviation of intensity within an image", "deviation"),
+        (left, view.statistics.mean, "Mean intensity of each image", "mean"),
+        (right, view.statistics.deviation, "Standard deviation within each image", "deviation"),
     )
     for column, values, title, key in questions:
         with column.container(border=True):
@@ -123,9 +123,9 @@ def _distribution(
     st.caption(f"{skew_in_words(skew).capitalize()} (skewness {skew:+.2f}); 0 is black, 255 white.")
     if by_class:
         names = [view.dataset.classes[k] for k in view.classes]
-        figure = charts.histogram_by_class(values, view.masks(positions), edges, names, title)
+        figure = charts.histogram_by_class(values, view.masks(positions), edges, names, "Intensity")
     else:
-        figure = charts.histogram(values, edges, title)
+        figure = charts.histogram(values, edges, "Intensity")
     show(figure, key, f"Histogram: {title}")
 
 

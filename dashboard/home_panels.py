@@ -69,20 +69,21 @@ def step(what: Step) -> bool:
 
 
 def health(dataset: Dataset, state: LabelState, n_edits: int, copies: Duplicates, runs: Runs) -> None:
-    """The cards: images, balance, the best result; labels, duplicates, what to review."""
+    """The cards: what there is, how even and how clean it is, how good the models are."""
     upper, lower = st.columns(3), st.columns(3)
+    finished = [(run, status) for run, status in runs if status.state is RunState.FINISHED]
     with upper[0]:
         _images(dataset)
     with upper[1]:
-        _balance(dataset, state)
+        _balance(dataset, state, beside_a_chart=len(finished) > 1)
     with upper[2]:
-        _accuracy(runs)
+        _accuracy(finished)
     with lower[0]:
         _labels(state, n_edits)
     with lower[1]:
         _duplicates(copies)
     with lower[2]:
-        _review(runs)
+        _review(finished)
 
 
 def _card(
@@ -115,9 +116,10 @@ def _images(dataset: Dataset) -> None:
     _card("Images", "image", count(len(dataset)), " · ".join(sizes))
 
 
-def _balance(dataset: Dataset, state: LabelState) -> None:
+def _balance(dataset: Dataset, state: LabelState, *, beside_a_chart: bool) -> None:
     counts = class_counts(state.labels, len(dataset.classes))
-    chart = counts.tolist() if 1 < len(counts) <= MAX_PILLS and counts.min() < counts.max() else None
+    worth_drawing = beside_a_chart or counts.min() < counts.max()
+    chart = counts.tolist() if worth_drawing and 1 < len(counts) <= MAX_PILLS else None
     if not counts.min():
         value = counted(int((counts == 0).sum()), "empty class", "empty classes")
         _card(
@@ -156,24 +158,27 @@ def _duplicates(copies: Duplicates) -> None:
     _card("Exact duplicates", "content_copy", count(copies.n_copies), note, tone=tone)
 
 
-def _accuracy(runs: Runs) -> None:
-    finished = [(run, status) for run, status in runs if "test_accuracy" in status.summary]
-    if not finished:
+def _accuracy(finished: Runs) -> None:
+    tested = [(run, float(status.summary["test_accuracy"])) for run, status in finished if _tested(status)]
+    if not tested:
         _card("Best test accuracy", "target", "–", "no finished run")
         return
-    series = [float(status.summary["test_accuracy"]) for _, status in reversed(finished)]
-    best = max(finished, key=lambda pair: pair[1].summary["test_accuracy"])[0]
+    series = [accuracy for _, accuracy in reversed(tested)]
+    best = max(tested, key=lambda pair: pair[1])[0]
     change = f" · {points(series[-1] - series[-2])} in the last run" if len(series) > 1 else ""
     chart = series[-20:] if len(series) > 1 else None
     _card("Best test accuracy", "target", percent(max(series)), f"{best.name}{change}", chart=chart)
 
 
-def _review(runs: Runs) -> None:
-    finished = next(((run, status) for run, status in runs if status.state is RunState.FINISHED), None)
-    if finished is None:
+def _tested(status: RunStatus) -> bool:
+    return status.summary.get("test_accuracy") is not None
+
+
+def _review(finished: Runs) -> None:
+    if not finished:
         _card("To review", "fact_check", "–", "needs a model's opinion")
         return
-    run, status = finished
+    run, status = finished[0]
     _card("To review", "fact_check", count(mistakes(status)), f"mistakes of {run.name}")
 
 

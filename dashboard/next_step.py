@@ -57,7 +57,7 @@ def next_step(runs: Sequence[tuple[Run, RunStatus]], edits_since: Callable[[int]
         return Step("verdict", "Read the verdict", why, run, parent)
     n_wrong = mistakes(status)
     if n_wrong:
-        why = f"Where {run.name} is sure and disagrees with the label, the label is often wrong."
+        why = f"Where {run.name} is sure and disagrees with the label, the label may be wrong."
         return Step(
             "mistakes",
             f"Look at the {counted(n_wrong, 'mistake')}",

@@ -29,8 +29,7 @@ def balance(counts: Mapping[str, Array], classes: Sequence[str], *, shares: bool
     """Bars: items of each class, by split; or the share that each class has of its split."""
     title = "Share of the split" if shares else "Images"
     fig = figure(**_rows(len(classes)), xaxis_title=title, barmode="group" if shares else "stack")
-    if shares:
-        fig.update_xaxes(tickformat=".0%")
+    fig.update_xaxes(tickformat=".0%" if shares else ",")
     for split, values in counts.items():
         x = values / max(values.sum(), 1) if shares else values
         form = "%{x:.2%}" if shares else "%{x:,}"
@@ -67,6 +66,7 @@ def histogram(values: Array, edges: Array, xaxis_title: str) -> Figure:
     """Bars over ``edges``, with the median and the mean marked."""
     counts, _ = np.histogram(values, edges)
     fig = figure(xaxis_title=xaxis_title, yaxis_title="Images", bargap=0.04, margin_t=28)
+    fig.update_yaxes(tickformat=",")
     fig.add_bar(
         x=(edges[:-1] + edges[1:]) / 2,
         y=counts,
