@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
-from core.data.writer import content_hash, publish
+from core.data.writer import building_folder, content_hash, publish, sweep_unfinished
 from core.errors import BadInput, NameTaken
-from core.files import storage_failed, write_array, write_json
+from core.files import Json, storage_failed, write_array, write_json
 from core.workspace import Workspace, check_name
 
 ARRAY_PIXELS = 64 * 64
@@ -44,16 +45,16 @@ class DatasetBuilder:
                 f"There is a data set {name!r} already.", "Choose another name, or delete it first."
             )
         self._name = name
-        self._building = self._folder.with_name(f".{name}.{os.getpid()}.importing")
+        self._building = building_folder(self._folder)
         self._hashes = bytearray()
-        self._sizes: list[tuple[int, int]] = []
+        self._sizes = array("i")
         self._files: list[str] = []
         self._shape: tuple[int, ...] | None = None
         self._array: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
         try:
-            shutil.rmtree(self._building, ignore_errors=True)
+            sweep_unfinished(self._folder.parent)
             (self._building / "images").mkdir(parents=True)
             self._array = (self._building / "images.npy").open("wb")
             self._array.write(b"\0" * _HEADER_BYTES)
@@ -72,7 +73,7 @@ class DatasetBuilder:
         shutil.rmtree(self._building, ignore_errors=True)
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._sizes) // 2
 
     def add(self, pixels: NDArray[np.uint8], file: Path | bytes | None = None, suffix: str = ".png") -> None:
         """Take one image.
@@ -91,21 +92,18 @@ class DatasetBuilder:
         except OSError as error:
             raise storage_failed(self._building, error) from error
         self._hashes += content_hash(pixels)
-        self._sizes.append((pixels.shape[0], pixels.shape[1]))
+        self._sizes.extend(pixels.shape[:2])
 
     def _keep(self, pixels: NDArray[np.uint8], file: Path | bytes | None, suffix: str) -> None:
-        number = len(self._sizes)
+        number = len(self)
         if number == 0:
             self._shape = pixels.shape
-            if pixels.shape[0] * pixels.shape[1] > ARRAY_PIXELS:
-                self._give_up_array()
         if self._array is not None:
-            if pixels.shape == self._shape:
+            if pixels.shape == self._shape and pixels.shape[0] * pixels.shape[1] <= ARRAY_PIXELS:
                 self._array.write(np.ascontiguousarray(pixels).data)
-            else:
-                self._give_up_array()
-        if self._array is None or file is not None:
-            self._keep_file(number, pixels, file, suffix)
+                return
+            self._give_up_array()
+        self._keep_file(number, pixels, file, suffix)
 
     def _keep_file(
         self, number: int, pixels: NDArray[np.uint8], file: Path | bytes | None, suffix: str
@@ -122,28 +120,19 @@ class DatasetBuilder:
             from PIL import Image
 
             Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(target)
-        while len(self._files) < number:
-            self._files.append("")
         self._files.append(name)
 
     def _give_up_array(self) -> None:
-        """Images differ in size: those that are only in the array become files."""
+        """Images differ in size or are large: those in the array so far become PNG files."""
         assert self._array is not None
         self._array.close()
         self._array = None
         path = self._building / "images.npy"
-        if self._shape is not None and self._sizes:
-            kept = np.memmap(path, np.uint8, "r", _HEADER_BYTES, (len(self._sizes), *self._shape))
-            for number in range(len(self._sizes)):
-                if number >= len(self._files) or not self._files[number]:
-                    self._replace_by_file(number, kept[number])
+        if self._shape is not None and len(self):
+            kept = np.memmap(path, np.uint8, "r", _HEADER_BYTES, (len(self), *self._shape))
+            for number, pixels in enumerate(kept):
+                self._keep_file(number, np.asarray(pixels), None, ".png")
         path.unlink()
-
-    def _replace_by_file(self, number: int, pixels: NDArray[np.uint8]) -> None:
-        rest = self._files[number + 1 :]
-        del self._files[number:]
-        self._keep_file(number, np.asarray(pixels), None, ".png")
-        self._files += rest
 
     def finish(
         self,
@@ -156,7 +145,7 @@ class DatasetBuilder:
         labels: NDArray[Any],
         captions: Sequence[str] | None,
         info: dict[str, str],
-        left_out: Sequence[str] = (),
+        left_out: Json | None = None,
     ) -> Dataset:
         """Write what belongs to the images, and put the data set in its place.
 
@@ -165,7 +154,7 @@ class DatasetBuilder:
             NameTaken: Another import was faster.
             StorageFailed: The disk is full or read-only.
         """
-        n = len(self._sizes)
+        n = len(self)
         if n == 0:
             raise BadInput("There is not one image that could be used.", "Look at the problems listed.")
         self._finish_images(n)
@@ -175,11 +164,11 @@ class DatasetBuilder:
         write_array(self._building / "split.npy", split.astype(np.int8))
         write_array(self._building / "labels.npy", labels)
         write_array(self._building / "content_hashes.npy", hashes)
-        write_array(self._building / "sizes.npy", np.array(self._sizes, np.int32))
+        write_array(self._building / "sizes.npy", np.array(self._sizes, np.int32).reshape(n, 2))
         if captions is not None:
             write_json(self._building / "captions.json", {"captions": list(captions)})
-        if left_out:
-            write_json(self._building / "left_out.json", {"problems": list(left_out)})
+        if left_out is not None:
+            write_json(self._building / "left_out.json", left_out)
         manifest = {
             "format": FORMAT,
             "name": self._name,

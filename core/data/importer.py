@@ -45,8 +45,9 @@ class ImportOptions:
     Attributes:
         hints: What a person says about the source.
         title: For people; the name when empty.
-        test_share: Of items without a split, the share for test; 0 for none.
-        val_share: Likewise for validation.
+        test_share: Of the items that the source puts in no split, the share for test; 0 for none. Not used
+            where the source has a test split.
+        val_share: Likewise for validation, and of the same items: 0.2 and 0.1 leave 0.7 to train on.
         seed: Of the split.
         skip_bad: Import what is sound and list what was left out, instead of refusing.
     """
@@ -92,19 +93,41 @@ def recognise(source: Path, hints: Hints = _NO_HINTS) -> Recognised:
 
 
 @contextmanager
-def opened_source(source: str | Path, log: ProblemLog) -> Iterator[Path]:
-    """The local path of a source for the enclosed block: archives unpacked, hub names fetched."""
+def opened_source(source: str | Path, hints: Hints, log: ProblemLog) -> Iterator[tuple[Path, Hints]]:
+    """The local path of a source, and hints that fit it, for the enclosed block.
+
+    Archives are unpacked (the source, the image folder, or those beside a table whose images are nowhere
+    else), hub names are fetched; what was made for that is deleted afterwards.
+
+    Raises:
+        NotFound, Offline: There is no such thing here, nor on the hub.
+    """
     path = Path(source).expanduser()
-    if path.exists() and not archives.is_archive(path):
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="tidyset-") as folder:
-        if path.exists():
-            yield archives.unpack(path, Path(folder), log)
+    with tempfile.TemporaryDirectory(prefix="tidyset-") as name:
+        folder = Path(name)
+        if path.exists() and archives.is_archive(path):
+            path = archives.unpack(path, folder, log)
+        elif path.exists():
+            hints = _with_images_unpacked(path, hints, folder, log)
         elif _is_hub_name(str(source)):
-            yield hugging_face.from_hub(str(source), Path(folder))
+            path = hugging_face.from_hub(str(source), folder)
         else:
             raise NotFound(f"There is no file or folder {source}.", "Check the path.")
+        yield path, hints
+
+
+def _with_images_unpacked(path: Path, hints: Hints, folder: Path, log: ProblemLog) -> Hints:
+    """The hints with a folder of images for a table whose images are packed."""
+    if hints.image_folder is not None:
+        packed = [hints.image_folder] if archives.is_archive(hints.image_folder) else []
+    else:
+        beside = path if path.is_dir() else path.parent
+        packed = [file for file in sorted(beside.iterdir()) if archives.is_archive(file)]
+        if packed and (pixel_csv.recognise(path, hints) is not None or not image_table.lacks_images(path)):
+            packed = []
+    for archive in packed:
+        archives.unpack(archive, folder, log)
+    return replace(hints, image_folder=folder) if packed else hints
 
 
 def _is_hub_name(source: str) -> bool:
@@ -127,8 +150,12 @@ def import_source(
     """
     log = ProblemLog()
     report = on_progress or (lambda share, text: None)
-    with DatasetBuilder(workspace, name) as builder, opened_source(source, log) as path:
-        recognised = recognise(path, options.hints)
+    _check_shares(options)
+    with (
+        DatasetBuilder(workspace, name) as builder,
+        opened_source(source, options.hints, log) as (path, hints),
+    ):
+        recognised = recognise(path, hints)
         columns = _Columns(recognised, log)
         for record in recognised.records(log):
             pixels = columns.take(record)
@@ -139,7 +166,7 @@ def import_source(
                 n, total = len(columns.item_ids), recognised.n_items
                 report(n / total if total else None, f"{n:,} images read")
         classes, labels = columns.classes_and_labels()
-        if log.n_found and not options.skip_bad:
+        if log.n_found and not (options.skip_bad and len(builder)):
             raise log.rejected("Mend them, or import the rest without them (--skip-bad).")
         dataset = builder.finish(
             title=options.title or name,
@@ -150,7 +177,7 @@ def import_source(
             labels=labels,
             captions=columns.captions if any(columns.captions) else None,
             info={"source": Path(source).name, "format": recognised.format},
-            left_out=[str(problem) for problem in log.listed],
+            left_out=log.as_json() if log.n_found else None,
         )
     return ImportResult(dataset, recognised.format, tuple(log.listed), log.n_found)
 
@@ -171,9 +198,8 @@ def read_labelled_images(
     """
     log = ProblemLog()
     images: list[NDArray[np.uint8]] = []
-    with opened_source(source, log) as path:
-        told = Hints(tuple(classes), hints.shape, hints.image_folder)
-        recognised = recognise(path, told)
+    with opened_source(source, hints, log) as (path, told):
+        recognised = recognise(path, replace(told, classes=tuple(classes)))
         if recognised.task is not Task.SINGLE_LABEL:
             raise BadInput(f"{Path(source).name} has several labels an image.", "Give one class an image.")
         columns = _Columns(replace(recognised, classes=tuple(classes)), log)
@@ -206,6 +232,9 @@ class _Columns:
 
     def take(self, record: Record) -> NDArray[np.uint8] | None:
         """The record's pixels when it is sound; else the problem is noted and it is left out."""
+        if not record.item_id.isprintable() and not _is_text(record.item_id):
+            self._note(record, f"The name {record.item_id!r} is not UTF-8.", "Rename the file.")
+            return None
         if record.item_id in self._seen:
             self._note(record, f"The id {record.item_id!r} occurs twice.", "Keep one of them.")
             return None
@@ -265,24 +294,44 @@ class _Columns:
         if self._task is Task.MULTI_LABEL:
             unknown = np.full(len(self._classes), np.nan, np.float32)
             rows = [unknown if label is None else label for label in self._labels]
-            return self._classes, np.array(rows, np.float32).reshape(len(rows), len(self._classes))
+            marks = np.array(rows, np.float32).reshape(len(rows), len(self._classes))
+            self._note_empty((marks == 1).sum(axis=0))
+            return self._classes, marks
         if self._classes:
             codes = np.array([UNLABELLED if x is None else x for x in self._labels], np.int64)
-            counts = np.bincount(codes[codes >= 0], minlength=len(self._classes))
-            for k in np.flatnonzero(counts == 0) if note_empty else ():
-                self._log.add(
-                    "classes", None, f"No image has the class {self._classes[k]!r}.", "Leave it out."
-                )
+            if note_empty:
+                self._note_empty(np.bincount(codes[codes >= 0], minlength=len(self._classes)))
             return self._classes, codes
-        found = {label for label in self._labels if label is not None}
-        as_numbers = all(isinstance(x, int) or str(x).isdecimal() for x in found)
-        names = sorted({str(x) for x in found}, key=lambda name: int(name) if as_numbers else name)
+        names = sorted({str(x) for x in self._labels if x is not None}, key=class_folders.natural)
         index = {name: k for k, name in enumerate(names)}
         codes = np.array([UNLABELLED if x is None else index[str(x)] for x in self._labels], np.int64)
         return tuple(names), codes
 
+    def _note_empty(self, counts: NDArray[np.integer[Any]]) -> None:
+        for k in np.flatnonzero(counts == 0) if self._labels else ():
+            said = f"No image has the class {self._classes[k]!r}."
+            self._log.add("classes", None, said, "Check the names, or go on with an empty class.")
+
 
 _WRONG: Any = object()
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be kept as UTF-8: a file name of other bytes cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_shares(options: ImportOptions) -> None:
+    shares = options.test_share, options.val_share
+    if min(shares) < 0 or sum(shares) >= 1:
+        raise BadInput(
+            f"Shares of {shares[0]:g} for test and {shares[1]:g} for validation leave nothing to train on.",
+            "Let them sum to less than 1.",
+        )
 
 
 def _suffix(image: object) -> str:
@@ -295,11 +344,12 @@ def _splits(given: list[str | None], labels: NDArray[Any], options: ImportOption
     """The given splits; items without one go to train, and shares of them to test and validation."""
     split = np.array([SPLITS.index(name) if name else 0 for name in given], np.int8)
     free = np.array([name is None for name in given], np.bool_)
-    has_test = bool((split == SPLITS.index("test")).any())
-    for name, share in (("test", 0.0 if has_test else options.test_share), ("val", options.val_share)):
+    left = 1.0
+    for name, share in (("test", options.test_share), ("val", options.val_share)):
         chosen = np.flatnonzero(free)
-        if share > 0 and len(chosen):
-            drawn = chosen[stratified_split(labels[chosen], share, options.seed)]
+        if share > 0 and len(chosen) and not (split == SPLITS.index(name)).any():
+            drawn = chosen[stratified_split(labels[chosen], share / left, options.seed)]
             split[drawn] = SPLITS.index(name)
             free[drawn] = False
+            left -= share
     return split

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from core.errors import ImportRejected, Problem
+from core.files import Json
 
 LISTED = 1_000
 
@@ -21,6 +22,11 @@ class ProblemLog:
         self.n_found += 1
         if len(self.listed) < LISTED:
             self.listed.append(Problem(file, row, what, mend))
+
+    def as_json(self) -> Json:
+        """The report as it is kept beside a data set."""
+        problems = [{"file": p.file, "row": p.row, "what": p.what, "mend": p.mend} for p in self.listed]
+        return {"n_found": self.n_found, "problems": problems}
 
     def rejected(self, mend: str) -> ImportRejected:
         """The error that carries the report."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 def stratified_split(labels: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
     """Draw ``share`` of each class.
 
-    Single-label: of each class ``share``, rounded, but never its last item; unlabelled items (-1) count as
-    a class of their own. Multi-label: iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011),
-    which deals out the rarest label first.
+    Single-label: of each class ``share``, rounded, but at least one where it has two or more, and never its
+    last; unlabelled items (-1) are not drawn, since nothing can be measured on them. Multi-label: iterative
+    stratification (Sechidis, Tsoumakas and Vlahavas 2011), which deals out the rarest label first.
 
     Args:
         labels: (N,) int64, or (N, K) float with 1, 0 and NaN.
@@ -27,9 +27,11 @@ def stratified_split(labels: NDArray[Any], share: float, seed: int) -> NDArray[n
     if labels.ndim == 2:
         return _iterative(np.nan_to_num(labels) > 0.5, share, rng)
     drawn = np.zeros(len(labels), np.bool_)
-    for label in np.unique(labels):
+    if share <= 0:
+        return drawn
+    for label in np.unique(labels[labels >= 0]):
         members = np.flatnonzero(labels == label)
-        n_drawn = min(round(share * len(members)), len(members) - 1)
+        n_drawn = min(max(round(share * len(members)), 1), len(members) - 1)
         drawn[rng.permutation(members)[:n_drawn]] = True
     return drawn
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Sequence
@@ -17,6 +19,9 @@ from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, datase
 from core.errors import NameTaken
 from core.files import write_array, write_json
 from core.workspace import Workspace, check_name
+
+_UNFINISHED = ".importing"
+_DAY_SECONDS = 86_400
 
 
 def content_hash(pixels: NDArray[np.uint8]) -> bytes:
@@ -56,7 +61,8 @@ def write_array_dataset(
     if folder.exists():
         raise NameTaken(f"There is a data set {name!r} already.", "Choose another name, or delete it first.")
     hashes = content_hashes(images)
-    building = folder.with_name(f".{name}.{os.getpid()}.importing")
+    building = building_folder(folder)
+    sweep_unfinished(folder.parent)
     try:
         write_array(building / "images.npy", images)
         write_array(building / "item_ids.npy", item_ids)
@@ -84,6 +90,20 @@ def write_array_dataset(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return load_dataset(folder)
+
+
+def building_folder(folder: Path) -> Path:
+    """A new name beside ``folder`` to build it under; no two builders get the same."""
+    return folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{_UNFINISHED}")
+
+
+def sweep_unfinished(datasets: Path) -> None:
+    """Delete what killed imports left behind: unfinished folders that nobody has touched for a day."""
+    for path in datasets.glob(f".*{_UNFINISHED}"):
+        with contextlib.suppress(OSError):
+            newest = max(entry.stat().st_mtime for entry in (path, *path.iterdir()))
+            if time.time() - newest > _DAY_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def publish(building: Path, folder: Path, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,7 @@ class Record:
 
     Attributes:
         item_id: Its name there.
-        label: A class index or name; for multi-label (K,) float32 with 1, 0 and NaN, or a tuple of class
-            names as one string separated by US (0x1f); None when unlabelled.
+        label: A class index or name; for multi-label (K,) float32 with 1, 0 and NaN; None when unlabelled.
         image: Pixels (H, W, C) uint8, the path of an image file, or the bytes of one.
         file: Where it stands, for messages.
         row: Its 1-based row there, or None.
@@ -46,7 +45,7 @@ class Hints:
     Attributes:
         classes: Class names, in the order of the label numbers; for multi-label, of the columns.
         shape: (height, width) of pixel rows; a square is assumed.
-        image_folder: Where the files that a table names are.
+        image_folder: Where the files that a table names are: a folder, or an archive.
     """
 
     classes: tuple[str, ...] = ()
@@ -71,7 +70,6 @@ class Recognised:
     task: Task = Task.SINGLE_LABEL
     classes: tuple[str, ...] = ()
     n_items: int | None = None
-    notes: tuple[str, ...] = field(default=())
 
 
 SPLIT_NAMES = {

@@ -3,32 +3,57 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.data.problems import ProblemLog
-from core.data.readers.base import IMAGE_SUFFIXES, Hints, Recognised, Record, split_of
+from core.data.readers.base import IMAGE_SUFFIXES, SPLIT_NAMES, Hints, Recognised, Record
+
+
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """A folder whose folders are classes, or (no classes) a split's folder of unlabelled images."""
+
+    folder: Path
+    split: str | None
+    classes: bool = True
 
 
 def recognise(source: Path, hints: Hints) -> Recognised | None:
-    """A folder whose image files all lie in class folders, at one depth or below split folders."""
+    """A folder of class folders, or of split folders with them; a split folder without is unlabelled."""
     if not source.is_dir():
         return None
-    tops = _folders(source)
-    if not tops or any(is_image(path) for path in source.iterdir() if path.is_file()):
+    roots = _roots(source)
+    classes = {path.name for root in roots if root.classes for path in _folders(root.folder)}
+    n_images = sum(1 for root in roots for path in _files(root.folder) if is_image(path))
+    if not classes or not n_images:
         return None
-    roots = [(split_of(path.name), path) for path in tops]
-    if not all(split and _folders(path) for split, path in roots):
-        roots = [(None, source)]
-    classes = sorted({path.name for _, root in roots for path in _folders(root)})
-    if not any(is_image(path) for _, root in roots for path in _files(root)):
-        return None
+    names = hints.classes or tuple(sorted(classes, key=natural))
     return Recognised(
         format="a folder per class",
-        records=lambda log: _records(source, roots, set(hints.classes or classes), log),
-        classes=hints.classes or tuple(classes),
-        n_items=sum(1 for _, root in roots for path in _files(root) if is_image(path)),
+        records=lambda log: _records(source, roots, set(names), log),
+        classes=names,
+        n_items=n_images,
     )
+
+
+def _roots(source: Path) -> list[_Root]:
+    """Split folders when at least one has class folders and nothing else has images; else the source."""
+    tops = _folders(source)
+    splits = {path: SPLIT_NAMES.get(path.name.lower()) for path in tops}
+    divided = [path for path, split in splits.items() if split and _folders(path)]
+    others = [path for path, split in splits.items() if not split]
+    if not divided or any(is_image(file) for path in others for file in _files(path)):
+        return [_Root(source, None)]
+    return [_Root(path, split, path in divided) for path, split in splits.items() if split]
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts "class 10" after "class 9"."""
+    parts = (part for part in re.split(r"(\d+)", name) if part)
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts)
 
 
 def is_image(path: Path) -> bool:
@@ -49,24 +74,36 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(where) / name for name in sorted(files) if not name.startswith("."))
 
 
-def _records(
-    source: Path, roots: list[tuple[str | None, Path]], classes: set[str], log: ProblemLog
-) -> Iterator[Record]:
-    for split, root in roots:
-        for class_folder in _folders(root):
+def _records(source: Path, roots: list[_Root], classes: set[str], log: ProblemLog) -> Iterator[Record]:
+    for path in sorted(source.iterdir()):
+        if path.is_file() and is_image(path):
+            log.add(path.name, None, "The image lies in no class folder.", "Move it into one, or delete it.")
+    for root in roots:
+        if not root.classes:
+            yield from _images(source, root.folder, None, root.split, log)
+            continue
+        for class_folder in _folders(root.folder):
             if class_folder.name not in classes:
-                known = ", ".join(sorted(classes)[:10])
+                known = ", ".join(sorted(classes, key=natural)[:10])
                 said = f"The class {class_folder.name!r} is none of: {known}."
                 log.add(class_folder.name, None, said, "Rename the folder, or name the class too.")
                 continue
-            n_images = 0
-            for path in _files(class_folder):
-                name = path.relative_to(source).as_posix()
-                if path.is_symlink() and not path.resolve().is_relative_to(source.resolve()):
-                    log.add(name, None, "It is a link out of the folder.", "Put the file itself there.")
-                elif is_image(path):
-                    n_images += 1
-                    yield Record(name, class_folder.name, path, name, None, split)
-            if n_images == 0:
+            found = False
+            for record in _images(source, class_folder, class_folder.name, root.split, log):
+                found = True
+                yield record
+            if not found:
                 name = class_folder.relative_to(source).as_posix()
                 log.add(name, None, "The class folder holds no image.", "Put images into it, or delete it.")
+
+
+def _images(
+    source: Path, folder: Path, label: str | None, split: str | None, log: ProblemLog
+) -> Iterator[Record]:
+    inside = source.resolve()
+    for path in _files(folder):
+        name = path.relative_to(source).as_posix()
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            log.add(name, None, "It is a link out of the folder.", "Put the file itself there.")
+        elif is_image(path):
+            yield Record(name, label, path, name, None, split)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from core.data.problems import ProblemLog
 from core.data.readers.base import Hints, Recognised, Record, split_of
-from core.errors import BadInput, Offline
+from core.errors import BadInput, NotFound, Offline
 
 _IMAGE_COLUMNS = ("image", "img", "picture", "pixel_values")
 _LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
@@ -36,16 +40,30 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
         format="Hugging Face data set",
         records=lambda log: (r for path in files for r in _rows(path, source, image, label, caption, log)),
         classes=classes,
+        n_items=_n_rows(files),
     )
+
+
+def _n_rows(files: list[Path]) -> int | None:
+    """How many rows parquet files say that they have; Arrow streams do not say."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return sum(int(pq.read_metadata(path).num_rows) for path in files)
+    except (pa.ArrowException, OSError):
+        return None
 
 
 def from_hub(name: str, folder: Path) -> Path:
     """Fetch a data set of the hub as parquet files into ``folder``.
 
     Raises:
-        Offline: The hub cannot be reached, or has no such data set.
+        NotFound: The hub has no such data set, or shows it only after a login.
+        Offline: The hub cannot be reached.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    _ask_hub(name)
     import datasets
 
     try:
@@ -53,12 +71,35 @@ def from_hub(name: str, folder: Path) -> Path:
         for split, part in loaded.items():
             part.to_parquet(str(folder / f"{split}.parquet"))
     except Exception as error:  # the hub's client raises errors of many libraries
-        raise Offline(
-            f"{name!r} is no file or folder here, and it could not be fetched from the hub "
-            f"({type(error).__name__}).",
-            "Check the name and the network, or give a local folder or parquet file.",
-        ) from error
+        raise _not_fetched(name, type(error).__name__) from error
     return folder
+
+
+def _ask_hub(name: str) -> None:
+    """Look first, for a few seconds, since the hub's client tries for minutes where there is no network."""
+    offline = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("HF_DATASETS_OFFLINE")
+    if offline and offline.lower() not in ("0", "false"):
+        return  # only what the client has kept from before can be had, and it answers at once
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    try:
+        with urllib.request.urlopen(f"{endpoint}/api/datasets/{quote(name)}", timeout=10):
+            return
+    except urllib.error.HTTPError as error:
+        if error.code not in (401, 404):
+            raise _not_fetched(name, f"the hub answered {error.code}") from None
+        said = f"{name!r} is no file or folder here, and the hub shows no data set of that name."
+        raise NotFound(
+            said, "Check the name; data sets that need a login must be downloaded first."
+        ) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _not_fetched(name, f"the hub cannot be reached: {error}") from None
+
+
+def _not_fetched(name: str, why: str) -> Offline:
+    return Offline(
+        f"{name!r} is no file or folder here, and it could not be fetched from the hub ({why}).",
+        "Check the name and the network, or give a local folder or parquet file.",
+    )
 
 
 def _magic(path: Path) -> bool:
@@ -108,11 +149,15 @@ def _class_names(path: Path, schema: Any, label: str | None) -> tuple[str, ...]:
     """The names that the file's metadata, or dataset_info.json beside it, gives to the label numbers."""
     about: dict[str, Any] = {}
     metadata = schema.metadata or {}
-    if b"huggingface" in metadata:
-        about = json.loads(metadata[b"huggingface"]).get("info", {}).get("features", {})
-    elif (beside := path.with_name("dataset_info.json")).exists():
-        about = json.loads(beside.read_text()).get("features") or {}
-    names = (about.get(label or "") or {}).get("names") or []
+    beside = path.with_name("dataset_info.json")
+    try:
+        if b"huggingface" in metadata:
+            about = json.loads(metadata[b"huggingface"])["info"]["features"]
+        elif beside.exists():
+            about = json.loads(beside.read_bytes())["features"] or {}
+        names = (about.get(label or "") or {}).get("names") or []
+    except (ValueError, KeyError, TypeError, AttributeError):  # names are a comfort: numbers do without
+        return ()
     return tuple(str(name) for name in names)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import struct
 import zlib
@@ -14,8 +15,11 @@ import numpy as np
 
 from core.data.problems import ProblemLog
 from core.data.readers.base import Hints, Recognised, Record, split_of
+from core.errors import BadInput
 
-_BLOCK = 4_096
+_BLOCK_BYTES = 4 << 20
+_LARGEST_IMAGE = 64_000_000
+_NAME = re.compile(r"(images|labels)[-_.]idx[1-4][-_.]ubyte")
 _MEND = "Fetch the file again: it is cut short or altered."
 
 
@@ -41,29 +45,56 @@ def header(path: Path) -> tuple[int, ...] | None:
 
 def recognise(source: Path, hints: Hints) -> Recognised | None:
     """A folder with pairs of idx files, or one of a pair."""
+    if source.is_file() and header(source) is None and not _NAME.search(source.name):
+        return None
     folder = source if source.is_dir() else source.parent
-    files = sorted(path for path in folder.iterdir() if path.is_file()) if source.is_dir() else []
+    files = sorted(path for path in folder.iterdir() if path.is_file())
     if source.is_file():
-        dimensions = header(source)
-        if dimensions is None:
-            return None
-        stem = re.split(r"-(images|labels)", source.name)[0]
-        files = sorted(path for path in folder.glob(f"{stem}-*") if path.is_file())
+        files = [path for path in files if path == source or (_stem(path) == _stem(source) and _is_idx(path))]
+    names = {path.name for path in files}
+    files = [path for path in files if path.suffix != ".gz" or path.stem not in names]  # kept in both forms
     shapes = {path: shape for path in files if (shape := header(path)) is not None}
+    for path in files:
+        if path not in shapes and _NAME.search(path.name):
+            raise BadInput(f"{path.name} {_why_no_idx(path)}.", _MEND)
     pairs = []
     for path, shape in shapes.items():
         if len(shape) >= 3:
-            stem = re.split(r"[-_.]images", path.name)[0]
-            labels = [p for p, s in shapes.items() if len(s) == 1 and p.name.startswith(stem)]
+            labels = [p for p, s in shapes.items() if len(s) == 1 and _stem(p) == _stem(path)]
             pairs.append((path, labels[0] if labels else None))
     if not pairs:
         return None
+    for path, _ in pairs:
+        shape = shapes[path]
+        if not 0 < math.prod(shape[1:]) <= _LARGEST_IMAGE or (len(shape) == 4 and shape[3] not in (1, 3)):
+            size = " x ".join(str(n) for n in shapes[path][1:])
+            raise BadInput(f"{path.name} announces images of {size} pixels.", _MEND)
     height, width = shapes[pairs[0][0]][1:3]
     return Recognised(
         format=f"idx, {height} x {width}",
         records=lambda log: (record for images, labels in pairs for record in _pair(images, labels, log)),
         classes=hints.classes,
         n_items=sum(shapes[images][0] for images, _ in pairs),
+    )
+
+
+def _stem(path: Path) -> str:
+    """What a pair's names begin with: "train" of train-images-idx3-ubyte.gz."""
+    return re.split(r"[-_.](?:images|labels)", path.name)[0]
+
+
+def _is_idx(path: Path) -> bool:
+    return header(path) is not None or _NAME.search(path.name) is not None
+
+
+def _why_no_idx(path: Path) -> str:
+    try:
+        with opened(path) as file:
+            start = file.read(4)
+    except (OSError, EOFError, zlib.error) as error:
+        return f"cannot be read ({error})"
+    return (
+        f"begins with the bytes {start.hex(' ')}; an idx file of bytes begins with 00 00 08 01 to 00 00 08 04"
     )
 
 
@@ -76,21 +107,23 @@ def _pair(images: Path, labels: Path | None, log: ProblemLog) -> Iterator[Record
             str(labels and labels.name),
             None,
             f"{len(codes):,} labels for the {shape[0]:,} images of {images.name}.",
-            "Give the two files that belong together.",
+            "Give the two files that belong together; only the first ones of both can be used.",
         )
     split = split_of(images.name)
     prefix = split or images.name.split(".")[0]
-    pixels_each = int(np.prod(shape[1:]))
+    n_wanted = shape[0] if codes is None else min(shape[0], len(codes))
+    pixels_each = math.prod(shape[1:])
     n_read = 0
     try:
         with opened(images) as file:
             file.read(4 + 4 * len(shape))
-            while n_read < shape[0]:
-                block = file.read(pixels_each * min(_BLOCK, shape[0] - n_read))
+            while n_read < n_wanted:
+                n_block = min(max(_BLOCK_BYTES // pixels_each, 1), n_wanted - n_read)
+                block = file.read(pixels_each * n_block)
                 n_whole = len(block) // pixels_each
                 whole = np.frombuffer(block, np.uint8, n_whole * pixels_each)
                 for image in whole.reshape(n_whole, shape[1], shape[2], -1):
-                    label = None if codes is None or n_read >= len(codes) else int(codes[n_read])
+                    label = None if codes is None else int(codes[n_read])
                     yield Record(f"{prefix}-{n_read:05d}", label, image, images.name, n_read + 1, split)
                     n_read += 1
                 if n_whole * pixels_each < len(block) or not block:
@@ -98,7 +131,7 @@ def _pair(images: Path, labels: Path | None, log: ProblemLog) -> Iterator[Record
     except (OSError, EOFError, zlib.error) as error:
         log.add(images.name, n_read + 1, f"The file ends in the middle ({error}).", _MEND)
         return
-    if n_read < shape[0]:
+    if n_read < n_wanted:
         log.add(images.name, n_read + 1, f"It announces {shape[0]:,} images and holds {n_read:,}.", _MEND)
 
 

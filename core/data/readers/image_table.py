@@ -28,6 +28,7 @@ _FILE_NAMES = {
     "file",
     "filename",
     "file_name",
+    "id",
     "image",
     "imageid",
     "image_id",
@@ -43,7 +44,7 @@ _SPLIT_COLUMNS = {"split", "subset", "set", "fold"}
 _YES_NO = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _UNKNOWN = {"", "na", "nan", "n/a", "null", "none", "?", "-1", "unknown"}
 _LIST_MARKS = re.compile(r"[\s,;|\[\]'\"]+")
-UNIT = "\x1f"
+_TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +108,24 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
 
 def _tables(source: Path) -> list[Table]:
     candidates = [source] if source.is_file() else sorted(source.iterdir())
-    files = [p for p in candidates if p.is_file() and p.suffix.lower() in {".csv", ".tsv", ".txt"}]
+    files = [p for p in candidates if p.is_file() and p.suffix.lower() in _TABLE_SUFFIXES]
     return [table for path in files if (table := read_table(path)) is not None]
 
 
+def lacks_images(source: Path) -> bool:
+    """Whether a source is a table (or a folder with one) that has no image file around it."""
+    folder = source if source.is_dir() else source.parent
+    return not _index(folder) and bool(_tables(source))
+
+
 def read_table(path: Path) -> Table | None:
-    """The table in a file; None when no column names image files."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+    """The table in a file; None when no column names image files. Raises BadInput for another encoding."""
+    content = path.read_bytes()
+    if b"\0" in content[:1_000] and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         return None
+    text = _decoded(content, path.name)
     first = text.partition("\n")[0]
-    delimiter = "," if "," in first else "\t" if "\t" in first else " "
+    delimiter = next((mark for mark in (",", "\t", ";") if mark in first), " ")
     rows = _parse(text, delimiter)
     if not rows:
         return None
@@ -143,12 +150,28 @@ def read_table(path: Path) -> Table | None:
     return _with_columns(path, header, tuple(rows), file)
 
 
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        said = f"{name} is not UTF-8: line {line} has the byte 0x{content[error.start]:02x}."
+        raise BadInput(said, "Save the table as UTF-8.") from None
+
+
 def _with_columns(
     path: Path, header: tuple[str, ...], rows: tuple[tuple[int, tuple[str, ...]], ...], file: int
 ) -> Table | None:
     lower = [name.lower() for name in header]
     caption = next((i for i, name in enumerate(lower) if name in _CAPTION_NAMES and i != file), None)
-    split = next((i for i, name in enumerate(lower) if name in _SPLIT_COLUMNS and i != file), None)
+    split = next(
+        (
+            i
+            for i, name in enumerate(lower)
+            if name in _SPLIT_COLUMNS and i != file and _names_splits(rows, i)
+        ),
+        None,
+    )
     rest = [i for i in range(len(header)) if i not in (file, caption, split)]
     named = [i for i in rest if lower[i] in _LABEL_NAMES | _LIST_NAMES]
     labels = tuple(named[:1] or [i for i in rest if _is_yes_no(rows, i)] or rest[:1])
@@ -158,6 +181,11 @@ def _with_columns(
 
 def _names_image(cell: str) -> bool:
     return os.path.splitext(cell.strip())[1].lower() in IMAGE_SUFFIXES
+
+
+def _names_splits(rows: tuple[tuple[int, tuple[str, ...]], ...], column: int) -> bool:
+    values = {cells[column].strip().lower() for _, cells in rows[:200] if len(cells) > column}
+    return bool(values & SPLIT_NAMES.keys())
 
 
 def _is_yes_no(rows: tuple[tuple[int, tuple[str, ...]], ...], column: int) -> bool:
@@ -254,13 +282,14 @@ class _Bad:
 
 
 def _index(folder: Path) -> dict[str, Path]:
-    """Image files by name, for tables that leave their folder out."""
+    """Image files by name, and by name without suffix, for tables that leave their folder or suffix out."""
     found: dict[str, Path] = {}
     for where, folders, files in os.walk(folder):
         folders.sort()
-        for name in files:
+        for name in sorted(files):
             if is_image(Path(name)):
                 found.setdefault(name, Path(where) / name)
+                found.setdefault(Path(name).stem, Path(where) / name)
     return found
 
 

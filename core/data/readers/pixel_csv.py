@@ -11,7 +11,9 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,9 @@ from core.data.readers.base import Hints, Recognised, Record, split_of
 from core.data.readers.idx import opened
 
 _BLOCK_BYTES = 16 << 20
+_LONGEST_LINE = 64 << 20
 _LABEL_NAMES = {"label", "labels", "class", "y", "target"}
+_NO_LABEL = {"", "na", "nan", "n/a", "null", "none"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,14 @@ class Layout:
         label: Index of the label's column, or None for pixels only.
         shape: (height, width).
         header: Whether the first line names the columns.
+        scale: What brings the pixels to 0 to 255: 255 where the first rows are fractions from 0 to 1.
     """
 
     n_columns: int
     label: int | None
     shape: tuple[int, int]
     header: bool
+    scale: float = 1.0
 
 
 def recognise(source: Path, hints: Hints) -> Recognised | None:
@@ -72,16 +78,31 @@ def layout_of(path: Path, hints: Hints) -> Layout | None:
     label: int | None = 0
     if header:
         named = [i for i, name in enumerate(lines[0]) if name.strip().lower() in _LABEL_NAMES]
-        label = named[0] if named else (None if _side(n, hints) else 0)
-    elif _side(n, hints) and not _side(n - 1, hints):
+        label = named[0] if named else (None if side_of(n, hints) else 0)
+    elif side_of(n, hints) and not side_of(n - 1, hints):
         label = None
-    shape = _side(n - (label is not None), hints)
+    shape = side_of(n - (label is not None), hints)
     if shape is None:
         return None
-    return Layout(n, label, shape, header)
+    return Layout(n, label, shape, header, _scale(path, label, header))
 
 
-def _side(n_pixels: int, hints: Hints) -> tuple[int, int] | None:
+def _scale(path: Path, label: int | None, header: bool) -> float:
+    with opened(path) as file:
+        lines = [line for line in islice(file, header, 256 + header) if line.strip()]
+    cells = [
+        cell
+        for line in lines
+        for i, cell in enumerate(line.decode("utf-8", errors="replace").split(","))
+        if i != label
+    ]
+    numbers = [float(cell) for cell in cells if _is_number(cell)]
+    fractions = any("." in cell or "e" in cell.lower() for cell in cells)
+    return 255.0 if fractions and max((x for x in numbers if x == x), default=2.0) <= 1 else 1.0
+
+
+def side_of(n_pixels: int, hints: Hints) -> tuple[int, int] | None:
+    """(height, width) of a row of pixels: what was told, else a square; None when neither fits."""
     if hints.shape is not None:
         return hints.shape if math.prod(hints.shape) == n_pixels else None
     side = math.isqrt(n_pixels)
@@ -107,7 +128,9 @@ def _rows(path: Path, layout: Layout, log: ProblemLog) -> Iterator[Record]:
                 yield Record(item, label, pixels, path.name, at, split)
             row += n_lines
     except (OSError, EOFError, zlib.error) as error:
-        log.add(path.name, row, f"The file ends in the middle ({error}).", "Fetch it again: it is cut short.")
+        log.add(
+            path.name, row, f"It cannot be read on ({error}).", "Fetch it again: it is cut short or altered."
+        )
 
 
 def _blocks(path: Path, header: bool) -> Iterator[tuple[bytes, int]]:
@@ -120,6 +143,8 @@ def _blocks(path: Path, header: bool) -> Iterator[tuple[bytes, int]]:
             block = rest + block
             end = block.rfind(b"\n") + 1
             rest = block[end:]
+            if len(rest) > _LONGEST_LINE:
+                raise EOFError(f"a line is longer than {_LONGEST_LINE >> 20} MB")
             if end:
                 yield block[:end], block.count(b"\n", 0, end)
         if rest.strip():
@@ -131,34 +156,54 @@ Parsed = tuple[int, int | str | None, NDArray[np.uint8]]
 
 def _parse(block: bytes, row: int, file: str, layout: Layout, log: ProblemLog) -> Iterator[Parsed]:
     """The rows of a block: all at once when it is sound, else one by one."""
+    columns = _columns(block, layout)
+    if columns is None:
+        yield from _parse_slowly(block, row, file, layout, log)
+        return
+    labels, pixels = columns
+    images = pixels.reshape(-1, *layout.shape, 1)
+    for offset, (label, image) in enumerate(zip(labels, images, strict=True)):
+        yield row + offset, label, image
+
+
+def _columns(block: bytes, layout: Layout) -> tuple[list[Any], NDArray[np.uint8]] | None:
+    """The labels and (N, H * W) uint8 pixels of a block in which all is well; None otherwise."""
     import pyarrow as pa
+
+    whole = pa.uint8() if layout.scale == 1 else pa.float32()
+    for cell_type in (whole, pa.float32()):
+        try:
+            table = _read(block, layout, cell_type)
+        except pa.ArrowInvalid:
+            continue
+        pixels = [i for i in range(layout.n_columns) if i != layout.label]
+        values = np.stack([table.column(i).to_numpy() for i in pixels], axis=1)
+        labels: list[int | str | None] = [None] * len(values)
+        if layout.label is not None:
+            labels = [_as_label(value) for value in table.column(layout.label).to_pylist()]
+            if any(label is None for label in labels):
+                return None
+        if values.dtype == np.uint8:
+            return labels, values
+        values = values * np.float32(layout.scale)
+        sound = bool(((values >= 0) & (values <= 255)).all())  # NaN is neither
+        return (labels, np.rint(values).astype(np.uint8)) if sound else None
+    return None
+
+
+def _read(block: bytes, layout: Layout, cell_type: Any) -> Any:
     from pyarrow import csv as arrow_csv
 
     names = [str(i) for i in range(layout.n_columns)]
-    try:
-        table = arrow_csv.read_csv(
-            io.BytesIO(block),
-            read_options=arrow_csv.ReadOptions(column_names=names, block_size=len(block) + 1),
-            parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
-        )
-        columns = [i for i in range(layout.n_columns) if i != layout.label]
-        sound = all(
-            pa.types.is_integer(table.column(i).type) and not table.column(i).null_count for i in columns
-        )
-        if not sound:
-            raise pa.ArrowInvalid("cells that are no whole numbers")
-        values = np.stack([table.column(i).to_numpy() for i in columns], axis=1)
-        if values.min() < 0 or values.max() > 255:
-            raise pa.ArrowInvalid("values out of range")
-        labels = table.column(layout.label).to_pylist() if layout.label is not None else [None] * len(values)
-        if layout.label is not None and not all(isinstance(x, int | str) and x != "" for x in labels):
-            raise pa.ArrowInvalid("labels missing")
-    except pa.ArrowInvalid:
-        yield from _parse_slowly(block, row, file, layout, log)
-        return
-    images = values.astype(np.uint8).reshape(-1, *layout.shape, 1)
-    for offset, (label, image) in enumerate(zip(labels, images, strict=True)):
-        yield row + offset, label, image
+    return arrow_csv.read_csv(
+        io.BytesIO(block),
+        read_options=arrow_csv.ReadOptions(column_names=names, block_size=len(block) + 1),
+        parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types={name: cell_type for i, name in enumerate(names) if i != layout.label},
+            null_values=[],
+        ),
+    )
 
 
 def _parse_slowly(block: bytes, row: int, file: str, layout: Layout, log: ProblemLog) -> Iterator[Parsed]:
@@ -171,27 +216,31 @@ def _parse_slowly(block: bytes, row: int, file: str, layout: Layout, log: Proble
             expected = f"{len(cells):,} columns, but {layout.n_columns:,} were expected"
             log.add(file, at, f"It has {expected}.", "Complete the row, or leave it out.")
             continue
-        label = cells.pop(layout.label).strip() if layout.label is not None else None
-        if label == "":
+        label = _as_label(cells.pop(layout.label)) if layout.label is not None else None
+        if label is None and layout.label is not None:
             log.add(file, at, "The label is missing.", "Fill it in, or leave the row out.")
             continue
-        pixels = _pixels(cells, at, file, log)
+        pixels = _pixels(cells, layout.scale, at, file, log)
         if pixels is not None:
-            yield at, _as_label(label), pixels.reshape(*layout.shape, 1)
+            yield at, label, pixels.reshape(*layout.shape, 1)
 
 
-def _as_label(cell: str | None) -> int | str | None:
-    if cell is None:
+def _as_label(cell: object) -> int | str | None:
+    """A class number or name; None when there is none."""
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return cell
+    text = str(cell).strip()
+    if text.lower() in _NO_LABEL:
         return None
     try:
-        number = float(cell)
+        number = float(text)
     except ValueError:
-        return cell
-    return int(number) if number.is_integer() else cell
+        return text
+    return int(number) if number.is_integer() else text
 
 
-def _pixels(cells: list[str], row: int, file: str, log: ProblemLog) -> NDArray[np.uint8] | None:
-    """(H * W,) uint8; values from 0 to 1 with a decimal point are scaled to 0 to 255."""
+def _pixels(cells: list[str], scale: float, row: int, file: str, log: ProblemLog) -> NDArray[np.uint8] | None:
+    """(H * W,) uint8."""
     try:
         values = np.array(cells, np.float64)
     except ValueError:
@@ -203,12 +252,10 @@ def _pixels(cells: list[str], row: int, file: str, log: ProblemLog) -> NDArray[n
             "Correct it, or leave the row out.",
         )
         return None
-    bad = ~np.isfinite(values) | (values < 0) | (values > 255)
+    bad = ~np.isfinite(values) | (values < 0) | (values * scale > 255)
     if bad.any():
         column = int(np.flatnonzero(bad)[0])
-        said = f"Pixel {column + 1} is {cells[column]}, not in 0 to 255."
+        said = f"Pixel {column + 1} is {cells[column]}, not in 0 to {255 / scale:g}."
         log.add(file, row, said, "Correct it, or leave the row out.")
         return None
-    if values.max() <= 1 and any("." in cell for cell in cells):
-        values = values * 255
-    return np.rint(values).astype(np.uint8)
+    return np.rint(values * scale).astype(np.uint8)
