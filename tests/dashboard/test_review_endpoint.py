@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 
 from core.data.dataset import Dataset
 from core.labels.journal import LabelJournal
@@ -33,7 +35,11 @@ def post(body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    response = asyncio.run(endpoint.labels(Request(scope, receive)))  # type: ignore[arg-type]
+    def answer() -> Response:
+        return asyncio.run(endpoint.labels(Request(scope, receive)))  # type: ignore[arg-type]
+
+    with ThreadPoolExecutor(1) as pool:  # this thread has a loop already once a browser test has run in it
+        response = pool.submit(answer).result()
     return response.status_code, json.loads(bytes(response.body))
 
 
