@@ -40,7 +40,7 @@ def pick(found: Sequence[Comparison]) -> Comparison:
 
 def verdict(found: Comparison, others: Sequence[Comparison]) -> None:
     """The sentence that counts, and the figures behind it."""
-    tell = {"better": st.success, "worse": st.error}.get(found.outcome, st.info)
+    tell = {"better": st.success, "worse": st.warning}.get(found.outcome, st.info)
     tell(plain(found.verdict), icon=ICONS.get(found.outcome, ":material/balance:"))
     for other in others:
         if other is not found:
@@ -53,33 +53,20 @@ def verdict(found: Comparison, others: Sequence[Comparison]) -> None:
     a, b = found.scores_a, found.scores_b
     f1 = b.macro_f1 - a.macro_f1
     cards = (
-        ("Accuracy", points(found.difference), _interval(found.ci95), f"{_arrow(a.accuracy, b.accuracy)}"),
-        ("Macro-F1", points(f1), _interval(found.macro_f1_ci95), f"{_arrow(a.macro_f1, b.macro_f1)}"),
-        ("Exact McNemar p", _p(found.p_value), "below 0.05 counts as proven", ""),
-        (
-            "Provable here",
-            points(found.detectable).removeprefix("+"),
-            "smallest difference, 4 times in 5",
-            "",
-        ),
+        (f"Accuracy, {_change(a.accuracy, b.accuracy)}", points(found.difference), _interval(found.ci95)),
+        (f"Macro-F1, {_change(a.macro_f1, b.macro_f1)}", points(f1), _interval(found.macro_f1_ci95)),
+        ("Exact McNemar p", _p(found.p_value), "proven below 0.05"),
+        ("Smallest provable", points(found.detectable).removeprefix("+"), "shown 4 times in 5"),
     )
-    for column, (name, value, note, extra) in zip(st.columns(4), cards, strict=True):
-        column.metric(
-            name,
-            value,
-            f"{extra} · {note}" if extra else note,
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            height="stretch",
-        )
+    for column, (name, value, note) in zip(st.columns(4), cards, strict=True):
+        column.metric(name, value, note, delta_color="off", delta_arrow="off", border=True, height="stretch")
 
 
 def _interval(bounds: tuple[float, float]) -> str:
     return f"95 %: {points(bounds[0]).removesuffix(' pt')} to {points(bounds[1]).removesuffix(' pt')}"
 
 
-def _arrow(before: float, after: float) -> str:
+def _change(before: float, after: float) -> str:
     return f"{percent(before).removesuffix(' %')} → {percent(after)}"
 
 
@@ -155,7 +142,14 @@ def differing_images(dataset: Dataset, runs: tuple[Run, Run], found: Comparison)
         shown = rows[:MAX_IMAGES]
         captions = [f"{found.classes[found.labels[r]]} → {found.classes[predicted[r]]}" for r in shown]
         positions = dataset.positions(found.item_ids[shown].tolist()).tolist()
-        done = gallery.show(dataset, positions, captions=captions, key="differing", tile=100)
+        done = gallery.show(
+            dataset,
+            positions,
+            captions=captions,
+            key="differing",
+            tile=100,
+            label="Images that one run got right",
+        )
         if len(rows) > len(shown):
             st.caption(f"The first {len(shown)} of {len(rows):,}.")
         if done.clicked is not None:

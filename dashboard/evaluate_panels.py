@@ -171,7 +171,15 @@ def _cell_images(dataset: Dataset, run: Run, found: Evaluation, split: str, cell
         if st.button("Send to Relabel", icon=":material/fact_check:", key="send_cell"):
             handover.to_relabel(_cell_request(run, found, split, cell))
     with st.container(height=430, border=False):
-        images(dataset, run, found, rows.tolist(), key="cell_images", with_classes=False)
+        images(
+            dataset,
+            run,
+            found,
+            rows.tolist(),
+            key="cell_images",
+            label="Images of the cell",
+            with_classes=False,
+        )
 
 
 def _cell_request(run: Run, found: Evaluation, split: str, cell: tuple[int, int]) -> QueueRequest:
@@ -183,7 +191,14 @@ def _cell_request(run: Run, found: Evaluation, split: str, cell: tuple[int, int]
 
 
 def images(
-    dataset: Dataset, run: Run, found: Evaluation, rows: Sequence[int], *, key: str, with_classes: bool = True
+    dataset: Dataset,
+    run: Run,
+    found: Evaluation,
+    rows: Sequence[int],
+    *,
+    key: str,
+    label: str,
+    with_classes: bool = True,
 ) -> None:
     """A gallery of rows with the prediction and how sure it was; a click opens one."""
     shown = list(rows)[:MAX_IMAGES]
@@ -201,6 +216,7 @@ def images(
         badges=badges,
         key=key,
         tile=100 if with_classes else 64,
+        label=label,
     )
     if len(rows) > len(shown):
         st.caption(f"The first {len(shown)} of {len(rows):,}.")
@@ -254,4 +270,4 @@ def surest_mistakes(dataset: Dataset, run: Run, found: Evaluation) -> None:
             st.caption("There are none.")
             return
         st.caption("Label → prediction. Either the label is wrong, or the model is; choose one to see why.")
-        images(dataset, run, found, rows.tolist(), key="surest")
+        images(dataset, run, found, rows.tolist(), key="surest", label="Most confident mistakes")

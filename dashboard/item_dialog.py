@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
-from core.data.dataset import SPLITS, Dataset, Task
+from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.evaluation.explain import explanation
 from core.evaluation.nearest import nearest_training_items
 from core.evaluation.overlay import enlarged, overlaid
@@ -23,7 +25,6 @@ from dashboard.errors import shown_as_message
 from dashboard.wording import ago, percent, plain
 
 SIDE = 336
-SLOW_SECONDS = 2.0
 _TRAIL = "item_dialog_trail"
 _SPLIT_WORDS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -53,7 +54,8 @@ def _body(dataset: Dataset, run: Run | None) -> None:
             st.rerun(scope="fragment")
         left, right = st.columns([2, 3], gap="medium")
         with left:
-            _image(dataset, position, run if row is not None else None, predictions, row)
+            place, evidence_for = _image(dataset, position, run, predictions, row)
+            below_image = st.container()
             _actions(dataset, position, run, state)
         with right:
             _facts(dataset, position, state, predictions, row)
@@ -62,6 +64,9 @@ def _body(dataset: Dataset, run: Run | None) -> None:
                 _opinion(run, state, position, predictions, row)
         if run is not None and predictions is not None and row is not None:
             _neighbours(dataset, run, predictions, row, state)
+        if run is not None and evidence_for is not None:  # last: all else stays alive while it is computed
+            with below_image:
+                _draw_evidence(place, dataset, position, run, evidence_for)
 
 
 def _row(predictions: Predictions | None, item_id: str) -> int | None:
@@ -74,37 +79,41 @@ def _row(predictions: Predictions | None, item_id: str) -> int | None:
 
 def _image(
     dataset: Dataset, position: int, run: Run | None, predictions: Predictions | None, row: int | None
+) -> tuple[DeltaGenerator, int | None]:
+    """The image, large; the place it stands in, and the class whose evidence is asked for."""
+    place = st.empty()
+    _draw(place, enlarged(dataset.images.read(position), SIDE))
+    if run is None or predictions is None or row is None:
+        return place, None
+    guess, label = int(predictions.predicted[row]), int(predictions.labels[row])
+    chosen = st.segmented_control(
+        "Evidence for",
+        [guess] if label in (guess, UNLABELLED) else [guess, label],
+        format_func=lambda k: plain(predictions.classes[k]),
+        key=f"item_evidence_{run.id}_{position}",
+        help="Grad-CAM: the parts of the image that speak for this class in the network's last "
+        "convolutions. Coarse by nature, and no proof.",
+    )
+    return place, chosen
+
+
+def _draw(place: DeltaGenerator, pixels: NDArray[np.uint8]) -> None:
+    place.image(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, width="stretch")
+
+
+def _draw_evidence(
+    place: DeltaGenerator, dataset: Dataset, position: int, run: Run, class_index: int
 ) -> None:
-    """The image, large; on request with what speaks for a class."""
-    pixels = dataset.images.read(position)
-    place = st.container()
-    if run is not None and predictions is not None and row is not None:
-        guess, label = int(predictions.predicted[row]), int(predictions.labels[row])
-        options = [guess] if label in (guess, -1) else [guess, label]
-        chosen = st.segmented_control(
-            "Evidence for",
-            options,
-            format_func=lambda k: plain(predictions.classes[k]),
-            key=f"item_evidence_{run.id}_{position}",
-            help="Grad-CAM: the parts of the image that speak for this class in the network's last "
-            "convolutions. Coarse by nature, and no proof.",
-        )
-        if chosen is not None:
-            pixels = overlaid(pixels, _evidence(dataset, position, run, int(chosen)))
-    shown = enlarged(pixels, SIDE)
-    place.image(shown[:, :, 0] if shown.shape[2] == 1 else shown, width="stretch")
-
-
-def _evidence(dataset: Dataset, position: int, run: Run, class_index: int) -> Any:
-    """The heat map; says why when it took long."""
-    started = time.monotonic()
-    with st.spinner("Asking the network …"):
+    """Lay what speaks for a class over the image; says why when it takes long."""
+    loaded = "torch" in sys.modules
+    words = (
+        "Asking the network …" if loaded else "Loading PyTorch into the server; only the first time is slow …"
+    )
+    with st.spinner(words, show_time=True):
         heat = explanation(picker.workspace(), run, dataset, position, class_index)
-    if time.monotonic() - started > SLOW_SECONDS:
-        st.caption("The first request loads PyTorch and the network into the server; the next is quick.")
+    _draw(place, overlaid(enlarged(dataset.images.read(position), SIDE), heat))
     if not heat.any():
         st.caption("Nothing in the last convolutions speaks for this class.")
-    return heat
 
 
 def _actions(dataset: Dataset, position: int, run: Run | None, state: LabelState) -> None:
@@ -197,7 +206,7 @@ def _opinion(
     guess = predictions.classes[predictions.predicted[row]]
     sure = percent(float(predictions.confidence[row]))
     learnt = " It was trained on this image." if predictions.split[row] == "train" else ""
-    st.markdown(f"{plain(run.name)} says **{plain(guess)}**, {sure} sure.{learnt}")
+    st.markdown(f"{plain(run.name)} says **{plain(guess)}**, {sure} sure.{learnt} :gray[Blue: its label.]")
     label = state.labels[position]
     show_chart(
         charts.probabilities(

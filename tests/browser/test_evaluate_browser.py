@@ -1,0 +1,92 @@
+"""Evaluate in a real browser: the matrix by mouse and keyboard, the dialog, Relabel, the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from finished_runs import finished_run
+from playwright.sync_api import Page, expect
+
+from core.data.catalog import open_dataset
+from core.files import read_json
+from core.labels.versions import labels_at
+from core.runs.store import Run
+from core.workspace import Workspace
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def runs(server: Any) -> tuple[Run, Run]:
+    workspace = Workspace(server.workspace)
+    dataset = open_dataset(workspace, "fashion-mnist-sample")
+    return finished_run(workspace, dataset, "r1"), finished_run(workspace, dataset, "r2", seed=1, epochs=1)
+
+
+@pytest.fixture
+def evaluate(server: Any, page: Page, runs: tuple[Run, Run]) -> Page:
+    page.goto(f"{server.url}/evaluate?run={runs[0].id}")
+    page.get_by_role("grid", name="Confusion matrix").wait_for()
+    return page
+
+
+def test_the_matrix_by_mouse_and_keyboard_and_on_to_relabel(evaluate: Page, runs: tuple[Run, Run]) -> None:
+    expected = read_json(runs[0].metrics_file)["test"]["confusion"]
+    cells = evaluate.get_by_role("grid", name="Confusion matrix").locator("button")
+    texts = cells.all_text_contents()
+    assert [int(text or 0) for text in texts] == [count for row in expected for count in row]
+    few = next(index for index, text in enumerate(texts) if text in set("123456789"))
+    evaluate.get_by_role("radio", name="Row %").click()
+    expect(cells.nth(few)).to_have_text(f"{texts[few]}.0")
+
+    cell = evaluate.get_by_role("button", name="Pullover taken for Coat")
+    cell.click()
+    expect(cell).to_have_attribute("aria-pressed", "true")
+    tiles = evaluate.get_by_role("group", name="Images of the cell").locator(".item")
+    expect(tiles).to_have_count(expected[2][4])
+    evaluate.keyboard.press("ArrowLeft")
+    evaluate.keyboard.press("ArrowLeft")
+    evaluate.keyboard.press("Enter")
+    own = evaluate.get_by_role("button", name="Pullover recognised")
+    expect(own).to_have_attribute("aria-pressed", "true")
+    expect(evaluate.get_by_text("the least sure first")).to_be_visible()
+
+    cell.click()
+    expect(tiles).to_have_count(expected[2][4])
+    evaluate.get_by_role("button", name="Send to Relabel").click()
+    evaluate.wait_for_url("**/relabel?**")
+    assert "queue_label=Pullover&queue_guess=Coat" in evaluate.url
+
+
+def test_an_image_tells_its_story_and_leads_to_its_neighbours(evaluate: Page, server: Any) -> None:
+    evaluate.get_by_role("group", name="Images of the cell").locator(".item").first.click()
+    dialog = evaluate.get_by_role("dialog")
+    expect(dialog.get_by_text("r1 says")).to_be_visible()
+    before = dialog.get_by_text("Id test-").inner_text()
+    dialog.get_by_role("group", name="Nearest training images").locator(".item").nth(2).click()
+    expect(dialog.get_by_text("Id train-")).to_be_visible()
+    dialog.get_by_role("button", name="Back").click()
+    expect(dialog.get_by_text(before)).to_be_visible()
+    dialog.get_by_role("button", name="Mark as bad").click()
+    expect(dialog.get_by_role("button", name="Take back in")).to_be_visible()
+    workspace = Workspace(server.workspace)
+    assert labels_at(workspace, open_dataset(workspace, "fashion-mnist-sample")).excluded.sum() == 1
+
+    image = dialog.locator("[data-testid=stImage] img, [data-testid=stImageContainer] img").first
+    plain = image.get_attribute("src")
+    dialog.get_by_role("radio").first.click()
+    expect(image).not_to_have_attribute("src", plain or "", timeout=120_000)
+
+
+def test_two_runs_are_compared_and_the_address_opens_it_again(evaluate: Page, runs: tuple[Run, Run]) -> None:
+    evaluate.get_by_role("combobox", name="Compare with").click()
+    evaluate.get_by_role("option", name="r2").click()
+    expect(evaluate.get_by_text("Exact McNemar p", exact=True)).to_be_visible()
+    assert f"compare={runs[1].id}" in evaluate.url
+    evaluate.reload()
+    expect(evaluate.get_by_text("Exact McNemar p", exact=True)).to_be_visible()
+    expect(evaluate.get_by_text("on the same 1,000 images").first).to_be_visible()
+    evaluate.get_by_role("radio", name="Only r2 right").click()
+    evaluate.get_by_role("group", name="Images that one run got right").locator(".item").first.click()
+    expect(evaluate.get_by_role("dialog").get_by_text("r2 says")).to_be_visible()
