@@ -7,9 +7,10 @@ launched     (no fields): a worker process was asked for
 started      device, precision, threads, n_train, n_val, n_test, parameters, epochs,
              resumed_from (epoch or null)
 progress     epoch (0-based, under way), step, n_steps (of the epoch), share (0 to 1, whole run),
-             seconds_left, images_per_second, train_loss, train_accuracy, learning_rate; about once a second
+             seconds_left, images_per_second, train_loss, train_accuracy, learning_rate; about once a second.
+             While images are scaled or predicted: share, seconds_left and text only
 epoch        epoch (0-based, finished), train_loss, train_accuracy, valid_loss, valid_accuracy,
-             valid_macro_f1, learning_rate, images_per_second, seconds (of the epoch)
+             valid_macro_f1, learning_rate, images_per_second, seconds (of the epoch), share, seconds_left
 checkpoint   epoch, step
 note         text: something a person should know (early stop, rate lowered, a fallback taken)
 finished     best_epoch, seconds, test_accuracy, test_macro_f1, valid_accuracy, valid_macro_f1, ...

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -386,6 +387,7 @@ class Trainer:
 
     # Checkpoints
 
+    @cached_property
     def identity(self) -> str:
         """A hash of all that decides the result; the machine's fields are left out."""
         recipe = self.recipe.model_dump(exclude={"threads", "device", "precision"})
@@ -406,7 +408,7 @@ class Trainer:
         }
         if self.average:
             groups["average"] = self.average.tensors()
-        save_checkpoint(path, Checkpoint(groups, asdict(self.counters), self.identity()))
+        save_checkpoint(path, Checkpoint(groups, asdict(self.counters), self.identity))
         self.on_event("checkpoint", epoch=self.counters.epoch, step=self.counters.step)
 
     def restore(self, path: Path) -> int | None:
@@ -424,7 +426,7 @@ class Trainer:
         except DamagedFile as error:
             self.on_event("note", text=f"{error.problem} The run starts over.")
             return None
-        if checkpoint.identity != self.identity():
+        if checkpoint.identity != self.identity:
             raise DamagedFile(
                 f"{path} is the checkpoint of another recipe, data set or label version.",
                 "Delete it to start the run over, or start a new run.",

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
-from core.errors import BadInput, DamagedFile, NotFound
+from core.errors import BadInput, DamagedFile, NotFound, Offline
 from core.models import NAMES, create_model, load_model, model_summary, n_parameters, save_model
 from core.models.saved import ModelCard
 from core.models.weights import fit_first_convolution
@@ -172,3 +172,12 @@ def test_a_truncated_model_is_a_damaged_file(tmp_path: Path) -> None:
         load_model(path)
     with pytest.raises(NotFound, match="Let the run finish"):
         load_model(tmp_path / "absent.safetensors")
+
+
+def test_without_a_network_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(Offline, match=r"resnet18 .* could not be fetched.*give that as weights_file"):
+        create_model("resnet18", 10, 1, pretrained=True)
