@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from core.workspace import Workspace
 Pixels = NDArray[np.uint8]
 LARGEST_SIDE = 224  # what files of many sizes are scaled down to where the recipe does not say
 CHUNK = 256
+REPORT_SECONDS = 1.0
 
 
 def image_shape(dataset: Dataset, image_size: int) -> tuple[int, int, int]:
@@ -49,7 +51,7 @@ def pixel_array(
     """All images as one memory map (N, H, W, C) uint8, read-only.
 
     Files, and images to be scaled, are decoded once into the workspace's cache, chunk by chunk, with
-    progress events; the next run on the same data finds them there.
+    progress events about once a second; the next run on the same data finds them there.
 
     Raises:
         DamagedFile: An image cannot be decoded.
@@ -65,16 +67,17 @@ def pixel_array(
         if on_event:
             height, width, _ = shape
             on_event("note", text=f"Scaling {len(dataset):,} images to {height} x {width}, once.")
+        last_told = -REPORT_SECONDS
         with atomic_writer(path) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (len(dataset), *shape)}
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(dataset), CHUNK):
                 chunk = np.arange(start, min(start + CHUNK, len(dataset)))
                 file.write(images.resized(chunk, *shape).tobytes())
-                if on_event:
-                    on_event(
-                        "progress", share=0.0, text=f"Scaled {chunk[-1] + 1:,} of {len(dataset):,} images"
-                    )
+                if on_event and time.monotonic() - last_told >= REPORT_SECONDS:
+                    last_told = time.monotonic()
+                    text = f"Scaled {chunk[-1] + 1:,} of {len(dataset):,} images"
+                    on_event("progress", share=0.0, text=text)
     return read_array(path)
 
 

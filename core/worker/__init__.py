@@ -48,6 +48,10 @@ class Outcome:
     fields: dict[str, Any]
 
 
+class Stopped(Exception):
+    """Raised by a job that ends because it was asked to and has nothing to say of how far it came."""
+
+
 def find_job(kind: str) -> Callable[[Job], Outcome]:
     """The function that does runs of this kind. Raises BadInput."""
     if kind not in JOBS:
@@ -60,7 +64,7 @@ def work(folder: Path) -> int:
     """Do the job of the run in ``folder``; its end is always an event. Returns the exit status."""
     run = load_run(folder)
     terminated: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: terminated.append(number))
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: terminated.append(number))
     job = Job(
         run=run,
         workspace=Workspace(folder.parents[1]),
@@ -71,12 +75,15 @@ def work(folder: Path) -> int:
         try:
             outcome = find_job(run.kind)(job)
             run.events.append(outcome.state, **outcome.fields)
+        except Stopped:
+            run.events.append("stopped")
         except Exception as error:
             traceback.print_exc()
             run.events.append("failed", error=explain(error), details=traceback.format_exc())
             return 1
         finally:
             run.stop_file.unlink(missing_ok=True)
+            signal.signal(signal.SIGTERM, before)
     return 0
 
 

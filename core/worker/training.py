@@ -24,7 +24,7 @@ from core.training.inference import Outputs, predict
 from core.training.loop import CHECKPOINT_SECONDS, FitResult, fit
 from core.training.parts import assign_roles, make_parts
 from core.training.pixels import Pixels, pixel_array
-from core.worker import Job, Outcome
+from core.worker import Job, Outcome, Stopped
 
 POLL_SECONDS = 0.2
 
@@ -41,7 +41,7 @@ def train(job: Job) -> Outcome:
     labels = np.asarray(state.labels, np.int64)
     roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
     parts = make_parts(roles, labels, np.asarray(state.excluded, bool))
-    pixels = pixel_array(job.workspace, dataset, recipe.image_size, job.on_event)
+    pixels = pixel_array(job.workspace, dataset, recipe.image_size, stoppable(job))
     result = fit(
         pixels,
         labels,
@@ -78,6 +78,17 @@ def open_run_dataset(job: Job) -> Dataset:
             "Training handles one label an image so far.",
         )
     return dataset
+
+
+def stoppable(job: Job) -> Callable[..., None]:
+    """The job's on_event, which also ends it when it is asked to stop."""
+
+    def on_event(type_: str, **fields: Any) -> None:
+        job.on_event(type_, **fields)
+        if job.should_stop():
+            raise Stopped
+
+    return on_event
 
 
 def now_and_then(should_stop: Callable[[], bool]) -> Callable[[], bool]:

@@ -135,6 +135,14 @@ def test_a_terminated_worker_stops_cleanly(workspace: Workspace, sample: Dataset
     assert status(run).state is RunState.STOPPED
 
 
+def test_a_run_stops_while_its_images_are_scaled(workspace: Workspace, sample: Dataset) -> None:
+    run = make_run(workspace, sample, image_size=14)
+    run.stop_file.touch()
+    assert work(run.folder) == 0
+    assert status(run).state is RunState.STOPPED
+    assert not list(workspace.cache.rglob("*.npy*")), "no half of a file is left"
+
+
 def test_a_failure_is_one_sentence_and_the_log_has_the_rest(workspace: Workspace, sample: Dataset) -> None:
     run = make_run(
         workspace, sample, optimizer="sgd", learning_rate=10, weight_decay=1, batch_size=8, epochs=1
