@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,15 +101,28 @@ def database(workspace: Workspace) -> Engine:
         if not file.exists():
             file.touch()
         # The file's identity is part of the key: a connection to a deleted file would lose what it is told.
-        return _engine(url, file.stat().st_ino)
+        return _engine(url, file.stat().st_ino, _is_sealed(file))
     except OSError as error:
         raise storage_failed(file, error) from error
 
 
+def _is_sealed(file: Path) -> bool:
+    """Whether nothing can be written beside the journal, as on a read-only disk, and nothing was left there.
+
+    SQLite wants to put files beside a WAL database even to read it, unless told that it cannot change.
+    """
+    return not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
+
+
 @functools.lru_cache(maxsize=8)
-def _engine(url: str, identity: int) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if sqlite_file(url) else {})
-    if engine.dialect.name == "sqlite":
+def _engine(url: str, identity: int, sealed: bool = False) -> Engine:
+    file = sqlite_file(url)
+    if sealed and file is not None:
+        address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
+        engine = create_engine(url, creator=lambda: sqlite3.connect(address, uri=True))
+    else:
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if file else {})
+    if engine.dialect.name == "sqlite" and not sealed:
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
     with explained(url):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.errors import NotFound
+from core.errors import NotFound, StorageFailed
+from core.labels import schema
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import LabelState, current_version, labels_at
 from core.workspace import Workspace
@@ -144,3 +146,17 @@ def test_a_workspace_can_be_copied(workspace: Workspace, sample: Dataset) -> Non
     copy = Workspace(workspace.root.parent / "copy")
     shutil.copytree(workspace.root, copy.root)
     assert labels_at(copy, sample).excluded[3]
+
+
+def test_labels_are_read_from_a_disk_that_cannot_be_written(
+    workspace: Workspace, sample: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file mode keeps root from writing, so the answer to "may I write here?" is given for the disk."""
+    commit(workspace, sample, (3, EditKind.EXCLUDE, None))
+    schema.database(workspace).dispose()
+    assert not (workspace.root / "labels.db-wal").exists()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert labels_at(workspace, sample).excluded[3]
+    assert not (workspace.root / "labels.db-shm").exists()
+    with pytest.raises(StorageFailed, match="read-only"):
+        commit(workspace, sample, (4, EditKind.EXCLUDE, None))
