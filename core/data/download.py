@@ -69,6 +69,10 @@ def _complete(url: str, part: Path, have: int, on_bytes: Callable[[int], None]) 
                         on_bytes(file.tell())
             except http.client.IncompleteRead as error:
                 raise Offline(f"{url} broke off.", "Try again.") from error
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            part.unlink()
+        raise Offline(f"{url} answered {error.code} {error.reason}.", "Try again later.") from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise Offline(f"{url} cannot be reached ({error}).", "Check the network and try again.") from error
     except OSError as error:

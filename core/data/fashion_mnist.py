@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset, Task
 from core.data.download import Remote, fetch
 from core.data.writer import write_array_dataset
-from core.errors import Offline
+from core.errors import DamagedFile, Offline
 from core.workspace import PROJECT_ROOT, Workspace
 
 FULL, SAMPLE = "fashion-mnist", "fashion-mnist-sample"
@@ -34,8 +35,12 @@ FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
+N_ITEMS = {"train": 60_000, "test": 10_000}
 SYSTEM_FOLDERS = (Path("/usr/share/datasets/fashion-mnist"),)
-SOURCE = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+SOURCES = (  # the authors' own host, which torchvision uses too, and their repository
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion",
+)
 REMOTES = (  # sizes and MD5 sums as the authors publish them
     Remote("train-images-idx3-ubyte.gz", 26_421_880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
     Remote("train-labels-idx1-ubyte.gz", 29_515, "25c81989df183df01b3e8a0aad5dffbe"),
@@ -69,9 +74,12 @@ def download_folder(workspace: Workspace) -> Path:
 
 
 def read_idx(path: Path, header_bytes: int) -> NDArray[np.uint8]:
-    """The payload of a gzipped idx file, without its header."""
-    with gzip.open(path) as file:
-        return np.frombuffer(file.read(), np.uint8, offset=header_bytes)
+    """The payload of a gzipped idx file, without its header. Raises DamagedFile."""
+    try:
+        with gzip.open(path) as file:
+            return np.frombuffer(file.read(), np.uint8, offset=header_bytes)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DamagedFile(f"{path} cannot be read ({error}).", "Fetch it again.") from error
 
 
 def materialise_sample(workspace: Workspace) -> Dataset:
@@ -82,12 +90,17 @@ def materialise_sample(workspace: Workspace) -> Dataset:
 
 
 def download(
-    workspace: Workspace, on_progress: Callable[[float, str], None] | None = None, source: str = SOURCE
+    workspace: Workspace,
+    on_progress: Callable[[float, str], None] | None = None,
+    sources: Sequence[str] = SOURCES,
 ) -> Path:
     """Fetch the four files into the workspace, going on where an earlier try broke off.
 
+    Args:
+        sources: Tried in this order for each file.
+
     Raises:
-        Offline: The source cannot be reached, or sends something else; says what to do instead.
+        Offline: None of them can be reached, or they send something else; says what to do instead.
     """
     folder = download_folder(workspace)
     total = sum(remote.n_bytes for remote in REMOTES)
@@ -98,30 +111,51 @@ def download(
             if on_progress is not None:
                 on_progress((before + n_bytes) / total, name)
 
-        try:
-            fetch(f"{source}/{remote.name}", folder / remote.name, remote, report)
-        except Offline as error:
-            raise Offline(
-                error.problem,
-                "Install Debian's dataset-fashion-mnist, or put the four .gz files into a folder and name it "
-                "in TIDYSET_FASHION_MNIST. The sample, fashion-mnist-sample, needs no network.",
-            ) from error
+        _from_any(sources, folder, remote, report)
         done += remote.n_bytes
     return folder
+
+
+def _from_any(sources: Sequence[str], folder: Path, remote: Remote, on_bytes: Callable[[int], None]) -> None:
+    failures = []
+    for source in sources:
+        try:
+            fetch(f"{source}/{remote.name}", folder / remote.name, remote, on_bytes)
+            return
+        except Offline as error:
+            failures.append(error.problem)
+    raise Offline(
+        " ".join(failures),
+        "Try again (what has come is kept), or install Debian's dataset-fashion-mnist, or put the four .gz "
+        "files into a folder and name it in TIDYSET_FASHION_MNIST. The sample, fashion-mnist-sample, needs "
+        "no network.",
+    )
 
 
 def materialise_full(
     workspace: Workspace, on_progress: Callable[[float, str], None] | None = None
 ) -> Dataset:
-    """Keep the 70,000 images in the workspace, from this machine or the network. Raises Offline."""
+    """Keep the 70,000 images in the workspace, from this machine or the network.
+
+    Raises:
+        Offline: They are not on this machine and cannot be fetched.
+        DamagedFile: A file on this machine is not what it should be.
+    """
     folder = local_folder(workspace) or download(workspace, on_progress)
     images, labels, split, row = [], [], [], []
-    for code, (images_name, labels_name) in zip((0, 2), FILES.values(), strict=True):
-        pixels = read_idx(folder / images_name, 16).reshape(-1, 28, 28)
-        images.append(pixels)
-        labels.append(read_idx(folder / labels_name, 8))
-        split.append(np.full(len(pixels), code, np.int8))
-        row.append(np.arange(len(pixels)))
+    for code, (part, (images_name, labels_name)) in zip((0, 2), FILES.items(), strict=True):
+        pixels, codes = read_idx(folder / images_name, 16), read_idx(folder / labels_name, 8)
+        n = N_ITEMS[part]
+        if pixels.size != n * 28 * 28 or codes.size != n or codes.max() > 9:
+            raise DamagedFile(
+                f"{folder} has no Fashion-MNIST: {images_name} and {labels_name} hold {pixels.size:,} and "
+                f"{codes.size:,} bytes; {n:,} images of 28 x 28 and labels from 0 to 9 were expected.",
+                "Fetch them again.",
+            )
+        images.append(pixels.reshape(-1, 28, 28))
+        labels.append(codes)
+        split.append(np.full(n, code, np.int8))
+        row.append(np.arange(n))
     return _write(
         workspace,
         FULL,

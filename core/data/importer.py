@@ -93,17 +93,22 @@ def recognise(source: Path, hints: Hints = _NO_HINTS) -> Recognised:
 
 
 @contextmanager
-def opened_source(source: str | Path, hints: Hints, log: ProblemLog) -> Iterator[tuple[Path, Hints]]:
+def opened_source(
+    source: str | Path, hints: Hints, log: ProblemLog, scratch: Path | None = None
+) -> Iterator[tuple[Path, Hints]]:
     """The local path of a source, and hints that fit it, for the enclosed block.
 
     Archives are unpacked (the source, the image folder, or those beside a table whose images are nowhere
     else), hub names are fetched; what was made for that is deleted afterwards.
 
+    Args:
+        scratch: Where to unpack; the system's folder for temporary files when None.
+
     Raises:
         NotFound, Offline: There is no such thing here, nor on the hub.
     """
     path = Path(source).expanduser()
-    with tempfile.TemporaryDirectory(prefix="tidyset-") as name:
+    with tempfile.TemporaryDirectory(prefix="tidyset-", dir=scratch) as name:
         folder = Path(name)
         if path.exists() and archives.is_archive(path):
             path = archives.unpack(path, folder, log)
@@ -153,7 +158,7 @@ def import_source(
     _check_shares(options)
     with (
         DatasetBuilder(workspace, name) as builder,
-        opened_source(source, options.hints, log) as (path, hints),
+        opened_source(source, options.hints, log, builder.scratch) as (path, hints),
     ):
         recognised = recognise(path, hints)
         columns = _Columns(recognised, log)

@@ -87,25 +87,23 @@ def _compute(
     statistics: ImageStatistics, positions: Positions, labels: Array, n_classes: int
 ) -> dict[str, Array]:
     small = statistics.small
-    n, mean, deviation = _moments(small, positions, labels, n_classes)
+    n = np.zeros(n_classes, np.int64)
+    mean, deviation = (np.zeros((n_classes, *small.shape[1:]), np.float32) for _ in range(2))
     examples = {order: np.full((n_classes, EXAMPLES), -1, np.int64) for order in ORDERS}
     rng = np.random.default_rng(0)
     for k in range(n_classes):
         of_class = members(labels, positions, k)
-        distance = _distances(small, of_class, mean[k])
-        by_distance = of_class[np.argsort(distance, kind="stable")]
+        n[k] = len(of_class)
+        if not len(of_class):
+            continue
+        mean[k], deviation[k] = _moments(small, of_class)
+        by_distance = of_class[np.argsort(_distances(small, of_class, mean[k].ravel()), kind="stable")]
         drawn = np.sort(rng.choice(of_class, min(EXAMPLES, len(of_class)), replace=False))
         chosen = (of_class[:EXAMPLES], drawn, by_distance[:EXAMPLES], by_distance[::-1][:EXAMPLES])
         for order, found in zip(ORDERS, chosen, strict=True):
             examples[order][k, : len(found)] = found
-    shape = (n_classes, *small.shape[1:])
-    return {
-        "n": n,
-        "mean": mean.reshape(shape),
-        "deviation": deviation.reshape(shape),
-        "nearest": _nearest(small, positions, labels, n_classes),
-        **examples,
-    }
+    nearest = _nearest(small, positions, labels, n_classes)
+    return {"n": n, "mean": mean, "deviation": deviation, "nearest": nearest, **examples}
 
 
 def _chunks(small: NDArray[np.uint8], positions: Positions) -> Iterator[tuple[Positions, Array]]:
@@ -117,24 +115,15 @@ def _chunks(small: NDArray[np.uint8], positions: Positions) -> Iterator[tuple[Po
         yield rows, np.asarray(pixels, np.float32).reshape(len(rows), -1)
 
 
-def _moments(
-    small: NDArray[np.uint8], positions: Positions, labels: Array, n_classes: int
-) -> tuple[Array, Array, Array]:
-    """Count, mean (K, P) and standard deviation (K, P) of each class's pixels."""
-    n_pixels = int(np.prod(small.shape[1:]))
-    n = np.zeros(n_classes)
-    total, square = np.zeros((n_classes, n_pixels)), np.zeros((n_classes, n_pixels))
-    for rows, pixels in _chunks(small, positions):
-        chosen = labels[rows]
-        hot = (chosen[:, None] == np.arange(n_classes)) if chosen.ndim == 1 else chosen == 1
-        weights = hot.astype(np.float32)
-        n += weights.sum(axis=0)
-        total += weights.T @ pixels
-        square += weights.T @ (pixels * pixels)
-    at_least_one = np.maximum(n, 1)[:, None]
-    mean = total / at_least_one
-    deviation = np.sqrt(np.maximum(square / at_least_one - mean**2, 0))
-    return n.astype(np.int64), mean.astype(np.float32), deviation.astype(np.float32)
+def _moments(small: NDArray[np.uint8], positions: Positions) -> tuple[Array, Array]:
+    """Mean and standard deviation of each pixel over the images at ``positions``, (h, w, C) each."""
+    total, square = (np.zeros(int(np.prod(small.shape[1:]))) for _ in range(2))
+    for _, pixels in _chunks(small, positions):
+        total += pixels.sum(axis=0)
+        square += np.einsum("ij,ij->j", pixels, pixels)
+    mean = total / len(positions)
+    variance = np.maximum(square / len(positions) - mean**2, 0)
+    return mean.reshape(small.shape[1:]), np.sqrt(variance).reshape(small.shape[1:])
 
 
 def _distances(small: NDArray[np.uint8], positions: Positions, mean: Array) -> Array:

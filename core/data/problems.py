@@ -10,6 +10,11 @@ from core.files import Json
 LISTED = 1_000
 
 
+def _as_text(name: str) -> str:
+    """A file name of bytes that are no UTF-8, with those written out, so that it can be shown and kept."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 @dataclass(eq=False)
 class ProblemLog:
     """The problems of one import; the first thousand are kept in full, the rest are counted."""
@@ -21,7 +26,7 @@ class ProblemLog:
         """Note one problem: ``row`` is 1-based, None for the whole file."""
         self.n_found += 1
         if len(self.listed) < LISTED:
-            self.listed.append(Problem(file, row, what, mend))
+            self.listed.append(Problem(_as_text(file), row, _as_text(what), mend))
 
     def as_json(self) -> Json:
         """The report as it is kept beside a data set."""

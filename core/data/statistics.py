@@ -152,13 +152,15 @@ def _describe(grey: NDArray[np.uint8]) -> dict[str, Array]:
         nothing = np.full(n, np.nan, np.float32)
         return {"mean": nothing, "deviation": nothing, "histogram": np.zeros((n, BINS), np.float16)}
     values = grey.astype(np.float32)
-    mean = values.mean(axis=1, dtype=np.float64)
-    square = np.einsum("ij,ij->i", values, values, dtype=np.float64) / n_pixels
-    bins = (grey >> 3).astype(np.intp) + np.arange(n)[:, None] * BINS
+    mean = grey.sum(axis=1, dtype=np.uint64) / n_pixels
+    values -= mean.astype(np.float32)[:, None]
+    variance = np.einsum("ij,ij->i", values, values) / n_pixels
+    bins = (grey >> 3).astype(np.intp)
+    bins += np.arange(n)[:, None] * BINS  # in place: a second array of this size costs more than the sum
     counts = np.bincount(bins.ravel(), minlength=n * BINS).reshape(n, BINS)
     return {
         "mean": mean.astype(np.float32),
-        "deviation": np.sqrt(np.maximum(square - mean**2, 0)).astype(np.float32),
+        "deviation": np.sqrt(variance).astype(np.float32),
         "histogram": (counts / n_pixels).astype(np.float16),
     }
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core.errors import BadInput
 
 _MAGIC = b"\x93NUMPY"
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20
 _LARGEST_WHOLE = 2 << 30
 _BOMB_BYTES, _BOMB_RATIO = 64 << 20, 200
 _MEND = "Save or fetch it again."

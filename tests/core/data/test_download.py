@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +16,7 @@ import pytest
 from core.data import fashion_mnist
 from core.data.catalog import list_datasets, open_dataset
 from core.data.download import Remote, fetch
-from core.errors import Offline
+from core.errors import DamagedFile, Offline
 from core.workspace import Workspace
 
 CONTENT = bytes(range(256)) * 4_000
@@ -30,11 +32,11 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         Handler.ranges.append(wanted)
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        body = CONTENT[start:] if self.path != "/wrong" else b"x" * len(CONTENT)
+        body = CONTENT[start:] if "/wrong" not in self.path else b"x" * len(CONTENT)
         self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) // 3] if self.path == "/breaks" else body)
+        self.wfile.write(body[: len(body) // 3] if "/breaks" in self.path else body)
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
@@ -77,15 +79,51 @@ def test_another_file_is_refused_and_thrown_away(url: str, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def without_the_full_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TIDYSET_FASHION_MNIST", str(tmp_path / "nothing"))
+
+
 def test_without_a_network_the_full_set_says_what_to_do(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("TIDYSET_FASHION_MNIST", str(tmp_path / "nothing"))
-    monkeypatch.setattr(fashion_mnist, "SOURCE", "http://127.0.0.1:9")
+    without_the_full_set(monkeypatch, tmp_path)
     states = {entry.name: entry.state for entry in list_datasets(workspace)}
     assert states == {"fashion-mnist-sample": "available", "fashion-mnist": "absent"}
-    with pytest.raises(Offline, match="dataset-fashion-mnist"):
-        fashion_mnist.download(workspace, source="http://127.0.0.1:9")
+    with pytest.raises(Offline, match="TIDYSET_FASHION_MNIST"):
+        fashion_mnist.download(workspace, sources=["http://127.0.0.1:9", "http://127.0.0.1:10"])
+
+
+def test_a_mirror_goes_on_where_the_first_source_broke_off(
+    url: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fashion_mnist, "REMOTES", (REMOTE,))
+    seen: list[float] = []
+    folder = fashion_mnist.download(
+        workspace, lambda share, name: seen.append(share), [f"{url}/breaks", f"{url}/whole"]
+    )
+    assert (folder / "a.gz").read_bytes() == CONTENT
+    assert Handler.ranges[1] is not None
+    assert seen[-1] == 1
+
+
+def test_other_files_under_the_names_are_refused(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TIDYSET_FASHION_MNIST", str(tmp_path))
+    for remote in fashion_mnist.REMOTES:
+        (tmp_path / remote.name).write_bytes(gzip.compress(bytes(1_000)))
+    with pytest.raises(DamagedFile, match="60,000 images of 28 x 28"):
+        open_dataset(workspace, "fashion-mnist")
+    (tmp_path / fashion_mnist.REMOTES[0].name).write_bytes(b"no gzip")
+    with pytest.raises(DamagedFile, match="cannot be read"):
+        open_dataset(workspace, "fashion-mnist")
+
+
+def test_sessions_that_open_a_set_at_once_all_get_it(workspace: Workspace) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda _: open_dataset(workspace, "fashion-mnist-sample"), range(4)))
+    assert len({dataset.fingerprint for dataset in opened}) == 1
+    assert [path.name for path in workspace.datasets.iterdir()] == ["fashion-mnist-sample"]
 
 
 @pytest.mark.skipif(fashion_mnist.local_folder() is None, reason="needs Debian's dataset-fashion-mnist")

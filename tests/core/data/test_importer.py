@@ -22,7 +22,7 @@ from PIL import Image
 from core.data.dataset import SPLITS, Dataset, Task
 from core.data.importer import ImportOptions, import_source, read_labelled_images, recognise
 from core.data.readers.base import Hints
-from core.errors import BadInput, ImportRejected, NameTaken, NotFound, Offline
+from core.errors import BadInput, ImportRejected, NameTaken, NotFound
 from core.workspace import Workspace
 
 N = 60
@@ -257,14 +257,6 @@ def test_hugging_face_folder(
     assert [len(dataset.in_split(s)) for s in ("train", "test")] == [60, 60]
 
 
-def test_a_hub_name_without_a_network_says_what_to_do(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(Offline, match="local folder or parquet"):
-        import_source(workspace, "nobody/no-such-data", "a")
-
-
 @pytest.mark.parametrize("form", ["zip", "tar.gz"])
 def test_archives(
     workspace: Workspace, tmp_path: Path, images: np.ndarray, labels: np.ndarray, form: str
@@ -495,6 +487,17 @@ def test_the_set_with_unescaped_quotes_as_it_lies_there() -> None:
     table = recognise(Path(REAL) / "comp5329_a2" / "train.csv")
     assert table.n_items == 27_000
     assert len(table.classes) == 18
+
+
+@needs_real_data
+@pytest.mark.slow
+def test_its_packed_photographs_are_found_beside_the_tables(workspace: Workspace) -> None:
+    assert REAL is not None
+    dataset = import_source(workspace, Path(REAL) / "comp5329_a2", "photographs").dataset
+    assert [len(dataset.in_split(split)) for split in ("train", "test")] == [27_000, 1_500]
+    assert dataset.captions is not None
+    assert all(dataset.captions)
+    assert not np.isnan(dataset.labels).any()
 
 
 @needs_real_data
