@@ -49,9 +49,10 @@ def _body(dataset: Dataset, run: Run | None) -> None:
         state = cached.labels(picker.workspace(), dataset)
         predictions = evaluate_view.all_predictions(run) if run else None
         row = _row(predictions, str(dataset.item_ids[position]))
-        if len(trail) > 1 and st.button("Back", icon=":material/arrow_back:", key="item_back"):
-            trail.pop()
-            st.rerun(scope="fragment")
+        with st.container():  # there in any case, so that what follows keeps its place
+            if len(trail) > 1 and st.button("Back", icon=":material/arrow_back:", key="item_back"):
+                trail.pop()
+                st.rerun(scope="fragment")
         left, right = st.columns([2, 3], gap="medium")
         with left:
             place, evidence_for = _image(dataset, position, run, predictions, row)

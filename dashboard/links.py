@@ -33,8 +33,8 @@ def open_item(dataset: Dataset, position: int) -> None:
     """Open the dialog with one image's full story, the newest finished run's opinion included."""
     from core.runs.store import RunState, list_runs, status
     from core.workspace import current
-    from dashboard import item_dialog
+    from dashboard.item_dialog import show
 
     runs = list_runs(current(), dataset=dataset.name)[:20]
     finished = (run for run in runs if status(run).state is RunState.FINISHED)
-    item_dialog.show(dataset, position, next(finished, None))
+    show(dataset, position, next(finished, None))

@@ -18,9 +18,9 @@ runs = cached.recent_runs(workspace, dataset)
 def import_button() -> None:
     """Opens the import dialog."""
     if st.button("Import data", icon=":material/upload:"):
-        from dashboard import import_dialog
+        from dashboard.import_dialog import open_import
 
-        import_dialog.open_import()
+        open_import()
 
 
 header(dataset.title, home_panels.sentence(dataset), import_button)

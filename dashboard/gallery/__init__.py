@@ -84,10 +84,14 @@ def show(
         on_clicked_change=_nothing,
         on_selected_change=_nothing,
     )
-    there = set(shown)
     chosen = set(result.selected or [])
-    clicked = result.clicked if result.clicked in there else None
-    return GalleryResult(clicked, [position for position in shown if position in chosen])
+    selected = [position for position in shown if position in chosen]
+    return GalleryResult(_within(dataset, result.clicked), selected)
+
+
+def _within(dataset: Dataset, position: object) -> int | None:
+    """The position that the browser names, if it is one; it may be of a tile that was replaced meanwhile."""
+    return position if isinstance(position, int) and 0 <= position < len(dataset) else None
 
 
 def _nothing() -> None:

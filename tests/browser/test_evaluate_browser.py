@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from finished_runs import finished_run
 from playwright.sync_api import Page, expect
 
 from core.data.catalog import open_dataset
@@ -13,6 +12,7 @@ from core.files import read_json
 from core.labels.versions import labels_at
 from core.runs.store import Run
 from core.workspace import Workspace
+from tests.finished_runs import finished_run
 
 pytestmark = pytest.mark.browser
 
@@ -68,15 +68,15 @@ def test_an_image_tells_its_story_and_leads_to_its_neighbours(evaluate: Page, se
     expect(dialog.get_by_text("Id train-")).to_be_visible()
     dialog.get_by_role("button", name="Back").click()
     expect(dialog.get_by_text(before)).to_be_visible()
-    dialog.get_by_role("button", name="Mark as bad").click()
-    expect(dialog.get_by_role("button", name="Take back in")).to_be_visible()
-    workspace = Workspace(server.workspace)
-    assert labels_at(workspace, open_dataset(workspace, "fashion-mnist-sample")).excluded.sum() == 1
-
     image = dialog.locator("[data-testid=stImage] img, [data-testid=stImageContainer] img").first
     plain = image.get_attribute("src")
     dialog.get_by_role("radio").first.click()
     expect(image).not_to_have_attribute("src", plain or "", timeout=120_000)
+
+    dialog.get_by_role("button", name="Mark as bad").click()
+    expect(dialog.get_by_role("button", name="Take back in")).to_be_visible()
+    workspace = Workspace(server.workspace)
+    assert labels_at(workspace, open_dataset(workspace, "fashion-mnist-sample")).excluded.sum() == 1
 
 
 def test_two_runs_are_compared_and_the_address_opens_it_again(evaluate: Page, runs: tuple[Run, Run]) -> None:

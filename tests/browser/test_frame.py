@@ -49,7 +49,8 @@ def test_the_samples_are_drawn_and_one_opens_by_keyboard(page: Page, server: Ser
         page.goto(server.url)
     assert answer.value.status == 200
     page.get_by_text("Ankle boot", exact=True).click()
-    expect(page.locator(".item").nth(35)).to_be_attached()
+    expect(page.locator(".item").nth(1)).to_have_attribute("aria-label", "train-00011")
+    settled(page)
     page.locator(".item[tabindex='0']").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")

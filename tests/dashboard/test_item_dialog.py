@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from finished_runs import finished_run
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
@@ -13,6 +12,7 @@ from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.runs.store import Run
 from core.workspace import Workspace
+from tests.finished_runs import finished_run
 
 
 def script(position: int, run_name: str | None) -> None:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from finished_runs import finished_run
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
@@ -15,6 +14,7 @@ from core.files import read_json
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.runs.store import Run
 from core.workspace import Workspace
+from tests.finished_runs import finished_run
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "statsmodels", "captum", "matplotlib"}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from finished_runs import finished_run
 from typer.testing import CliRunner
 
 from core.cli import app
@@ -16,6 +15,7 @@ from core.files import read_json
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.runs.store import Run
 from core.workspace import Workspace
+from tests.finished_runs import finished_run
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from finished_runs import finished_run
 
 from core.cache import cache_path
 from core.data.dataset import Dataset
@@ -15,6 +14,7 @@ from core.models import NAMES, ModelCard, create_model
 from core.runs.store import create_run
 from core.training.pixels import Normaliser
 from core.workspace import Workspace
+from tests.finished_runs import finished_run
 
 
 def card_of(model: str, side: int = 28) -> ModelCard:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from finished_runs import finished_run
 
 from core.data.dataset import Dataset
 from core.errors import DamagedFile, NotFound
@@ -13,6 +12,7 @@ from core.evaluation.nearest import most_similar, nearest_training_items
 from core.evaluation.predictions import load_predictions
 from core.files import write_array
 from core.workspace import Workspace
+from tests.finished_runs import finished_run
 
 
 def test_they_equal_a_full_sort(monkeypatch: pytest.MonkeyPatch) -> None:

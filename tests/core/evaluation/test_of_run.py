@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from finished_runs import finished_run
 
 from core.data.dataset import Dataset
 from core.errors import BadInput, NotFound
@@ -15,6 +14,7 @@ from core.evaluation.predictions import load_predictions, save_predictions
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.runs.store import create_run
 from core.workspace import Workspace
+from tests.finished_runs import finished_run
 
 
 def test_without_edits_only_the_given_labels_count(workspace: Workspace, sample: Dataset) -> None:
