@@ -1,0 +1,120 @@
+"""Write README's table of numbers from what the benchmarks printed.
+
+``uv run python benchmarks/readme.py [--check]``
+
+Each benchmark's ``--json`` output is kept as it was printed in ``benchmarks/results/NAME.json``; this puts
+the figures from there, and no others, between README's two markers. A test calls it with ``--check``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN, END = "<!-- numbers -->", "<!-- /numbers -->"
+Claim = tuple[str, str]
+
+
+def fast(result: dict[str, Any]) -> list[Claim]:
+    def mean(who: str, field: str) -> float:
+        return statistics.mean(row[field] for row in result["results"] if row["who"] == who)
+
+    return [
+        (
+            f"The `fast` preset on full Fashion-MNIST, against the tutorials' loop until it reaches "
+            f"{result['target']:.2%} on test",
+            f"{mean('fast preset', 'test_accuracy'):.2%} test accuracy "
+            f"in {result['time_ratio']:.2f} of the time "
+            f"({mean('fast preset', 'seconds'):.0f} s against {mean('tutorial loop', 'seconds'):.0f} s)",
+        )
+    ]
+
+
+def best(result: dict[str, Any]) -> list[Claim]:
+    rows = result["results"]
+    return [
+        (
+            f"The `best` preset on full Fashion-MNIST, mean of {len(rows)} seeds",
+            f"{result['mean_test_accuracy']:.2%} test accuracy; "
+            f"{rows[0]['parameters'] / 1e6:.2f} million parameters, "
+            f"{max(row['seconds'] for row in rows) / 60:.0f} minutes at most on 2 shared cores",
+        )
+    ]
+
+
+def first_paint(result: dict[str, Any]) -> list[Claim]:
+    return [
+        (
+            "First paint of Home after `streamlit run`, against an empty Streamlit app",
+            f"{result['home_minus_empty_painted']:+.2f} s "
+            f"({result['seconds']['Home']['painted']:.2f} s against "
+            f"{result['seconds']['empty app']['painted']:.2f} s)",
+        ),
+        (
+            "Home in a new session on a warm server",
+            f"painted after {result['new_session_on_warm_server']:.2f} s",
+        ),
+    ]
+
+
+def explore(result: dict[str, Any]) -> list[Claim]:
+    seconds, times = result["seconds"], result["notebook_takes_times"]
+    return [
+        (
+            "Explore on all 70,000 images: the first time, and after",
+            f"{seconds['page, first']:.2f} s, then {seconds['page, after']:.2f} s "
+            f"(the same questions in pandas: {seconds['notebook']:.1f} s, "
+            f"{times['core, first']:.0f} times what core takes)",
+        )
+    ]
+
+
+CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
+    "fast": fast,
+    "best": best,
+    "first_paint": first_paint,
+    "explore": explore,
+}
+"""By the name of a benchmark, what README says of its result."""
+
+
+def table() -> str:
+    """The claims of which a result is kept, as a Markdown table, each with the command that measures it."""
+    rows = ["| What | Measured | Again with |", "| --- | --- | --- |"]
+    for name, claims in CLAIMS.items():
+        kept = RESULTS / f"{name}.json"
+        if kept.exists():
+            for what, measured in claims(json.loads(kept.read_text())):
+                rows.append(f"| {what} | {measured} | `benchmarks/{name}.py` |")
+    return "\n".join(rows)
+
+
+def with_numbers(readme: str) -> str:
+    """README's text with the table between its markers. Raises ValueError without them."""
+    before, rest = readme.split(BEGIN, 1)
+    _, after = rest.split(END, 1)
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit with 1 if README is behind"
+    )
+    arguments = parser.parse_args()
+    path = ROOT / "README.md"
+    text = path.read_text()
+    new = with_numbers(text)
+    if arguments.check:
+        raise SystemExit(int(new != text))
+    path.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
