@@ -58,19 +58,22 @@ def _run_words(run: Run | None) -> str:
     return run.name if accuracy is None else f"{run.name} · {percent(float(accuracy))}"
 
 
-def pick_split(splits: Sequence[str]) -> str:
-    """Which images to look at."""
+def pick_split(splits: Sequence[str], *, first: str, key: str) -> str:
+    """Which images to look at, ``first`` unless another is chosen; part of the address, under ``key``."""
     if len(splits) == 1:
         return splits[0]
+    names = [SPLIT_NAMES[split] for split in splits]
     chosen = st.segmented_control(
         "Images",
-        splits,
-        format_func=SPLIT_NAMES.__getitem__,
-        default=splits[0],
+        names,
+        default=SPLIT_NAMES[first] if first in splits else names[0],
         required=True,
-        key="evaluate_split",
+        key=key,
+        bind="query-params",
+        help="Decide on validation images; test images are for the final report only. On training images "
+        "the model looks better than it is, but correcting those is what changes the next model.",
     )
-    return str(chosen)
+    return splits[names.index(chosen)] if chosen in names else splits[0]
 
 
 def pick_labels(choices: Sequence[LabelSet]) -> LabelSet:
@@ -117,6 +120,7 @@ def headline(found: Evaluation, split: str) -> None:
     left_out = f" · {counted(n_left_out, 'unlabelled or bad image')} left out" if n_left_out else ""
     st.caption(
         f"{result.n_correct:,} of {result.n:,} {SPLIT_NAMES[split].lower()} images right · {labels}{left_out}"
+        + (" · the model has learned from these, so it looks better here than it is" * (split == "train"))
     )
 
 

@@ -93,9 +93,9 @@ def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
 
 
 def splits_of(run: Run) -> list[str]:
-    """The splits that the run was evaluated on and not fitted to, the test split first."""
+    """The splits that the run has answers for: validation, where decisions are made, before test."""
     present = set(np.unique(_predictions(run.id, _written(run), run).split).tolist())
-    return [name for name in ("test", "val") if name in present] or ["train"]
+    return [name for name in ("val", "test", "train") if name in present]
 
 
 def choices_of_labels(workspace: Workspace, dataset: Dataset) -> tuple[LabelSet, ...]:

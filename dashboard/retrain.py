@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.errors import NameTaken
-from core.labels.versions import current_version, edits_since
+from core.labels.versions import current_version, edits_since, training_changes_since
 from core.runs import launch
 from core.runs.store import Run, RunState, create_run, find_run, list_runs, status
 from core.workspace import Workspace
@@ -49,10 +49,18 @@ def panel(workspace: Workspace, dataset: Dataset, base: Run) -> None:
 
 
 def _offer(workspace: Workspace, dataset: Dataset, base: Run) -> None:
-    n = edits_since(workspace, dataset, base.label_version)
+    edits = edits_since(workspace, dataset, base.label_version)
+    n = training_changes_since(workspace, dataset, base.label_version) if edits else 0
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         if n:
-            st.markdown(f"**{counted(n, 'edit')}** since {plain(base.name)}", width="content")
+            st.markdown(f"**{counted(edits, 'edit')}** since {plain(base.name)}", width="content")
+        elif edits:
+            st.markdown(
+                f"{counted(edits, 'edit')} since {plain(base.name)}, none on an image that it learns from",
+                width="content",
+                help="They confirm labels or are on test images: training again would give the same model. "
+                "The corrected test labels count on the Evaluate page.",
+            )
         else:
             st.markdown(f"No edits since {plain(base.name)}", width="content")
         if st.button(

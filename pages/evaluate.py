@@ -24,8 +24,11 @@ heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     run = evaluate_panels.pick_run(runs)
     baseline = evaluate_panels.pick_baseline([other for other in runs if other.id != run.id])
-    split = evaluate_panels.pick_split(evaluate_view.splits_of(run))
-    if baseline is None:
+    splits = evaluate_view.splits_of(run)
+    if baseline is not None:
+        split = evaluate_panels.pick_split(splits, first="test", key="compare_images")
+    else:
+        split = evaluate_panels.pick_split(splits, first="val", key="images")
         labels = evaluate_panels.pick_labels(evaluate_view.choices_of_labels(workspace, dataset))
 
 if baseline is not None:

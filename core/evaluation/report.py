@@ -87,6 +87,8 @@ def _split_report(of_split: Mapping[str, Any]) -> str:
     title = {"train": "Training split", "val": "Validation split", "test": "Test split"}.get(
         of_split["split"], "All items"
     )
+    if "labels" in of_split:
+        title += ", labels as given" if of_split["labels"] == "given" else ", corrected labels"
     if not of_split["n"]:
         return f"{title}\n{'-' * len(title)}\nno labelled items"
     blocks = [f"{title}\n{'-' * len(title)}", _headline(of_split), _class_report(of_split)]

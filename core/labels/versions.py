@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import UNLABELLED, Dataset, Task
+from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.errors import NotFound
 from core.workspace import Workspace
 
@@ -73,6 +73,25 @@ def current_version(workspace: Workspace, dataset_name: str) -> int:
 def edits_since(workspace: Workspace, dataset: Dataset, version: int) -> int:
     """How many edits came after a label version."""
     return max(0, current_version(workspace, dataset.name) - version)
+
+
+def training_changes_since(workspace: Workspace, dataset: Dataset, version: int) -> int:
+    """How many images outside the test split have another label, or were left out or taken in, since then.
+
+    Training again makes another model only when there are such images.
+
+    Raises:
+        NotFound: There is no such version.
+    """
+    then, now = labels_at(workspace, dataset, version), labels_at(workspace, dataset)
+    same = (then.labels == now.labels) | (_unknown(then.labels) & _unknown(now.labels))
+    changed = ~same if same.ndim == 1 else ~same.all(axis=1)
+    changed |= then.excluded != now.excluded
+    return int((changed & (np.asarray(dataset.split) != SPLITS.index("test"))).sum())
+
+
+def _unknown(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray(labels != labels)  # NaN alone differs from itself
 
 
 def _journal(workspace: Workspace) -> LabelJournal | None:

@@ -26,7 +26,7 @@ def runs(server: Any) -> tuple[Run, Run]:
 
 @pytest.fixture
 def evaluate(server: Any, page: Page, runs: tuple[Run, Run]) -> Page:
-    page.goto(f"{server.url}/evaluate?run={runs[0].id}")
+    page.goto(f"{server.url}/evaluate?run={runs[0].id}&images=Test")
     page.get_by_role("grid", name="Confusion matrix").wait_for()
     return page
 

@@ -58,6 +58,9 @@ def test_the_loop(page: Page, server: Server) -> None:
     # Find: a cell of the confusion matrix, its images, and on to Relabel.
     page.get_by_role("link", name="Evaluate").click()
     expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
+    page.get_by_role("radio", name="Training").click()
+    expect(page.get_by_text(re.compile(r"training images right"))).to_be_visible()
+    expect(page).to_have_url(re.compile("images=Training"))
     cell = page.get_by_role("button", name="Shirt taken for T-shirt/top").first
     cell.click()
     expect(page.get_by_text(re.compile(r"images?, the surest first"))).to_be_visible()
@@ -77,5 +80,6 @@ def test_the_loop(page: Page, server: Server) -> None:
     # Retrain on the corrected labels; the comparison opens by itself, with the verdict.
     page.get_by_role("button", name="Retrain on the corrected labels").click()
     expect(page).to_have_url(re.compile(r"/evaluate\?.*compare="), timeout=6 * MINUTES)
-    expect(page.get_by_text(re.compile(r"difference is proven|is better|is worse")).first).to_be_visible()
+    verdict = page.get_by_role("alert").or_(page.get_by_role("status"))
+    expect(verdict.get_by_text(re.compile(r"proven|better|worse")).first).to_be_visible()
     expect(page.get_by_text(re.compile(r"McNemar")).first).to_be_visible()

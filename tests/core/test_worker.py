@@ -87,6 +87,26 @@ def test_a_training_run_leaves_model_predictions_features_metrics_and_report(
     assert "Ankle boot" in report
 
 
+def test_test_figures_are_on_the_given_labels_and_apart_on_the_corrected(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    positions = sample.in_split("test")[:200]
+    edits = [NewEdit(str(sample.item_ids[p]), EditKind.LABEL, "Bag") for p in positions]
+    LabelJournal(workspace).append(sample, edits)
+    run = make_run(workspace, sample, label_version=len(edits))
+    assert work(run.folder) == 0
+    summary = status(run).summary
+    test = load_predictions(run.predictions_file).only("test")
+    given = sample.labels[sample.positions(test.item_ids.tolist())]
+    assert summary["test_accuracy"] == pytest.approx((test.predicted == given).mean())
+    corrected = (test.predicted == test.labels).mean()
+    assert summary["test_corrected_accuracy"] == pytest.approx(corrected)
+    assert corrected < summary["test_accuracy"]
+    report = run.report_file.read_text()
+    assert "Test split, labels as given\n" in report
+    assert "Test split, corrected labels\n" in report
+
+
 def test_a_killed_run_goes_on_and_ends_bit_for_bit_like_an_unbroken_one(
     workspace: Workspace, sample: Dataset
 ) -> None:

@@ -61,7 +61,7 @@ def test_without_a_run_it_leads_to_train(workspace: Workspace, sample: Dataset) 
 
 
 def test_the_figures_are_those_of_the_run(r1: Run) -> None:
-    test = opened()
+    test = opened(images="Test")
     shown = {metric.label: metric.value for metric in test.metric}
     own = read_json(r1.metrics_file)["test"]
     assert shown["Accuracy"] == f"{100 * own['accuracy']:.1f} %"
@@ -75,11 +75,13 @@ def test_the_figures_are_those_of_the_run(r1: Run) -> None:
 
 
 def test_the_split_can_be_changed(r1: Run) -> None:
-    test = opened()
-    test.segmented_control(key="evaluate_split").set_value("val").run()
-    own = read_json(r1.metrics_file)["val"]
-    assert test.metric[0].value == f"{100 * own['accuracy']:.1f} %"
+    test, metrics = opened(), read_json(r1.metrics_file)
+    assert test.metric[0].value == f"{100 * metrics['val']['accuracy']:.1f} %", "decisions are made there"
     assert any("validation images right" in caption.value for caption in test.caption)
+    test.segmented_control(key="images").set_value("Training").run()
+    assert any("it looks better here than it is" in caption.value for caption in test.caption)
+    test.segmented_control(key="images").set_value("Test").run()
+    assert test.metric[0].value == f"{100 * metrics['test']['accuracy']:.1f} %"
 
 
 def test_the_address_chooses_the_run_by_id_or_name(r1: Run, r2: Run) -> None:
@@ -107,11 +109,11 @@ def test_two_runs_are_compared(r1: Run, r2: Run) -> None:
 
 
 def test_corrected_labels_can_be_chosen(workspace: Workspace, sample: Dataset, r1: Run) -> None:
-    before = opened().metric[0].value
+    before = opened(images="Test").metric[0].value
     wrong = [sample.item_ids[p] for p in sample.in_split("test") if sample.labels[p] == 6][:40]
     edits = [NewEdit(str(item_id), EditKind.LABEL, "Bag") for item_id in wrong]
     LabelJournal(workspace).append(sample, edits)
-    test = opened()
+    test = opened(images="Test")
     assert test.metric[0].value == before, "the given labels come first"
     test.segmented_control(key="evaluate_labels").set_value(1).run()
     assert test.metric[0].value != before

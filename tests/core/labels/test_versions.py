@@ -15,7 +15,7 @@ from core.data.dataset import Dataset
 from core.errors import NotFound, StorageFailed
 from core.labels import schema
 from core.labels.journal import EditKind, LabelJournal, NewEdit
-from core.labels.versions import LabelState, current_version, labels_at
+from core.labels.versions import LabelState, current_version, labels_at, training_changes_since
 from core.workspace import Workspace
 
 
@@ -160,3 +160,18 @@ def test_labels_are_read_from_a_disk_that_cannot_be_written(
     assert not (workspace.root / "labels.db-shm").exists()
     with pytest.raises(StorageFailed, match="read-only"):
         commit(workspace, sample, (4, EditKind.EXCLUDE, None))
+
+
+def test_only_changes_outside_the_test_split_make_another_model(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    train, test = int(sample.in_split("train")[0]), int(sample.in_split("test")[0])
+    commit(workspace, sample, (test, EditKind.LABEL, other_class(sample, test)))
+    commit(workspace, sample, (train, EditKind.CONFIRM, None))
+    assert training_changes_since(workspace, sample, 0) == 0
+    commit(workspace, sample, (train, EditKind.LABEL, other_class(sample, train)))
+    commit(workspace, sample, (train + 1, EditKind.EXCLUDE, None))
+    assert training_changes_since(workspace, sample, 0) == 2
+    assert training_changes_since(workspace, sample, 3) == 1
+    commit(workspace, sample, (train + 1, EditKind.INCLUDE, None))
+    assert training_changes_since(workspace, sample, 0) == 1
