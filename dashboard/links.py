@@ -29,6 +29,11 @@ def picture(dataset: Dataset, position: int) -> str:
     return f"{ROOT}/image/{quote(dataset.name)}/{dataset.fingerprint}/{position}.png"
 
 
+def company(dataset: Dataset) -> str:
+    """What to hold an image against, relative to any page: add ``<position>.json``."""
+    return f"{ROOT}/company/{quote(dataset.name)}/{dataset.fingerprint}/"
+
+
 def open_item(dataset: Dataset, position: int) -> None:
     """Open the dialog with one image's full story, the newest finished run's opinion included."""
     from core.runs.store import RunState, list_runs, status

@@ -6,7 +6,8 @@ Another module's route joins by being listed in ROUTES; write it as Route(f"{PRE
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -46,7 +47,24 @@ async def picture(request: Request) -> Response:
     return await _answer(request, "image/png", thumbnails.picture_png)
 
 
-async def _answer(request: Request, media_type: str, make: Callable[[Dataset, int], bytes]) -> Response:
+async def company(request: Request) -> Response:
+    """What to hold an image against, as JSON; ``?run=`` says whose features tell what is alike."""
+    run = request.query_params.get("run")
+
+    def make(dataset: Dataset, position: int) -> bytes:
+        from dashboard.review.company import company
+
+        return json.dumps(company(workspaces.current(), dataset, position, run)).encode()
+
+    return await _answer(request, "application/json", make, keep={"Cache-Control": "private, max-age=60"})
+
+
+async def _answer(
+    request: Request,
+    media_type: str,
+    make: Callable[[Dataset, int], bytes],
+    keep: Mapping[str, str] = FOREVER,
+) -> Response:
     """Bytes of the numbered thing in the data set that the path names, made in a thread; else a 404."""
     given = request.path_params
 
@@ -59,7 +77,7 @@ async def _answer(request: Request, media_type: str, make: Callable[[Dataset, in
         return Response(
             str(error), 404, {**HEADERS, "Cache-Control": "no-store"}, media_type="text/plain; charset=utf-8"
         )
-    return Response(content, 200, {**HEADERS, **FOREVER}, media_type=media_type)
+    return Response(content, 200, {**HEADERS, **keep}, media_type=media_type)
 
 
 async def labels(request: Request) -> Response:
@@ -83,6 +101,7 @@ def _dataset(name: str, fingerprint: str) -> Dataset:
 ROUTES: list[BaseRoute] = [
     Route(PREFIX + "/sheets/{name}/{fingerprint}/{number:int}.webp", sheet),
     Route(PREFIX + "/image/{name}/{fingerprint}/{number:int}.png", picture),
+    Route(PREFIX + "/company/{name}/{fingerprint}/{number:int}.json", company),
     Route(PREFIX + "/labels", labels, methods=["POST"]),
 ]
 

@@ -96,6 +96,7 @@ def show(workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key:
         "post": f"{links.ROOT}/labels",
         "sheets": links.sheets(dataset),
         "images": image.removesuffix("0.png"),
+        "company": links.company(dataset),
         "per_sheet": thumbnails.TILES,
         "columns": thumbnails.COLUMNS,
         "crisp": thumbnails.tile_side(dataset) <= 84,

@@ -4,7 +4,7 @@
 // counted as saved only when the server says that it is committed. An edit is named by (session, seq), so
 // sending it again is harmless.
 
-const COMMANDS = { " ": "confirm", Enter: "guess", u: "undo", s: "skip", x: "exclude", g: "grid", "?": "help" };
+const COMMANDS = { " ": "confirm", Enter: "guess", u: "undo", s: "skip", x: "exclude", g: "grid", "?": "help", ".": "company", "+": "zoom" };
 const LETTERS = "abdefhijklmnopqtvwyz"; // without those of commands, and c and r, which Streamlit takes
 const CLASS_KEYS = [..."1234567890", ...LETTERS];
 const STRIP = 9;
@@ -15,6 +15,9 @@ const SETTLE_MS = 2_500; // longer than a person takes for one image, so that th
 const NEVER = [400]; // answers that stay the same however often an edit is sent
 const IDLE_MS = 15_000;
 const RECLAIM_MS = 300;
+const COMPANY_MS = 180; // a person who is faster than this does not look at them
+const COMPANY_SIDE = 52;
+const NARROW = 760;
 
 const views = new WeakMap();
 const outboxes = new Map();
@@ -30,6 +33,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   update(view, data);
   return () => {
     clearTimeout(view.settling);
+    clearTimeout(view.asking);
     clearInterval(view.watch);
     document.removeEventListener("pointerdown", view.elsewhere, true);
     view.box?.watchers.delete(view.onBox);
@@ -217,6 +221,9 @@ function createView(parent) {
     redo: [],
     decisions: [],
     help: false,
+    zoomed: false,
+    company: new Map(),
+    companyShown: window.innerWidth > NARROW,
     tiles: null,
     dirty: new Set(),
   };
@@ -311,11 +318,14 @@ function build(view) {
     ui.image.classList.toggle("crisp", small);
   });
   ui.image.addEventListener("error", () => ui.frame.classList.add("broken"));
+  ui.frame.addEventListener("click", (event) => toggleZoom(view, event));
+  ui.frame.addEventListener("pointermove", (event) => aim(view, event));
   ui.stamp = el("div", "stamp");
   ui.frame.append(ui.image, ui.stamp);
   ui.strip = el("div", "strip");
   ui.name = el("div", "name quiet");
-  stage.append(ui.frame, ui.name, ui.strip);
+  ui.company = el("div", "company");
+  stage.append(ui.frame, ui.name, ui.strip, ui.company);
   ui.grid = el("div", "grid");
   ui.grid.setAttribute("role", "listbox");
   ui.grid.setAttribute("aria-multiselectable", "true");
@@ -331,6 +341,8 @@ function build(view) {
     command(view, "x", "Leave out", () => run(view, "exclude")),
     command(view, "s", "Skip", () => run(view, "skip")),
     command(view, "u", "Undo", () => run(view, "undo")),
+    command(view, ".", "Compare", () => run(view, "company")),
+    command(view, "+", "Zoom", () => run(view, "zoom")),
   );
   side.append(ui.verdict, ui.classes, commands);
   body.append(stage, ui.grid, side);
@@ -356,6 +368,8 @@ function buildHelp() {
     ["s", "skip"],
     ["x", "leave the image out of training; again takes it back"],
     ["u, Shift+u", "undo, redo"],
+    [".", "show or hide the most alike images and typical ones of the classes in question"],
+    ["+ or a click", "zoom into the image, and out"],
     ["g", "one large image, or a grid to label many at once"],
     ["in the grid", "click, Shift+click or Ctrl+A select; a key labels all that are selected; Esc clears"],
     ["?", "show or hide these keys"],
@@ -388,6 +402,7 @@ function update(view, data) {
   view.undo = [];
   view.redo = [];
   view.tiles = null;
+  view.company = new Map();
   buildClasses(view);
   paint(view);
   if (!document.activeElement || document.activeElement === document.body) focus(view);
@@ -487,6 +502,8 @@ function run(view, name, classIndex = null) {
     undo: () => takeBack(view, view.undo, view.redo),
     redo: () => takeBack(view, view.redo, view.undo),
     grid: () => toggleGrid(view),
+    company: () => (view.companyShown = !view.companyShown),
+    zoom: () => toggleZoom(view),
     help: () => toggleHelp(view),
   }[name]();
   if (["label", "confirm", "guess", "exclude", "skip"].includes(name) && done) {
@@ -678,8 +695,11 @@ function paintLarge(view) {
     ui.image.dataset.address = address;
     ui.frame.classList.remove("broken");
     ui.image.src = address;
+    view.zoomed = false;
     prefetch(view);
   }
+  ui.frame.classList.toggle("zoomed", view.zoomed);
+  paintCompany(view, item, state);
   ui.image.alt = `${view.data.classes[state.label] ?? "No label"}, ${item.id}`;
   ui.name.textContent = item.id;
   const stamp = state.excluded ? "left out" : state.decided === "confirm" ? "confirmed" : state.decided ? "relabelled" : "";
@@ -704,8 +724,11 @@ function stripCell(view, index) {
 }
 
 function thumbnail(view, index, side) {
+  return thumbnailAt(view, view.items[index].position, side);
+}
+
+function thumbnailAt(view, position, side) {
   const { data } = view;
-  const { position } = view.items[index];
   const place = position % data.per_sheet;
   const made = el("div", data.crisp ? "thumb crisp" : "thumb");
   const sheet = new URL(`${data.sheets}${Math.floor(position / data.per_sheet)}.webp`, document.baseURI).href;
@@ -718,6 +741,81 @@ function thumbnail(view, index, side) {
 
 function picture(view, position) {
   return new URL(`${view.data.images}${position}.png`, document.baseURI).href;
+}
+
+// ---------------------------------------------------------------- company: what to hold the image against
+
+function paintCompany(view, item, state) {
+  const { ui, data } = view;
+  ui.company.hidden = !view.companyShown;
+  if (!view.companyShown) return;
+  const known = view.company.get(item.position);
+  const guess = item.top[0]?.[0];
+  const signature = JSON.stringify([item.position, state.label, guess, Boolean(known)]);
+  if (view.companySignature !== signature) {
+    view.companySignature = signature;
+    const rows = known ? companyRows(view, known, [...new Set([state.label, guess, item.given])]) : [];
+    ui.company.replaceChildren(...rows);
+  }
+  if (known || view.askedFor === item.position) return;
+  view.askedFor = item.position;
+  clearTimeout(view.asking);
+  view.asking = setTimeout(() => ask(view, item.position, data), COMPANY_MS);
+}
+
+async function ask(view, position, data) {
+  const query = data.run ? `?run=${encodeURIComponent(data.run)}` : "";
+  try {
+    const response = await fetch(new URL(`${data.company}${position}.json${query}`, document.baseURI));
+    if (!response.ok) throw new Error(String(response.status));
+    view.company.set(position, await response.json());
+  } catch {
+    view.company.set(position, { near: [], typical: {} }); // a help, not a need: labelling goes on without
+  }
+  paint(view);
+}
+
+function companyRows(view, known, classes) {
+  const { data } = view;
+  const rows = [];
+  if (known.near.length) {
+    rows.push(companyRow(view, "Most alike in training", known.near.map(([position, label]) => [position, data.classes[label] ?? ""])));
+  }
+  for (const index of classes) {
+    const typical = known.typical[index];
+    if (typical?.length) rows.push(companyRow(view, `Typical ${data.classes[index]}`, typical.map((position) => [position, ""])));
+  }
+  return rows;
+}
+
+function companyRow(view, title, members) {
+  const row = el("div", "company-row");
+  const tiles = el("div", "company-tiles");
+  for (const [position, caption] of members) {
+    const one = el("figure");
+    one.append(thumbnailAt(view, position, COMPANY_SIDE));
+    if (caption) {
+      const text = el("figcaption", "", caption);
+      text.title = caption;
+      one.append(text);
+    }
+    tiles.append(one);
+  }
+  row.append(el("span", "quiet", title), tiles);
+  return row;
+}
+
+function toggleZoom(view, event) {
+  view.zoomed = !view.zoomed;
+  if (event) aim(view, event);
+  paint(view);
+}
+
+// The point under the pointer stays where it is while the image grows.
+function aim(view, event) {
+  const box = view.ui.frame.getBoundingClientRect();
+  const share = (at, from, size) => `${Math.max(0, Math.min(100, (100 * (at - from)) / size))}%`;
+  view.ui.image.style.transformOrigin = `${share(event.clientX, box.left, box.width)} ${share(event.clientY, box.top, box.height)}`;
 }
 
 function prefetch(view) {

@@ -128,3 +128,18 @@ def test_a_full_disk_is_told_and_nothing_counts_as_saved(page: Page, server: Ser
     blocked.rmdir()
     saved(page, 1)
     assert len(journal(server)) == 1
+
+
+def test_an_image_is_held_against_others_and_looked_at_closely(page: Page, server: Server) -> None:
+    open_relabel(page, server)
+    company = page.locator(".review .company")
+    expect(company.get_by_text("Typical Ankle boot")).to_be_visible()
+    expect(company.locator("figure")).to_have_count(6)
+    page.keyboard.press(".")
+    expect(company).to_be_hidden()
+    page.keyboard.press("+")
+    expect(page.locator(".review .frame.zoomed")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".review .frame.zoomed")).to_have_count(0)
+    page.keyboard.press(".")
+    expect(company.locator("figure").first).to_be_visible()

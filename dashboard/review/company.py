@@ -1,0 +1,84 @@
+"""What to hold an image against: the images most like it, and typical ones of the classes in question."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.data.dataset import Dataset, Task
+from core.data.portraits import portraits
+from core.data.statistics import image_statistics
+from core.errors import NotFound
+from core.evaluation.nearest import nearest_training_items
+from core.evaluation.predictions import Predictions, load_predictions
+from core.labels.filters import Filter
+from core.runs.store import find_run
+from core.workspace import Workspace
+
+N_NEAR, N_TYPICAL = 6, 6
+MOST_SETS = 16
+
+
+def company(workspace: Workspace, dataset: Dataset, position: int, run_id: str | None) -> dict[str, Any]:
+    """The company of one image, as the review component takes it.
+
+    Args:
+        run_id: Whose features say what is alike; None for no neighbours.
+
+    Returns:
+        near: [[position, given label], ...], training images, the most alike first.
+        typical: By class, positions of the images nearest to its mean image, by the given labels.
+
+    Raises:
+        NotFound: No such item or run.
+    """
+    if not 0 <= position < len(dataset):
+        raise NotFound(f"{dataset.name!r} has no item {position}.", "Reload the page.")
+    return {
+        "near": _near(workspace, dataset, position, run_id) if run_id else [],
+        "typical": {
+            k: [one for one in examples if one != position][:N_TYPICAL]
+            for k, examples in _typical(workspace, dataset).items()
+        },
+    }
+
+
+def _near(workspace: Workspace, dataset: Dataset, position: int, run_id: str) -> list[list[int]]:
+    run = find_run(workspace, run_id)
+    if not run.predictions_file.exists():
+        raise NotFound(f"Run {run.name!r} has no predictions yet.", "Let it finish, or resume it.")
+    predictions = _predictions(run.predictions_file, run.predictions_file.stat().st_mtime_ns)
+    found = nearest_training_items(run, predictions, str(dataset.item_ids[position]), N_NEAR)
+    positions = dataset.positions(found.item_ids.tolist())
+    single = dataset.task is Task.SINGLE_LABEL
+    return [[int(one), int(dataset.labels[one]) if single else -1] for one in positions]
+
+
+_kept: dict[tuple[str, str], dict[str, list[int]]] = {}
+
+
+def _typical(workspace: Workspace, dataset: Dataset) -> dict[str, list[int]]:
+    """By class, the positions of the images nearest to its mean; computed once for each content."""
+    key = (str(workspace.root), dataset.fingerprint)
+    if key not in _kept:
+        while len(_kept) >= MOST_SETS:
+            _kept.pop(next(iter(_kept)))
+        drawn = portraits(
+            workspace,
+            image_statistics(workspace, dataset),
+            np.arange(len(dataset)),
+            np.asarray(dataset.labels),
+            len(dataset.classes),
+            {"fingerprint": dataset.fingerprint, "version": 0, "filter": Filter().key()},
+        )
+        rows = drawn.examples["typical"]
+        _kept[key] = {str(k): [int(one) for one in row if one >= 0] for k, row in enumerate(rows)}
+    return _kept[key]
+
+
+@functools.lru_cache(maxsize=4)
+def _predictions(file: Path, written: int) -> Predictions:
+    return load_predictions(file)
