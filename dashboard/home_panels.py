@@ -15,8 +15,8 @@ from core.labels.versions import LabelState
 from core.runs.store import Run, RunState, RunStatus
 from dashboard import gallery
 from dashboard.errors import shown_as_message
-from dashboard.links import open_item
 from dashboard.next_step import Step, mistakes
+from dashboard.open_item import open_item
 from dashboard.step_links import open_run
 from dashboard.wording import ago, count, counted, duration, percent, plain, points
 

@@ -1,4 +1,4 @@
-"""Addresses: of pages, thumbnail sheets and pictures; and the way to one image's story."""
+"""Addresses: of pages, thumbnail sheets and pictures."""
 
 from __future__ import annotations
 
@@ -32,14 +32,3 @@ def picture(dataset: Dataset, position: int) -> str:
 def company(dataset: Dataset) -> str:
     """What to hold an image against, relative to any page: add ``<position>.json``."""
     return f"{ROOT}/company/{quote(dataset.name)}/{dataset.fingerprint}/"
-
-
-def open_item(dataset: Dataset, position: int) -> None:
-    """Open the dialog with one image's full story, the newest finished run's opinion included."""
-    from core.runs.store import RunState, list_runs, status
-    from core.workspace import current
-    from dashboard.item_dialog import show
-
-    runs = list_runs(current(), dataset=dataset.name)[:20]
-    finished = (run for run in runs if status(run).state is RunState.FINISHED)
-    show(dataset, position, next(finished, None))

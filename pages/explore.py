@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from dashboard import cached, explore_panels, links, picker
+from dashboard import cached, explore_panels, picker
 from dashboard.explore_view import view_of
 from dashboard.frame import header
+from dashboard.open_item import open_item
 from dashboard.wording import counted
 
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -35,4 +36,4 @@ explore_panels.portraits(view)
 opened = explore_panels.examples(view) if opened is None else opened
 
 if opened is not None:
-    links.open_item(dataset, opened)
+    open_item(dataset, opened)
