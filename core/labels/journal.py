@@ -3,24 +3,26 @@
 An edit is known by the session that made it and its number there. The browser sends an edit until it hears
 that it is committed; sent twice, it is still one edit. Undo appends an edit that takes another back, redo
 takes the undo back; nothing is ever overwritten, and the given labels are never touched.
+
+Where an image has several labels, an edit sets one class to yes, no or unknown (``class_name`` and ``new``).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, inspect, select
 from sqlalchemy.engine import Connection, Row
 
 from core.data.dataset import UNLABELLED, Dataset, Task
-from core.errors import BadInput, NotFound, TidysetError
+from core.errors import BadInput, Busy, NameTaken, NotFound, TidysetError
 from core.labels import schema
-from core.workspace import Workspace
+from core.workspace import Workspace, check_name
 
 _MANY = 500
 """Up to so many names are asked for one by one; beyond it the whole data set's edits are read."""
@@ -35,7 +37,19 @@ class EditKind(StrEnum):
     EXCLUDE = "exclude"
     """The image is to be left out of training."""
     INCLUDE = "include"
+    LOOK = "look"
+    """A blind second look: what a person saw without being shown any label. It changes no label."""
+    SETTLE = "settle"
+    """The label on which people who disagreed have settled."""
     UNDO = "undo"
+
+
+SETTING = (EditKind.LABEL, EditKind.CONFIRM, EditKind.SETTLE)
+"""The kinds that decide on a label."""
+
+YES, NO, UNKNOWN = "yes", "no", "unknown"
+ANSWERS = {YES: 1.0, NO: 0.0, UNKNOWN: float("nan")}
+"""What one class of an image with several labels may be set to, and how Dataset.labels holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +59,14 @@ class NewEdit:
     Attributes:
         item_id: The item; "" for an undo, which finds it.
         kind: What to do.
-        new: Name of the class, for a label.
+        new: Name of the class, for a label; yes, no or unknown where an image has several labels.
         undoes: For an undo: the number of the edit to take back, or its (session, seq).
         who: Name of the person, as they gave it.
         why: Their reason, if they gave one.
         evidence: What was on the screen: run, guess, confidence, kind of queue.
         session: Names the browser page or command that made it; unique, so make it random.
         seq: Its number within the session.
+        class_name: The class that is set, where an image has several labels; else None.
     """
 
     item_id: str
@@ -63,6 +78,7 @@ class NewEdit:
     evidence: dict[str, Any] = field(default_factory=dict)
     session: str = field(default_factory=lambda: uuid4().hex)
     seq: int = 1
+    class_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +87,9 @@ class Edit:
 
     Attributes:
         number: 1, 2, 3, ... within the data set; also the label version that it makes.
-        old, new: The item's label before and after; None for unlabelled.
+        class_name: The class that is set, where an image has several labels.
+        old, new: The item's label before and after, None for unlabelled; for a look, what was seen. Where an
+            image has several labels: yes, no or unknown of ``class_name``, None for what names no class.
         at: Unix time of the commit.
     """
 
@@ -89,6 +107,67 @@ class Edit:
     evidence: dict[str, Any]
     session: str
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class EditFilter:
+    """Which edits to look at; None means all.
+
+    Attributes:
+        item_id, who, session: Only those of one item, person or session.
+        since, until: Only those committed from, and before, a Unix time.
+        first, last: Only those with a number from, and up to, this.
+    """
+
+    item_id: str | None = None
+    who: str | None = None
+    session: str | None = None
+    since: float | None = None
+    until: float | None = None
+    first: int | None = None
+    last: int | None = None
+
+    def clauses(self) -> list[ColumnElement[bool]]:
+        """The same as conditions of a query."""
+        columns = schema.edits.c
+        same = {"item_id": self.item_id, "who": self.who, "session": self.session}
+        clauses = [columns[name] == value for name, value in same.items() if value is not None]
+        if self.since is not None:
+            clauses.append(columns.at >= self.since)
+        if self.until is not None:
+            clauses.append(columns.at < self.until)
+        if self.first is not None:
+            clauses.append(columns.number >= self.first)
+        if self.last is not None:
+            clauses.append(columns.number <= self.last)
+        return clauses
+
+    def lets_through(self, edit: Edit) -> bool:
+        """Whether ``edit`` is one of them."""
+        return (
+            (self.item_id is None or edit.item_id == self.item_id)
+            and (self.who is None or edit.who == self.who)
+            and (self.session is None or edit.session == self.session)
+            and (self.since is None or edit.at >= self.since)
+            and (self.until is None or edit.at < self.until)
+            and (self.first is None or edit.number >= self.first)
+            and (self.last is None or edit.number <= self.last)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NamedVersion:
+    """A label version with a name.
+
+    Attributes:
+        at: Unix time when it got the name.
+    """
+
+    name: str
+    version: int
+    who: str
+    why: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +191,11 @@ class LabelJournal:
     def __init__(self, workspace: Workspace) -> None:
         self._engine = schema.database(workspace)
 
-    def append(self, dataset: Dataset, new: Sequence[NewEdit]) -> list[Edit]:
+    def append(self, dataset: Dataset, new: Sequence[NewEdit], *, only_at: int | None = None) -> list[Edit]:
         """Commit all of ``new`` in one transaction, or none. One that was committed before is not doubled.
+
+        Args:
+            only_at: Commit only if this is still the newest version, for edits that were worked out from it.
 
         Returns:
             The committed edits, in the order of ``new``; they are on the disk by then.
@@ -121,8 +203,9 @@ class LabelJournal:
         Raises:
             BadInput: No such class, nothing to confirm, or an edit that makes no sense.
             NotFound: No such item, or no such edit to undo.
+            Busy: Somebody edited after version ``only_at``.
         """
-        made, refused = self._append(dataset, new, strict=True)
+        made, refused = self._append(dataset, new, strict=True, only_at=only_at)
         assert not refused
         return made
 
@@ -131,11 +214,13 @@ class LabelJournal:
         return self._append(dataset, new, strict=False)
 
     def _append(
-        self, dataset: Dataset, new: Sequence[NewEdit], *, strict: bool
+        self, dataset: Dataset, new: Sequence[NewEdit], *, strict: bool, only_at: int | None = None
     ) -> tuple[list[Edit], list[Refusal]]:
         made: list[Edit] = []
         refused: list[Refusal] = []
         with schema.writing(self._engine) as connection:
+            if only_at is not None and _newest(connection, dataset.name) != only_at:
+                raise Busy(f"Labels of {dataset.name!r} were edited at the same time.", "Try again.")
             draft = _Draft(connection, dataset, new)
             for edit in new:
                 try:
@@ -155,6 +240,7 @@ class LabelJournal:
         item_id: str | None = None,
         session: str | None = None,
         newest: int | None = None,
+        chosen: EditFilter | None = None,
     ) -> list[Edit]:
         """Edits of a data set, oldest first.
 
@@ -162,12 +248,11 @@ class LabelJournal:
             item_id: Only this item's.
             session: Only those of one session.
             newest: Only the last so many.
+            chosen: Only those that it lets through.
         """
-        query = select(*_COLUMNS).where(schema.edits.c.dataset == dataset_name)
-        if item_id is not None:
-            query = query.where(schema.edits.c.item_id == item_id)
-        if session is not None:
-            query = query.where(schema.edits.c.session == session)
+        clauses = EditFilter(item_id=item_id, session=session).clauses()
+        clauses += chosen.clauses() if chosen else []
+        query = select(*_COLUMNS).where(schema.edits.c.dataset == dataset_name, *clauses)
         query = query.order_by(schema.edits.c.number.desc()).limit(newest)
         with schema.reading(self._engine) as connection:
             return [_edit(row) for row in reversed(connection.execute(query).all())]
@@ -205,6 +290,67 @@ class LabelJournal:
             if mine and edit.kind is not EditKind.UNDO and edit.number not in gone:
                 return edit
         raise NotFound(f"There is no edit of {dataset_name!r} left to undo.", "The labels are as given.")
+
+    def last_to_redo(self, dataset_name: str, who: str | None = None) -> Edit:
+        """The newest undo in force (of ``who``, if given) with no decision after it. Raises NotFound.
+
+        Undoing it is the redo. A decision made after the undo ends what can be redone, as in any editor.
+        """
+        found = self.edits(dataset_name)
+        kinds = {edit.number: edit.kind for edit in found}
+        gone = taken_back((edit.number, edit.undoes) for edit in found)
+        for edit in reversed(found):
+            if (who is None or edit.who == who) and edit.number not in gone:
+                if edit.undoes is None:
+                    break
+                if kinds[edit.undoes] is not EditKind.UNDO:
+                    return edit
+        raise NotFound(
+            f"There is no undo of {dataset_name!r} to take back.", "Only what was undone last can be redone."
+        )
+
+    def in_force(self, dataset_name: str, chosen: EditFilter | None = None) -> list[Edit]:
+        """The edits that ``chosen`` lets through and no undo takes back, oldest first; no undos."""
+        found = self.edits(dataset_name)
+        gone = taken_back((edit.number, edit.undoes) for edit in found)
+        wanted = chosen or EditFilter()
+        return [
+            edit
+            for edit in found
+            if edit.kind is not EditKind.UNDO and edit.number not in gone and wanted.lets_through(edit)
+        ]
+
+    def name_version(self, dataset_name: str, name: str, version: int, who: str, why: str = "") -> None:
+        """Give a version a name, for good.
+
+        Raises:
+            BadInput: It cannot be a name.
+            NameTaken: Another version has that name.
+            NotFound: There is no such version.
+        """
+        check_name(name, "label version")
+        if name.isdigit():
+            raise BadInput(f"{name!r} cannot name a label version: it is a number.", "Begin with a letter.")
+        with schema.writing(self._engine) as connection:
+            newest = _newest(connection, dataset_name)
+            if not 0 <= version <= newest:
+                raise NotFound(
+                    f"{dataset_name!r} has no label version {version}.", f"Choose one from 0 to {newest}."
+                )
+            taken = {one.name: one.version for one in _named(connection, dataset_name)}
+            if taken.get(name, version) != version:
+                raise NameTaken(
+                    f"Label version {taken[name]} of {dataset_name!r} is named {name!r} already.",
+                    "Choose another name.",
+                )
+            if name not in taken:
+                row = {"dataset": dataset_name, "name": name, "version": version, "who": who, "why": why}
+                connection.execute(schema.named_versions.insert().values(**row, at=time.time()))
+
+    def named_versions(self, dataset_name: str) -> list[NamedVersion]:
+        """The versions that have a name, oldest first."""
+        with schema.reading(self._engine) as connection:
+            return _named(connection, dataset_name)
 
 
 def taken_back(edits: Iterable[tuple[int, int | None]]) -> set[int]:
@@ -247,15 +393,16 @@ class _Draft:
         target = self._target(new) if new.kind is EditKind.UNDO else None
         item_id = target.item_id if target else new.item_id
         position = int(self._dataset.positions([item_id])[0])
+        class_name = target.class_name if target else self._checked_class(new)
         history = self._by_item.setdefault(item_id, [])
-        given = self._given(position)
+        given = self._given(position, class_name)
         edit = Edit(
             dataset=self._dataset.name,
             number=self._next,
             item_id=item_id,
             kind=new.kind,
-            class_name=None,
-            old=_label(history, given),
+            class_name=class_name,
+            old=_label(history, given, class_name),
             new=self._checked_label(new, given),
             undoes=target.number if target else None,
             who=new.who,
@@ -265,9 +412,8 @@ class _Draft:
             session=new.session,
             seq=new.seq,
         )
-        if new.kind not in (EditKind.LABEL, EditKind.CONFIRM):
-            after = _label([*history, edit], given)
-            edit = Edit(**{**_fields(edit), "new": after})
+        if new.kind in (EditKind.EXCLUDE, EditKind.INCLUDE, EditKind.UNDO):
+            edit = replace(edit, new=_label([*history, edit], given, class_name))
         self._keep(edit, position)
         return edit
 
@@ -293,33 +439,59 @@ class _Draft:
             )
         return found
 
-    def _given(self, position: int) -> str | None:
-        if self._dataset.task is not Task.SINGLE_LABEL:
+    @property
+    def _has_answers(self) -> bool:
+        return self._dataset.task is Task.MULTI_LABEL
+
+    def _checked_class(self, new: NewEdit) -> str | None:
+        """The class that an edit sets where an image has several labels; None for what sets none."""
+        sets_one = new.kind in (EditKind.LABEL, EditKind.LOOK, EditKind.SETTLE)
+        if self._has_answers and sets_one:
+            self._check_known(new.class_name)
+            return new.class_name
+        if new.class_name is not None:
+            where = f"An edit of kind {new.kind} of {self._dataset.name!r}"
+            raise BadInput(f"{where} sets no single class, but names {new.class_name!r}.", "Leave it away.")
+        return None
+
+    def _check_known(self, name: str | None) -> None:
+        if name not in self._dataset.classes:
             raise BadInput(
-                f"Data set {self._dataset.name!r} has several labels an image.",
-                "Edits handle one label an image so far.",
+                f"{name!r} is no class of {self._dataset.name!r}.",
+                f"Choose one of {', '.join(self._dataset.classes[:40])}.",
             )
-        index = int(self._dataset.labels[position])
-        return None if index == UNLABELLED else self._dataset.classes[index]
+
+    def _given(self, position: int, class_name: str | None) -> str | None:
+        if not self._has_answers:
+            index = int(self._dataset.labels[position])
+            return None if index == UNLABELLED else self._dataset.classes[index]
+        if class_name not in self._dataset.classes:  # none, or one of a data set that was replaced
+            return None
+        value = float(self._dataset.labels[position, self._dataset.classes.index(class_name)])
+        return UNKNOWN if value != value else YES if value else NO
 
     def _checked_label(self, new: NewEdit, given: str | None) -> str | None:
-        if new.kind is EditKind.CONFIRM:
+        if new.kind is EditKind.CONFIRM and not self._has_answers:
             if given is None:
                 raise BadInput(f"Item {new.item_id!r} has no given label to confirm.", "Give it one.")
             return given
-        if new.kind is EditKind.LABEL and new.new not in self._dataset.classes:
+        if new.kind not in (EditKind.LABEL, EditKind.LOOK, EditKind.SETTLE):
+            return None
+        if not self._has_answers:
+            self._check_known(new.new)
+        elif new.new not in ANSWERS:
             raise BadInput(
-                f"{new.new!r} is no class of {self._dataset.name!r}.",
-                f"Choose one of {', '.join(self._dataset.classes[:40])}.",
+                f"{new.new!r} is no answer for the class {new.class_name!r}.",
+                f"Choose one of {', '.join(ANSWERS)}.",
             )
-        return new.new if new.kind is EditKind.LABEL else None
+        return new.new
 
 
-def _label(history: Sequence[Edit], given: str | None) -> str | None:
-    """The label of one item after ``history``, its edits in order."""
+def _label(history: Sequence[Edit], given: str | None, class_name: str | None) -> str | None:
+    """The label of one item (and class) after ``history``, its edits in order."""
     gone = taken_back((edit.number, edit.undoes) for edit in history)
     for edit in reversed(history):
-        if edit.kind in (EditKind.LABEL, EditKind.CONFIRM) and edit.number not in gone:
+        if edit.kind in SETTING and edit.class_name == class_name and edit.number not in gone:
             return edit.new
     return given
 
@@ -330,6 +502,15 @@ def _fields(edit: Edit) -> dict[str, Any]:
 
 def _edit(row: Row[Any]) -> Edit:
     return Edit(**{**row._mapping, "kind": EditKind(row.kind)})
+
+
+def _named(connection: Connection, dataset_name: str) -> list[NamedVersion]:
+    if not inspect(connection).has_table("named_versions"):  # a journal on a disk that cannot be written
+        return []
+    columns = schema.named_versions.c
+    query = select(*(columns[name] for name in NamedVersion.__dataclass_fields__))
+    query = query.where(columns.dataset == dataset_name).order_by(columns.version, columns.at)
+    return [NamedVersion(**row._mapping) for row in connection.execute(query)]
 
 
 def _newest(connection: Connection, dataset_name: str) -> int:

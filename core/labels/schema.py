@@ -71,6 +71,18 @@ edits = Table(
     Index("edits_by_item", "dataset", "item_id"),
 )
 
+# Names for label versions; a name is given once and stays.
+named_versions = Table(
+    "named_versions",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("who", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
 for verb in ("UPDATE", "DELETE"):
     trigger = DDL(  # type: ignore[no-untyped-call]
         f"CREATE TRIGGER IF NOT EXISTS edits_no_{verb.lower()} BEFORE {verb} ON edits "
@@ -126,7 +138,7 @@ def _engine(url: str, identity: int, sealed: bool = False) -> Engine:
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
     with explained(url):
-        _create(engine)
+        _create(engine, sealed=sealed)
     return engine
 
 
@@ -146,8 +158,10 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-def _create(engine: Engine) -> None:
-    if not inspect(engine).has_table("edits"):
+def _create(engine: Engine, *, sealed: bool) -> None:
+    """Make the tables that are missing: all of them, or those that an older journal has not got yet."""
+    missing = set(metadata.tables) - set(inspect(engine).get_table_names())
+    if missing and not sealed:
         with engine.execution_options(writes=True).begin() as connection:
             metadata.create_all(connection)
             if connection.scalar(select(about.c.format)) is None:

@@ -15,8 +15,6 @@ from core.workspace import Workspace
 if TYPE_CHECKING:
     from core.labels.journal import LabelJournal
 
-_VALUES = {"yes": 1.0, "no": 0.0}  # of one class, where an image has several labels; else unknown
-
 
 @dataclass(frozen=True, eq=False)
 class LabelState:
@@ -25,7 +23,8 @@ class LabelState:
     Attributes:
         labels: Like Dataset.labels: (N,) int64, -1 unlabelled, or (N, K) float32.
         edited: (N,) bool, the label differs from the given one.
-        confirmed: (N,) bool, a person looked and found the given label right.
+        confirmed: (N,) bool, a person looked and found the given label right; where an image has several
+            labels, found all of them right as they are now, so that it may be edited too.
         excluded: (N,) bool, a person left the image out.
         version: How many edits went in; 0 means the given labels.
         unmatched: Edits that fit no image any more, because the data set was replaced.
@@ -116,10 +115,10 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     positions = _positions(dataset, live)
     kinds = np.array([row[1] for row in live], np.str_)
     values = _values(dataset, live)
-    fits = (positions >= 0) & ((kinds == "exclude") | (kinds == "include") | values.fits)
+    fits = (positions >= 0) & (np.isin(kinds, ("exclude", "include", "look")) | values.fits)
 
     labels, confirmed, excluded = given.copy(), np.zeros(n, bool), np.zeros(n, bool)
-    setting = fits & np.isin(kinds, ("label", "confirm"))
+    setting = fits & np.isin(kinds, ("label", "confirm", "settle"))
     # Where an item occurs several times NumPy keeps the last value, which is the newest edit.
     if dataset.task is Task.SINGLE_LABEL:
         labels[positions[setting]] = values.label[setting]
@@ -162,8 +161,10 @@ def _values(dataset: Dataset, live: list[tuple[Any, ...]]) -> _Values:
     if dataset.task is Task.SINGLE_LABEL:
         label = np.array([index.get(row[5], UNLABELLED) for row in live], np.int64)
         return _Values(label, np.full(len(live), -1, np.int64), label != UNLABELLED)
+    from core.labels.journal import ANSWERS
+
     column = np.array([index.get(row[4], -1) for row in live], np.int64)
-    label = np.array([_VALUES.get(row[5], np.nan) for row in live], np.float32)
+    label = np.array([ANSWERS.get(row[5], np.nan) for row in live], np.float32)
     return _Values(label, column, np.array([row[4] is None or row[4] in index for row in live], bool))
 
 

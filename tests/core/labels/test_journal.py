@@ -7,14 +7,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from core.data.dataset import Dataset
-from core.errors import BadInput, Busy, DamagedFile, NotFound, StorageFailed
+from core.data.dataset import Dataset, Task
+from core.errors import BadInput, Busy, DamagedFile, NameTaken, NotFound, StorageFailed
 from core.labels import schema
-from core.labels.journal import EditKind, LabelJournal, NewEdit
+from core.labels.journal import EditFilter, EditKind, LabelJournal, NewEdit
 from core.labels.versions import current_version, labels_at
 from core.workspace import Workspace
 
@@ -299,3 +302,174 @@ def test_a_deleted_journal_is_not_written_to_in_secret(
     LabelJournal(workspace).append(sample, [label(ids[1], "Bag", 2)])
     schema._engine.cache_clear()
     assert [edit.item_id for edit in LabelJournal(workspace).edits(sample.name)] == [ids[1]]
+
+
+def decide(item_id: str, new: str, who: str, seq: int, session: str = "s") -> NewEdit:
+    return NewEdit(item_id, EditKind.LABEL, new, who=who, session=session, seq=seq)
+
+
+def test_redo_walks_back_through_the_undos(
+    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
+) -> None:
+    journal.append(sample, [label(ids[0], "Bag", 1), label(ids[1], "Bag", 2)])
+    for _ in range(2):
+        number = journal.last_to_undo(sample.name).number
+        journal.append(sample, [NewEdit("", EditKind.UNDO, undoes=number)])
+    assert not labels_at(workspace, sample).edited.any()
+    for item_id in (ids[0], ids[1]):
+        undo = journal.last_to_redo(sample.name)
+        assert undo.item_id == item_id
+        journal.append(sample, [NewEdit("", EditKind.UNDO, undoes=undo.number)])
+    assert len(journal.in_force(sample.name)) == 2
+    with pytest.raises(NotFound, match="no undo"):
+        journal.last_to_redo(sample.name)
+
+
+def test_a_decision_ends_what_can_be_redone_by_that_person(
+    journal: LabelJournal, sample: Dataset, ids: list[str]
+) -> None:
+    journal.append(sample, [label(ids[0], "Bag", 1)])
+    journal.append(sample, [NewEdit("", EditKind.UNDO, undoes=1, who="ann")])
+    journal.append(sample, [decide(ids[1], "Bag", "bob", 9)])
+    with pytest.raises(NotFound):
+        journal.last_to_redo(sample.name)
+    assert journal.last_to_redo(sample.name, who="ann").number == 2
+
+
+def test_edits_are_chosen_by_person_time_number_and_session(
+    journal: LabelJournal, sample: Dataset, ids: list[str]
+) -> None:
+    journal.append(sample, [decide(ids[0], "Bag", "ann", 1), decide(ids[1], "Coat", "bob", 2)])
+    (third,) = journal.append(sample, [decide(ids[0], "Coat", "bob", 3, "later")])
+
+    def numbers(**chosen: Any) -> list[int]:
+        by_query = [edit.number for edit in journal.edits(sample.name, chosen=EditFilter(**chosen))]
+        assert [edit.number for edit in journal.in_force(sample.name, EditFilter(**chosen))] == by_query
+        return by_query
+
+    assert numbers(who="bob") == [2, 3]
+    assert numbers(item_id=ids[0]) == [1, 3]
+    assert numbers(session="later") == [3]
+    assert numbers(first=2) == [2, 3]
+    assert numbers(last=1) == [1]
+    assert numbers(since=third.at) == [3]
+    assert numbers(until=third.at) == [1, 2]
+    assert numbers(who="bob", until=third.at) == [2]
+
+
+def test_edits_worked_out_from_an_old_version_are_not_made(
+    journal: LabelJournal, sample: Dataset, ids: list[str]
+) -> None:
+    journal.append(sample, [label(ids[0], "Bag", 1)], only_at=0)
+    with pytest.raises(Busy, match="edited at the same time"):
+        journal.append(sample, [label(ids[1], "Bag", 2)], only_at=0)
+    assert journal.version(sample.name) == 1
+
+
+def test_a_blind_look_changes_no_label_and_settling_does(
+    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
+) -> None:
+    given = sample.classes[int(sample.labels[0])]
+    (look,) = journal.append(sample, [NewEdit(ids[0], EditKind.LOOK, "Bag", who="bob")])
+    assert (look.old, look.new) == (given, "Bag")
+    state = labels_at(workspace, sample)
+    assert not state.reviewed.any()
+    assert state.unmatched == 0
+    (settled,) = journal.append(sample, [NewEdit(ids[0], EditKind.SETTLE, "Bag")])
+    assert settled.old == given
+    assert labels_at(workspace, sample).labels[0] == sample.classes.index("Bag")
+
+
+def test_a_version_is_named_once(journal: LabelJournal, sample: Dataset, ids: list[str]) -> None:
+    journal.append(sample, [label(ids[0], "Bag", 1)])
+    journal.name_version(sample.name, "first-pass", 1, "ann", "all coats seen")
+    journal.name_version(sample.name, "first-pass", 1, "ann")  # again: nothing happens
+    journal.name_version(sample.name, "as-given", 0, "ann")
+    found = journal.named_versions(sample.name)
+    assert [(one.name, one.version, one.why) for one in found] == [
+        ("as-given", 0, ""),
+        ("first-pass", 1, "all coats seen"),
+    ]
+    assert journal.named_versions("another") == []
+    with pytest.raises(NameTaken, match="named 'first-pass' already"):
+        journal.name_version(sample.name, "first-pass", 0, "ann")
+    with pytest.raises(NotFound, match="no label version 2"):
+        journal.name_version(sample.name, "second", 2, "ann")
+    for bad in ("7", "Two Words"):
+        with pytest.raises(BadInput, match="cannot name"):
+            journal.name_version(sample.name, bad, 0, "ann")
+
+
+def test_a_journal_without_the_newer_tables_is_opened(
+    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
+) -> None:
+    journal.append(sample, [label(ids[0], "Bag")])
+    schema.database(workspace).dispose()
+    connection = sqlite3.connect(workspace.root / "labels.db")
+    connection.execute("DROP TABLE named_versions")
+    connection.close()
+    schema._engine.cache_clear()
+    again = LabelJournal(workspace)
+    assert again.named_versions(sample.name) == []
+    again.name_version(sample.name, "one", 1, "ann")
+    assert again.version(sample.name) == 1
+
+
+@pytest.fixture
+def tags(sample: Dataset) -> Dataset:
+    """The sample's images with several labels each: yes, no and unknown in turns."""
+    answers = np.array([1, 0, np.nan], np.float32)
+    n, k = len(sample), len(sample.classes)
+    labels = answers[(np.arange(n)[:, None] + np.arange(k)) % 3]
+    return replace(sample, name="tags", task=Task.MULTI_LABEL, labels=labels, fingerprint="e" * 32)
+
+
+def tag(item_id: str, class_name: str | None, new: str | None, seq: int = 1) -> NewEdit:
+    return NewEdit(item_id, EditKind.LABEL, new, session="s", seq=seq, class_name=class_name)
+
+
+def test_one_class_of_several_is_set(journal: LabelJournal, workspace: Workspace, tags: Dataset) -> None:
+    item = str(tags.item_ids[0])  # its first classes are yes, no, unknown
+    first, second, third = tags.classes[:3]
+    made = journal.append(
+        tags,
+        [tag(item, first, "no", 1), tag(item, second, "unknown", 2), tag(item, third, "yes", 3)],
+    )
+    assert [(edit.class_name, edit.old, edit.new) for edit in made] == [
+        (first, "yes", "no"),
+        (second, "no", "unknown"),
+        (third, "unknown", "yes"),
+    ]
+    state = labels_at(workspace, tags)
+    assert state.labels.dtype == np.float32
+    assert np.array_equal(state.labels[0, :3], [0, np.nan, 1], equal_nan=True)
+    assert np.array_equal(state.labels[0, 3:], tags.labels[0, 3:], equal_nan=True)
+    assert np.flatnonzero(state.edited).tolist() == [0]
+    (undo,) = journal.append(tags, [NewEdit("", EditKind.UNDO, undoes=2)])
+    assert (undo.class_name, undo.old, undo.new) == (second, "unknown", "no")
+    assert labels_at(workspace, tags).labels[0, 1] == 0
+    (confirmed,) = journal.append(tags, [NewEdit(item, EditKind.CONFIRM)])
+    assert (confirmed.old, confirmed.new) == (None, None)
+    state = labels_at(workspace, tags)
+    assert state.confirmed[0]
+    assert state.labels[0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    ("class_name", "new", "message"),
+    [("Hat", "yes", "'Hat' is no class"), (None, "yes", "no class"), ("Bag", "maybe", "yes, no, unknown")],
+)
+def test_an_impossible_answer_is_refused(
+    journal: LabelJournal, tags: Dataset, class_name: str | None, new: str, message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        journal.append(tags, [tag(str(tags.item_ids[0]), class_name, new)])
+
+
+def test_a_class_is_named_only_where_there_are_several(
+    journal: LabelJournal, sample: Dataset, tags: Dataset, ids: list[str]
+) -> None:
+    with pytest.raises(BadInput, match="sets no single class"):
+        journal.append(sample, [tag(ids[0], "Bag", "Bag")])
+    with pytest.raises(BadInput, match="sets no single class"):
+        journal.append(tags, [NewEdit(ids[0], EditKind.EXCLUDE, class_name="Bag")])
