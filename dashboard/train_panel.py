@@ -8,11 +8,12 @@ from core.data.dataset import Dataset
 from core.errors import TidysetError
 from core.labels.versions import current_version, edits_since
 from core.runs import launch
-from core.runs.estimate import estimate
+from core.runs.estimate import TRIAL, estimate
 from core.runs.recipe import PRESETS, Recipe
-from core.runs.store import create_run, list_runs
+from core.runs.store import Run, create_run, list_runs, status
 from core.workspace import Workspace
 from dashboard import recipe_form
+from dashboard.errors import shown_as_message
 from dashboard.wording import counted, duration, plain
 
 ABOUT = {
@@ -20,6 +21,8 @@ ABOUT = {
     "fast": "The same CNN with a one-cycle schedule: good labels to compare with in a few epochs.",
     "best": "A small residual network, shifts, erasing, averaged weights: slow, and the most accurate.",
 }
+
+_TRIAL = "train_trial"
 
 
 def draw(workspace: Workspace, dataset: Dataset) -> None:
@@ -43,7 +46,9 @@ def _start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
         name = st.text_input("Name", placeholder="made up when empty", width=220, key="run_name")
         start = st.button("Start training", type="primary", icon=":material/play_arrow:")
         labels = f"corrected labels ({counted(n_edits, 'edit')})" if n_edits else "labels as given"
-        st.caption(f"{_expected(workspace, dataset, recipe)} · {labels}")
+        with st.container(gap=None):
+            st.caption(f"On {labels}")
+            _expected(workspace, dataset, recipe, version)
     if start:
         try:
             begin(workspace, dataset, recipe, name.strip() or None, version)
@@ -58,12 +63,40 @@ def begin(workspace: Workspace, dataset: Dataset, recipe: Recipe, name: str | No
     launch.start(create_run(workspace, dataset, recipe, name=name, label_version=version))
 
 
-def _expected(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> str:
+def _expected(workspace: Workspace, dataset: Dataset, recipe: Recipe, version: int) -> None:
+    """How long it will take, as far as that is known, or a button that finds out."""
     n_train = len(dataset.in_split("train"))
-    found = estimate(recipe, n_train, dataset.images.uniform, list_runs(workspace))
-    if found is None:
-        return "duration not known yet: no run of this model so far"
-    return f"about {duration(found.seconds)}, judged by {counted(found.n_runs, 'earlier run')}"
+    runs = [run for run in list_runs(workspace, kind=None) if run.kind in ("train", TRIAL)]
+    found = estimate(recipe, n_train, dataset.images.uniform, runs)
+    if found is not None:
+        judged = (
+            f"judged by {counted(found.n_runs, 'earlier run')}" if found.n_runs else "after a short trial"
+        )
+        st.caption(f"Takes about {duration(found.seconds)}, {judged}")
+        return
+    trial = next((run for run in runs if run.id == st.session_state.get(_TRIAL)), None)
+    if trial is not None and status(trial).state.active:
+        _wait(trial)
+    elif trial is not None and (error := status(trial).error):
+        st.caption(f"How long it takes is not known: {plain(error)}")
+    elif st.button(
+        "How long will it take?",
+        icon=":material/timer:",
+        type="tertiary",
+        help="Trains for three seconds to see how fast this machine is with this model; keeps nothing.",
+    ):
+        made = create_run(workspace, dataset, recipe, kind=TRIAL, label_version=version)
+        launch.start(made)
+        st.session_state[_TRIAL] = made.id
+        st.rerun()
+
+
+@st.fragment(run_every=1.0)
+def _wait(trial: Run) -> None:
+    with shown_as_message():
+        if not status(trial).state.active:
+            st.rerun(scope="app")
+        st.caption(":material/timer: Trying it for a few seconds …")
 
 
 def first_run(workspace: Workspace, dataset: Dataset) -> None:

@@ -19,7 +19,11 @@ from core.runs.launch import held, stop_requested
 from core.runs.store import Run, load_run
 from core.workspace import Workspace
 
-JOBS = {"train": "core.worker.training:train", "import": "core.worker.importing:import_data"}
+JOBS = {
+    "train": "core.worker.training:train",
+    "trial": "core.worker.trial:trial",
+    "import": "core.worker.importing:import_data",
+}
 """By the run's kind, the function that does it: ``module:function``, imported only then."""
 
 

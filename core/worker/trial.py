@@ -1,0 +1,61 @@
+"""The job of a run of kind "trial": a few seconds of training, to tell how long a whole one would take."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from core.labels.versions import labels_at
+from core.training.loop import fit
+from core.training.parts import assign_roles, make_parts
+from core.training.pixels import pixel_array
+from core.worker import Job, Outcome
+from core.worker.training import open_run_dataset, stoppable
+
+SECONDS = 3.0
+WARM_UP_STEPS = 2
+
+
+class Stopwatch:
+    """Ends a training after SECONDS and tells its pace, the first steps not counted: they are slower.
+
+    Args:
+        batch_size: Images of a step.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size, self._steps = batch_size, 0
+        self._began = self._last = time.monotonic()
+
+    def __call__(self) -> bool:
+        """To be called after every step; whether it is time to end."""
+        self._steps += 1
+        self._last = time.monotonic()
+        if self._steps == WARM_UP_STEPS:
+            self._began = self._last
+        return self._steps > WARM_UP_STEPS and self._last - self._began > SECONDS
+
+    @property
+    def images_per_second(self) -> float:
+        """The pace between the first counted step and the last."""
+        steps = self._steps - WARM_UP_STEPS if self._steps > WARM_UP_STEPS else self._steps
+        return self._batch_size * steps / max(1e-9, self._last - self._began)
+
+
+def trial(job: Job) -> Outcome:
+    """Train for a few seconds, keep nothing of it, and report ``images_per_second``.
+
+    Raises:
+        TidysetError: What would also hinder the whole training.
+    """
+    recipe = job.run.recipe
+    dataset = open_run_dataset(job)
+    state = labels_at(job.workspace, dataset, job.run.label_version)
+    roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
+    labels = np.asarray(state.labels, np.int64)
+    parts = make_parts(roles, labels, np.asarray(state.excluded, bool))
+    pixels = pixel_array(job.workspace, dataset, recipe.image_size, stoppable(job))
+    watch = Stopwatch(min(recipe.batch_size, len(parts.train)))
+    fit(pixels, labels, parts, dataset.classes, recipe, should_stop=watch)
+    return Outcome("finished", {"images_per_second": round(watch.images_per_second, 1)})
