@@ -28,7 +28,8 @@ from core.workspace import Workspace
 
 BINS = 32
 SMALL_SIDE = 32
-_KIND = "image-statistics-1"
+SHARPNESS_SIDE = 256
+_KIND = "image-statistics-2"
 _CHUNK_PIXELS = 1 << 18  # a chunk and its counters stay in the processor's cache
 
 Array = NDArray[Any]
@@ -44,6 +45,10 @@ class ImageStatistics:
         mean: (N,) float32, mean intensity, 0 to 255.
         deviation: (N,) float32, standard deviation of intensity within the image.
         histogram: (N, 32) float16, share of its pixels in each of 32 equal intensity bins.
+        sharpness: (N,) float32, how steep the steepest hundredth of its edges is: the mean of the greatest
+            1 % of the absolute Laplacian, over the range of intensities, so that neither contrast nor plain
+            ground counts. Photographs about 0.9, smoothed with a Gaussian of one pixel 0.2; images of more
+            than 256 pixels a side are scaled to that first. NaN for one flat tone.
         small: (N, h, w, C) uint8: the images themselves where they are of one size and at most 32 pixels a
             side, else each scaled to fit that. A memory map.
     """
@@ -51,6 +56,7 @@ class ImageStatistics:
     mean: Array
     deviation: Array
     histogram: Array
+    sharpness: Array
     small: NDArray[np.uint8]
 
     @property
@@ -80,7 +86,7 @@ def image_statistics(
             cache_path(workspace, _KIND, key).unlink(missing_ok=True)
         kept = cached_arrays(workspace, _KIND, key, lambda: _describe_each(dataset, shape, path, on_progress))
         small = read_array(path)
-    return ImageStatistics(kept["mean"], kept["deviation"], kept["histogram"], small)
+    return ImageStatistics(kept["mean"], kept["deviation"], kept["histogram"], kept["sharpness"], small)
 
 
 def _small_shape(dataset: Dataset) -> tuple[int, int, int]:
@@ -97,10 +103,9 @@ def _small_shape(dataset: Dataset) -> tuple[int, int, int]:
 def _describe_array(pixels: Array, on_progress: Progress) -> dict[str, Array]:
     """Statistics of an array of images (N, H, W, C)."""
     step = max(1, _CHUNK_PIXELS // int(np.prod(pixels.shape[1:3])))
-    parts = [_describe(np.zeros((0, 1), np.uint8))]
+    parts = [_describe(np.zeros((0, 1, 1), np.uint8))]
     for start in range(0, len(pixels), step):
-        grey = as_channels(np.asarray(pixels[start : start + step]), 1)
-        parts.append(_describe(grey.reshape(len(grey), -1)))
+        parts.append(_describe(as_channels(np.asarray(pixels[start : start + step]), 1)[..., 0]))
         if start // step % 32 == 0:
             on_progress(start / len(pixels))
     return _joined(parts)
@@ -110,15 +115,15 @@ def _describe_each(
     dataset: Dataset, shape: tuple[int, int, int], path: Path, on_progress: Progress
 ) -> dict[str, Array]:
     """Statistics of images at their own, varying sizes; each is decoded once, and kept small in ``path``."""
-    parts = [_describe(np.zeros((0, 1), np.uint8))]
+    parts = [_describe(np.zeros((0, 1, 1), np.uint8))]
     with atomic_memmap(path, (len(dataset), *shape)) as small:
         for position in range(len(dataset)):
             try:
                 image = dataset.images.read(position)
             except DamagedFile:
-                parts.append(_describe(np.zeros((1, 0), np.uint8)))
+                parts.append(_describe(np.zeros((1, 0, 0), np.uint8)))
                 continue
-            parts.append(_describe(as_channels(image, 1).reshape(1, -1)))
+            parts.append(_describe(as_channels(image, 1)[None, ..., 0]))
             small[position] = as_channels(resize(image, *shape[:2]), shape[2])
             if position % 64 == 0:
                 on_progress(position / len(dataset))
@@ -146,23 +151,49 @@ def atomic_memmap(path: Path, shape: tuple[int, ...]) -> Iterator[NDArray[np.uin
 
 
 def _describe(grey: NDArray[np.uint8]) -> dict[str, Array]:
-    """Mean, deviation and histogram of each row of (n, P) pixels; NaN for rows of no pixels."""
-    n, n_pixels = grey.shape
+    """Mean, deviation, histogram and sharpness of (n, H, W) images; NaN for those of no pixels."""
+    n = len(grey)
+    flat = grey.reshape(n, int(np.prod(grey.shape[1:])))
+    n_pixels = flat.shape[1]
     if n_pixels == 0:
         nothing = np.full(n, np.nan, np.float32)
-        return {"mean": nothing, "deviation": nothing, "histogram": np.zeros((n, BINS), np.float16)}
-    values = grey.astype(np.float32)
-    mean = grey.sum(axis=1, dtype=np.uint64) / n_pixels
+        empty = np.zeros((n, BINS), np.float16)
+        return {"mean": nothing, "deviation": nothing, "histogram": empty, "sharpness": nothing}
+    values = flat.astype(np.float32)
+    mean = flat.sum(axis=1, dtype=np.uint64) / n_pixels
     values -= mean.astype(np.float32)[:, None]
     variance = np.einsum("ij,ij->i", values, values) / n_pixels
-    bins = (grey >> 3).astype(np.intp)
+    bins = (flat >> 3).astype(np.intp)
     bins += np.arange(n)[:, None] * BINS  # in place: a second array of this size costs more than the sum
     counts = np.bincount(bins.ravel(), minlength=n * BINS).reshape(n, BINS)
     return {
         "mean": mean.astype(np.float32),
         "deviation": np.sqrt(variance).astype(np.float32),
         "histogram": (counts / n_pixels).astype(np.float16),
+        "sharpness": _sharpness(grey),
     }
+
+
+def _sharpness(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(n,) as ImageStatistics.sharpness, of (n, H, W) images of any one size."""
+    n, height, width = grey.shape
+    if n == 0 or min(height, width) < 3:
+        return np.full(n, np.nan, np.float32)
+    if max(height, width) > SHARPNESS_SIDE:
+        scale = SHARPNESS_SIDE / max(height, width)
+        size = max(3, round(height * scale)), max(3, round(width * scale))
+        grey = np.stack([resize(image[..., None], *size)[..., 0] for image in grey])
+    pixels = grey.astype(np.int16)
+    laplacian = 4 * pixels[:, 1:-1, 1:-1]
+    for beside in (pixels[:, :-2, 1:-1], pixels[:, 2:, 1:-1], pixels[:, 1:-1, :-2], pixels[:, 1:-1, 2:]):
+        laplacian -= beside
+    steepness = np.abs(laplacian, out=laplacian).reshape(n, -1)
+    k = max(1, steepness.shape[1] // 100)
+    greatest = np.partition(steepness, -k, axis=1)[:, -k:].mean(axis=1)
+    contrast = np.ptp(pixels.reshape(n, -1), axis=1).astype(np.float32)
+    sharp = np.full(n, np.nan, np.float32)
+    np.divide(greatest, contrast, out=sharp, where=contrast > 0)
+    return sharp
 
 
 def _joined(parts: list[dict[str, Array]]) -> dict[str, Array]:

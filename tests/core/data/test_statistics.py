@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from core.data.dataset import Dataset
+from core.data.importer import ImportOptions, import_source
 from core.data.portraits import EXAMPLES, ORDERS, portraits
 from core.data.statistics import BINS, image_statistics
 from core.workspace import Workspace
@@ -111,3 +113,22 @@ def test_classes_without_items_are_empty_not_wrong(workspace: Workspace, sample:
     assert all((drawn.examples[order][0] == -1).all() for order in ORDERS)
     none = portraits(workspace, statistics, only[:0], sample.labels, 10, {"none": True})
     assert not none.n.any()
+
+
+def test_blurring_costs_sharpness_and_contrast_does_not(workspace: Workspace, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 255, (6, 8), np.uint8)).resize((64, 48), Image.Resampling.NEAREST)
+    folder = tmp_path / "set" / "a"
+    folder.mkdir(parents=True)
+    image.save(folder / "0.png")
+    image.point(lambda value: value // 2 + 60).save(folder / "1.png")
+    image.filter(ImageFilter.GaussianBlur(1)).save(folder / "2.png")
+    image.resize((640, 480), Image.Resampling.NEAREST).save(folder / "3.png")
+    Image.new("L", (64, 48), 90).save(folder / "4.png")
+    dataset = import_source(workspace, tmp_path / "set", "sharp", ImportOptions()).dataset
+    order = np.argsort(dataset.item_ids)
+    sharp, duller, blurred, larger, flat = image_statistics(workspace, dataset).sharpness[order]
+    assert duller == pytest.approx(sharp, rel=0.05)
+    assert blurred < 0.5 * sharp
+    assert larger > 0.3 * sharp, "a large image is scaled down first"
+    assert np.isnan(flat)
