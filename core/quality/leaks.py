@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from core.data.dataset import UNLABELLED, Dataset
 from core.evaluation.metrics import Ints, scores, wilson_interval
 from core.evaluation.predictions import Predictions
-from core.quality.duplicates import Group
+from core.quality.duplicates import SimilarImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,12 @@ class LeakedScore:
         return self.all.accuracy - self.without.accuracy
 
 
-def leaked_score(dataset: Dataset, groups: Sequence[Group], predictions: Predictions) -> LeakedScore:
+def leaked_score(dataset: Dataset, similar: SimilarImages, predictions: Predictions) -> LeakedScore:
     """The run's score on its test images, with and without those that it saw a copy of.
 
     Args:
         dataset: What the groups' positions refer to.
-        groups: Of (nearly) identical images.
+        similar: The groups, whatever was left out since: it is the run's parts that count.
         predictions: All of a run's, scored on the labels they carry; joined by item id, so items that are
             no longer in the data set raise NotFound.
     """
@@ -66,10 +65,10 @@ def leaked_score(dataset: Dataset, groups: Sequence[Group], predictions: Predict
     tested[positions] = (predictions.split == "test") & (predictions.labels != UNLABELLED)
     seen[positions] = predictions.split != "test"
     leaked = np.zeros(n, bool)
-    for group in groups:
-        members = np.array(group.positions)
-        if seen[members].any():
-            leaked[members[tested[members]]] = True
+    group = np.repeat(np.arange(len(similar)), np.diff(similar.starts))
+    saw = np.bincount(group, weights=seen[similar.members], minlength=len(similar)) > 0
+    leaked[similar.members[saw[group]]] = True
+    leaked &= tested
     is_leaked = leaked[positions]
     given, predicted = predictions.labels, predictions.predicted
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 
 from core.data.dataset import SPLITS, Dataset
 from core.data.writer import write_array_dataset
+from core.quality.duplicates import SimilarImages
 from core.workspace import Workspace
 
 Pixels = np.ndarray
@@ -58,3 +59,10 @@ def filtered(pixels: Pixels, change: Callable[[Image.Image], Image.Image]) -> Pi
 def blurred(pixels: Pixels, radius: float = 1.0) -> Pixels:
     """Smoothed with a Gaussian."""
     return filtered(pixels, lambda image: image.filter(ImageFilter.GaussianBlur(radius)))
+
+
+def similar(*groups: list[int]) -> SimilarImages:
+    """Groups as given, of identical pixels."""
+    members = np.array([one for group in groups for one in group], np.int64)
+    starts = np.cumsum([0, *map(len, groups)])
+    return SimilarImages(members, starts, np.zeros(len(members), np.float32), members)

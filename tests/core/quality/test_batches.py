@@ -8,14 +8,8 @@ from core.errors import BadInput
 from core.labels.journal import EditKind, LabelJournal
 from core.labels.versions import labels_at
 from core.quality.batches import Decision, groups_of, settle
-from core.quality.duplicates import SimilarImages
 from core.workspace import Workspace
-
-
-def similar(*groups: list[int]) -> SimilarImages:
-    members = np.array([one for group in groups for one in group], np.int64)
-    starts = np.cumsum([0, *map(len, groups)])
-    return SimilarImages(members, starts, np.zeros(len(members), np.float32), members)
+from tests.core.quality.planted import similar
 
 
 def batches(queue: list[int], *groups: list[int]) -> list[list[int]]:

@@ -5,14 +5,10 @@ import pytest
 
 from core.data.dataset import Dataset
 from core.evaluation.of_run import predictions_of
-from core.quality.duplicates import Group
 from core.quality.leaks import leaked_score
 from core.workspace import Workspace
+from tests.core.quality.planted import similar
 from tests.finished_runs import finished_run
-
-
-def group(*positions: int) -> Group:
-    return Group(positions, exact=True, distance=0.0, leak=True, conflict=False)
 
 
 def test_the_score_is_taken_with_and_without_what_was_seen(workspace: Workspace, sample: Dataset) -> None:
@@ -22,11 +18,12 @@ def test_the_score_is_taken_with_and_without_what_was_seen(workspace: Workspace,
     wrong = sample.positions(test.item_ids[test.predicted != test.labels].tolist())[:10].tolist()
     seen = sample.positions(predictions.only("train").item_ids.tolist()).tolist()
     held = sample.positions(predictions.only("val").item_ids.tolist()).tolist()
-    groups = [group(one, other) for one, other in zip(right + wrong[:5], seen, strict=False)]
-    groups += [group(one, other) for one, other in zip(wrong[5:], held, strict=False)]
-    groups.append(group(right[0], wrong[0]))  # both are test images: nothing was seen
+    others = sample.positions(test.item_ids[test.predicted == test.labels].tolist())[40:42].tolist()
+    groups = [[one, other] for one, other in zip(right + wrong[:5], seen, strict=False)]
+    groups += [[one, other] for one, other in zip(wrong[5:], held, strict=False)]
+    groups.append(others)  # both are test images: nothing was seen
 
-    found = leaked_score(sample, groups, predictions)
+    found = leaked_score(sample, similar(*groups), predictions)
     n, n_right = len(test), int((test.predicted == test.labels).sum())
     assert found.positions == tuple(sorted(right + wrong))
     assert (found.all.n, found.leaked.n, found.without.n) == (n, 50, n - 50)
@@ -41,7 +38,7 @@ def test_the_score_is_taken_with_and_without_what_was_seen(workspace: Workspace,
 
 def test_without_leaks_nothing_changes(workspace: Workspace, sample: Dataset) -> None:
     predictions = predictions_of(finished_run(workspace, sample, "one"))
-    found = leaked_score(sample, [], predictions)
+    found = leaked_score(sample, similar(), predictions)
     assert found.positions == ()
     assert found.difference == 0
     assert found.leaked.n == 0
