@@ -414,12 +414,12 @@ def history(run: Run) -> list[Event]:
 
 
 def _state(run: Run, events: list[Event]) -> RunState:
-    """A worker's lock first, then the last word of the log, then the launch's age."""
-    if is_held(run):
-        return RunState.RUNNING
+    """The last word of the log, unless it was launched again since; then a worker's lock, then its age."""
     last = next((e for e in reversed(events) if e["type"] in TERMINAL | {"started", "launched"}), None)
     if last is not None and last["type"] in TERMINAL:
         return RunState(str(last["type"]))
+    if is_held(run):
+        return RunState.RUNNING
     if last is not None and last["type"] == "started":
         return RunState.LOST
     launched = float(last["at"]) if last is not None else run.created
