@@ -28,6 +28,10 @@ _MANY = 500
 """Up to so many names are asked for one by one; beyond it the whole data set's edits are read."""
 
 
+class Outrun(Busy):
+    """Somebody edited between the version that edits were worked out from and their commit."""
+
+
 class EditKind(StrEnum):
     """What an edit does."""
 
@@ -203,7 +207,7 @@ class LabelJournal:
         Raises:
             BadInput: No such class, nothing to confirm, or an edit that makes no sense.
             NotFound: No such item, or no such edit to undo.
-            Busy: Somebody edited after version ``only_at``.
+            Outrun: Somebody edited after version ``only_at``.
         """
         made, refused = self._append(dataset, new, strict=True, only_at=only_at)
         assert not refused
@@ -220,7 +224,7 @@ class LabelJournal:
         refused: list[Refusal] = []
         with schema.writing(self._engine) as connection:
             if only_at is not None and _newest(connection, dataset.name) != only_at:
-                raise Busy(f"Labels of {dataset.name!r} were edited at the same time.", "Try again.")
+                raise Outrun(f"Labels of {dataset.name!r} were edited at the same time.", "Try again.")
             draft = _Draft(connection, dataset, new)
             for edit in new:
                 try:
@@ -310,15 +314,13 @@ class LabelJournal:
         )
 
     def in_force(self, dataset_name: str, chosen: EditFilter | None = None) -> list[Edit]:
-        """The edits that ``chosen`` lets through and no undo takes back, oldest first; no undos."""
-        found = self.edits(dataset_name)
-        gone = taken_back((edit.number, edit.undoes) for edit in found)
+        """The edits that ``chosen`` lets through and no undo takes back, oldest first; no undos.
+
+        With ``chosen.last`` the journal is taken as it was then: a later undo does not count.
+        """
         wanted = chosen or EditFilter()
-        return [
-            edit
-            for edit in found
-            if edit.kind is not EditKind.UNDO and edit.number not in gone and wanted.lets_through(edit)
-        ]
+        found = self.edits(dataset_name, chosen=EditFilter(last=wanted.last))
+        return [edit for edit in live(found) if edit.undoes is None and wanted.lets_through(edit)]
 
     def name_version(self, dataset_name: str, name: str, version: int, who: str, why: str = "") -> None:
         """Give a version a name, for good.
@@ -365,6 +367,12 @@ def taken_back(edits: Iterable[tuple[int, int | None]]) -> set[int]:
         if number not in gone:
             gone.add(target)
     return gone
+
+
+def live(edits: Sequence[Edit]) -> list[Edit]:
+    """Those of ``edits`` (all of a data set up to some version) that no undo takes back; undos too."""
+    gone = taken_back((edit.number, edit.undoes) for edit in edits)
+    return [edit for edit in edits if edit.number not in gone]
 
 
 class _Draft:

@@ -5,7 +5,7 @@ The body is JSON::
     {"dataset": "...", "fingerprint": "...", "session": "...", "who": "...",
      "edits": [{"seq": 1, "item": "...", "kind": "label", "label": "Coat", "evidence": {...}}, ...]}
 
-and so is the answer: ``{"saved": [[seq, number], ...], "refused": [{"seq": 2, "problem": "..."}]}``, or, with
+(where an image has several labels, ``class_name`` is the class and ``label`` is yes, no or unknown) and so is the answer: ``{"saved": [[seq, number], ...], "refused": [{"seq": 2, "problem": "..."}]}``, or, with
 a status of 400 and above, ``{"problem": "...", "mend": "..."}``. An edit sent twice is saved once.
 """
 
@@ -50,8 +50,9 @@ class _Evidence(_Strict):
 class _Edit(_Strict):
     seq: Annotated[int, Field(ge=0, lt=2**53)]
     item: Annotated[str, Field(min_length=1, max_length=4_000)]
-    kind: Literal["label", "confirm", "exclude", "include", "undo"]
+    kind: Literal["label", "confirm", "exclude", "include", "look", "settle", "undo"]
     label: Annotated[str, Field(max_length=500)] | None = None
+    class_name: Annotated[str, Field(max_length=500)] | None = None
     undoes_seq: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     evidence: _Evidence = _Evidence()
 
@@ -127,6 +128,7 @@ def _new_edit(batch: _Batch, edit: _Edit) -> NewEdit:
         item_id=edit.item,
         kind=EditKind(edit.kind),
         new=edit.label,
+        class_name=edit.class_name,
         undoes=None if edit.undoes_seq is None else (batch.session, edit.undoes_seq),
         who=batch.who.strip() or "annotator",
         evidence=edit.evidence.model_dump(exclude_none=True),

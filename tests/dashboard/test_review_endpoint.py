@@ -193,3 +193,14 @@ def test_many_edits_in_one_batch(workspace: Workspace, sample: Dataset, headers:
     assert status == 200
     assert len(answer["saved"]) == 200
     assert np.flatnonzero(labels_at(workspace, sample).edited).tolist() == list(range(200))
+
+
+def test_a_blind_look_and_one_class_of_several(
+    workspace: Workspace, sample: Dataset, headers: dict[str, str]
+) -> None:
+    look = {**label(sample, 0, 1, "Bag"), "kind": "look"}
+    status, answer = post(batch(sample, look), headers)
+    assert (status, answer["saved"]) == (200, [[1, 1]])
+    status, answer = post(batch(sample, label(sample, 0, 2, "yes", class_name="Bag")), headers)
+    assert "sets no single class" in answer["refused"][0]["problem"]  # the sample has one label an image
+    assert not labels_at(workspace, sample).reviewed.any()
