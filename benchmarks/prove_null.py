@@ -1,0 +1,106 @@
+"""How often "did it help?" says yes or no where nothing differs: at most one time in twenty.
+
+``uv run python benchmarks/prove_null.py [--worlds 2000] [--items 1000] [--seeds 3] [--json]``
+
+A null world: four arms of S trainings each that differ by luck only. An item has a difficulty; a training has
+luck that it shares over all items; an arm may have a taste, being better at some items and worse at others,
+equal on average. A false positive is a p-value below 0.05. Four tests are asked about the same worlds:
+
+crossed           core.evaluation.crossed.effect, which the verdict uses: items and seeds both drawn at random
+items_only        the exact sign-flip test over items, seeds averaged: blind to the luck of the seed
+mcnemar_one_seed  exact McNemar on one model of each arm, which is what most people do
+mcnemar_pooled    exact McNemar on all seeds' answers laid end to end, as if they were other items
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+
+from core.evaluation.crossed import Right, effect, sign_flip
+from core.evaluation.metrics import wilson_interval
+from core.evaluation.paired import mcnemar_exact
+
+N_ARMS = 4
+SETTINGS = {
+    "no luck, no taste": (0.0, 0.0),
+    "taste only": (0.0, 1.0),
+    "little luck": (0.05, 0.5),
+    "luck": (0.15, 0.5),
+    "much luck": (0.3, 1.0),
+}
+"""(luck, taste) in logits; luck of 0.05, 0.15 and 0.3 moves accuracy by about 0.5, 1.3 and 2.6 points."""
+
+
+def world(
+    rng: np.random.Generator,
+    *,
+    n_items: int,
+    luck: float,
+    taste: float,
+    n_seeds: int = 3,
+    gain: float = 0.0,
+) -> Right:
+    """(4, S, n) bool: which training is right about which item; ``gain`` logits more for arm 1."""
+    shape = (N_ARMS, n_seeds, n_items)
+    logit = rng.normal(2.0, 2.5, n_items) + rng.normal(0, 0.3, (1, n_seeds, 1))
+    logit = logit + rng.normal(0, luck, (N_ARMS, n_seeds, 1)) + rng.normal(0, taste, (N_ARMS, 1, n_items))
+    logit = logit + gain * (np.arange(N_ARMS) == 1)[:, None, None]
+    return np.asarray(logit + rng.logistic(size=shape) > 0)
+
+
+def false_positives(
+    *, n_worlds: int, n_items: int, luck: float, taste: float, n_seeds: int = 3, seed: int = 0
+) -> dict[str, int]:
+    """Of ``n_worlds`` null worlds, in how many each test finds a difference."""
+    rng = np.random.default_rng(seed)
+    found = dict.fromkeys(("crossed", "items_only", "mcnemar_one_seed", "mcnemar_pooled"), 0)
+    for _ in range(n_worlds):
+        right = world(rng, n_items=n_items, luck=luck, taste=taste, n_seeds=n_seeds)
+        gap = right[1].astype(np.int64) - right[0]
+        p_values = {
+            "crossed": effect(right, 0, 1).p_value,
+            "items_only": sign_flip(gap.sum(axis=0)),
+            "mcnemar_one_seed": mcnemar_exact(int((gap[0] < 0).sum()), int((gap[0] > 0).sum())),
+            "mcnemar_pooled": mcnemar_exact(int((gap < 0).sum()), int((gap > 0).sum())),
+        }
+        for test, p_value in p_values.items():
+            found[test] += p_value < 0.05
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--worlds", type=int, default=2000)
+    parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    wanted = parser.parse_args()
+    rows = []
+    for name, (luck, taste) in SETTINGS.items():
+        found = false_positives(
+            n_worlds=wanted.worlds, n_items=wanted.items, luck=luck, taste=taste, n_seeds=wanted.seeds
+        )
+        rates = {
+            test: {"rate": n / wanted.worlds, "ci95": list(wilson_interval(n, wanted.worlds))}
+            for test, n in found.items()
+        }
+        rows.append({"world": name, "luck": luck, "taste": taste, "false_positives": rates})
+    if wanted.json:
+        about = {"worlds": wanted.worlds, "items": wanted.items, "seeds": wanted.seeds}
+        print(json.dumps({**about, "level": 0.05, "settings": rows}, indent=1))
+        return
+    print(f"{wanted.worlds:,} null worlds each, {wanted.items:,} items, {wanted.seeds} seeds, level 5 %\n")
+    print(f"{'world':<18}  {'crossed (95 %)':<22}       items only  McNemar, 1 seed  McNemar, pooled")
+    for row in rows:
+        rates = row["false_positives"]
+        low, high = rates["crossed"]["ci95"]
+        ours = f"{100 * rates['crossed']['rate']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        rivals = [rates[test]["rate"] for test in ("items_only", "mcnemar_one_seed", "mcnemar_pooled")]
+        print(f"{row['world']:<18}  {ours:<22}  " + "  ".join(f"{100 * rate:13.1f} %" for rate in rivals))
+
+
+if __name__ == "__main__":
+    main()

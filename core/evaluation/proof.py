@@ -1,0 +1,297 @@
+"""Did the edits help? Trainings before and after, on the same test items, and a verdict in one sentence.
+
+Arms are ways to train that differ in their training labels only; each is trained with the same seeds. Two of
+them keep the verdict honest: as many random edits (the placebo), and the edited items left out (drop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from core.data.dataset import UNLABELLED
+from core.errors import BadInput
+from core.evaluation.crossed import Effect, Intervals, Right, bootstrap, effect
+from core.evaluation.metrics import Ints, Scores, scores
+from core.evaluation.paired import holm, mcnemar_exact
+from core.files import Json
+
+BEFORE, AFTER, PLACEBO, DROP = "before", "after", "placebo", "drop"
+ARMS = (BEFORE, AFTER, PLACEBO, DROP)
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ClassEffect:
+    """What the edits changed for one class; means over seeds.
+
+    Attributes:
+        p_value: Of "its recall is the same", adjusted for all classes at once (Holm).
+    """
+
+    name: str
+    support: int
+    recall_before: float
+    recall_after: float
+    f1_before: float
+    f1_after: float
+    difference: float
+    p_value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Arms on the same n labelled test items; differences are minus the arm before the edits.
+
+    Attributes:
+        label_set: Which right answers they are scored on: "given" or "corrected".
+        classes: K class names.
+        seeds: The S seeds that every arm was trained with.
+        labels: (n,) int64, the right answers.
+        predicted: By arm, (S, n) int64. "before" and "after" at least.
+    """
+
+    label_set: str
+    classes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    labels: Ints
+    predicted: Mapping[str, Ints]
+
+    @cached_property
+    def right(self) -> Right:
+        """(A, S, n), the arms in the order of ``predicted``."""
+        return np.stack([guesses == self.labels for guesses in self.predicted.values()])
+
+    @cached_property
+    def scores(self) -> dict[str, list[Scores]]:
+        """By arm, the scores of each seed."""
+        return {
+            arm: [scores(self.labels, guess, len(self.classes)) for guess in guesses]
+            for arm, guesses in self.predicted.items()
+        }
+
+    def accuracy(self, arm: str) -> float:
+        """Mean over seeds."""
+        return float(np.mean([one.accuracy for one in self.scores[arm]]))
+
+    def macro_f1(self, arm: str) -> float:
+        """Mean over seeds."""
+        return float(np.mean([one.macro_f1 for one in self.scores[arm]]))
+
+    def against(self, first: str, second: str) -> Effect:
+        """The effect of ``second`` over ``first``. Raises BadInput when too little was trained."""
+        arms = list(self.predicted)
+        return effect(self.right, arms.index(first), arms.index(second))
+
+    @cached_property
+    def effect(self) -> Effect:
+        """The effect of the edits: after, minus before."""
+        return self.against(BEFORE, AFTER)
+
+    @cached_property
+    def intervals(self) -> Intervals:
+        """Bootstrap intervals, over items and seeds, of what the edits change."""
+        before, after = self.predicted[BEFORE], self.predicted[AFTER]
+        return bootstrap(self.labels, before, after, len(self.classes))
+
+    @cached_property
+    def mcnemar(self) -> list[Json]:
+        """Of each seed, what only one arm got right, and the exact McNemar test of that pair of models."""
+        rows = []
+        before, after = (self.predicted[arm] == self.labels for arm in (BEFORE, AFTER))
+        for seed, a, b in zip(self.seeds, before, after, strict=True):
+            only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+            p_value = mcnemar_exact(only_a, only_b)
+            rows.append({"seed": seed, "only_before": only_a, "only_after": only_b, "p_value": p_value})
+        return rows
+
+    @property
+    def outcome(self) -> str:
+        """ "gain" or "loss" (p below 0.05), else "not proven".
+
+        A gain must also be more than what as many random edits bring.
+        """
+        found = self.effect
+        if found.p_value >= SIGNIFICANT:
+            return "not proven"
+        if found.difference < 0:
+            return "loss"
+        return "not proven" if self._placebo_does_as_well else "gain"
+
+    @property
+    def _placebo_does_as_well(self) -> bool:
+        return PLACEBO in self.predicted and self.accuracy(PLACEBO) >= self.accuracy(AFTER)
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in one sentence, with what supports it."""
+        found = self.effect
+        size = f"{abs(100 * found.difference):.2f} points"
+        low, high = (f"{100 * bound:+.2f}" for bound in found.ci95)
+        where = f"the same {len(self.labels):,} test images, mean of {len(self.seeds)} seeds"
+        sureness = f"95 % interval {low} to {high} points, p {_p_words(found.p_value)}"
+        if self.outcome != "not proven":
+            word = "Gain: the edits raise" if self.outcome == "gain" else "Loss: the edits lower"
+            return f"{word} accuracy by {size} on {where} ({sureness}){self._placebo_words}."
+        if found.p_value < SIGNIFICANT:
+            return (
+                f"Not proven: accuracy rises by {size} on {where} ({sureness}), "
+                f"but as many random edits raise it as much{self._placebo_words}."
+            )
+        moved = (
+            f"accuracy {'rises' if found.difference > 0 else 'falls'} by {size}"
+            if found.difference
+            else "accuracy stays the same"
+        )
+        return (
+            f"Not proven: {moved} on {where}, which luck alone explains ({sureness}); the smallest gain "
+            f"that this test set would show four times in five is {100 * found.detectable:.2f} points."
+        )
+
+    @property
+    def _placebo_words(self) -> str:
+        if PLACEBO not in self.predicted:
+            return ""
+        change = 100 * (self.accuracy(PLACEBO) - self.accuracy(BEFORE))
+        return f"; as many random edits change it by {change:+.2f} points"
+
+    @cached_property
+    def class_effects(self) -> tuple[ClassEffect, ...]:
+        """One entry a class that has test items, in class order."""
+        present = np.flatnonzero(np.bincount(self.labels, minlength=len(self.classes)))
+        p_values = holm(np.array([self._class_p(int(c)) for c in present]))
+        return tuple(self._class_effect(int(c), float(p)) for c, p in zip(present, p_values, strict=True))
+
+    def _class_p(self, index: int) -> float:
+        right = self.right[:, :, self.labels == index]
+        arms = list(self.predicted)
+        if right.shape[2] < 2:
+            return 1.0
+        return effect(right, arms.index(BEFORE), arms.index(AFTER)).p_value
+
+    def _class_effect(self, index: int, p_value: float) -> ClassEffect:
+        recall = {arm: _mean([one.recall[index] for one in self.scores[arm]]) for arm in (BEFORE, AFTER)}
+        f1 = {arm: _mean([one.f1[index] for one in self.scores[arm]]) for arm in (BEFORE, AFTER)}
+        return ClassEffect(
+            self.classes[index],
+            int((self.labels == index).sum()),
+            recall[BEFORE],
+            recall[AFTER],
+            f1[BEFORE],
+            f1[AFTER],
+            recall[AFTER] - recall[BEFORE],
+            p_value,
+        )
+
+    def to_json(self) -> Json:
+        """All figures, as ``tidyset prove --json`` prints them."""
+        found, intervals = self.effect, self.intervals
+        return {
+            "labels": self.label_set,
+            "n": len(self.labels),
+            "seeds": list(self.seeds),
+            "outcome": self.outcome,
+            "verdict": self.verdict,
+            "difference": found.difference,
+            "ci95": list(found.ci95),
+            "p_value": found.p_value,
+            "minimum_detectable": found.detectable,
+            "bootstrap_ci95": list(intervals.accuracy),
+            "macro_f1_difference": self.macro_f1(AFTER) - self.macro_f1(BEFORE),
+            "macro_f1_ci95": list(intervals.macro_f1),
+            "mcnemar": self.mcnemar,
+            "arms": {arm: self._arm_json(arm) for arm in self.predicted},
+            "classes": [
+                {name: getattr(change, name) for name in ClassEffect.__dataclass_fields__}
+                for change in self.class_effects
+            ],
+        }
+
+    def _arm_json(self, arm: str) -> Json:
+        figures: Json = {
+            "accuracy": self.accuracy(arm),
+            "accuracy_by_seed": [one.accuracy for one in self.scores[arm]],
+            "macro_f1": self.macro_f1(arm),
+            "macro_f1_by_seed": [one.macro_f1 for one in self.scores[arm]],
+        }
+        if arm != BEFORE:
+            found = self.against(BEFORE, arm)
+            figures |= {
+                "difference": found.difference,
+                "ci95": list(found.ci95),
+                "p_value": found.p_value,
+            }
+        return figures
+
+
+def make_proof(
+    classes: tuple[str, ...],
+    seeds: tuple[int, ...],
+    labels: Ints,
+    predicted: Mapping[str, Ints],
+    *,
+    label_set: str = "given",
+) -> Proof:
+    """Score arms on the items that have a label.
+
+    Args:
+        labels: (N,) int64 the right answers, -1 unlabelled (such items are left out).
+        predicted: By arm, (S, N) int64, columns as ``labels``.
+
+    Raises:
+        BadInput: Fewer than two items are labelled, or fewer than two seeds.
+    """
+    kept = np.flatnonzero(labels != UNLABELLED)
+    if len(kept) < 2 or len(seeds) < 2:
+        raise BadInput(
+            f"{len(kept)} labelled test images and {len(seeds)} seeds cannot prove anything.",
+            "At least two of each are needed; three seeds and some hundred images are a good start.",
+        )
+    return Proof(
+        label_set, classes, seeds, labels[kept], {arm: guess[:, kept] for arm, guess in predicted.items()}
+    )
+
+
+def text_proof(value: Json) -> str:
+    """One proof's JSON form for people: verdict, arms and classes."""
+    lines = [f"On the {value['labels']} labels of the test split:", value["verdict"], ""]
+    lines.append("  arm      accuracy  macro-F1   against before, points (95 %)         p")
+    for arm, figures in value["arms"].items():
+        line = f"  {arm:<8} {figures['accuracy']:.4f}    {figures['macro_f1']:.4f}"
+        if "difference" in figures:
+            low, high = (100 * bound for bound in figures["ci95"])
+            change = f"{100 * figures['difference']:+.2f} ({low:+.2f} to {high:+.2f})"
+            line += f"     {change:<33} {figures['p_value']:.3f}"
+        lines.append(line)
+    low, high = (100 * bound for bound in value["macro_f1_ci95"])
+    lines += [
+        "",
+        f"  macro-F1 changes by {100 * value['macro_f1_difference']:+.2f} points "
+        f"(95 % bootstrap over items and seeds: {low:+.2f} to {high:+.2f})",
+        f"  smallest gain that this would show four times in five: "
+        f"{100 * value['minimum_detectable']:.2f} points",
+    ]
+    lines += [
+        f"  seed {one['seed']}: only before right {one['only_before']:,}, only after {one['only_after']:,}, "
+        f"exact McNemar p {_p_words(one['p_value'])}"
+        for one in value["mcnemar"]
+    ]
+    width = max(len(one["name"]) for one in value["classes"])
+    lines += ["", f"  {'class':<{width}}  images  recall before  after    F1 before  after    p (Holm)"]
+    lines += [
+        f"  {one['name']:<{width}}  {one['support']:>6,}  {one['recall_before']:13.3f}  "
+        f"{one['recall_after']:.3f}  {one['f1_before']:11.3f}  {one['f1_after']:.3f}  {one['p_value']:10.3f}"
+        for one in value["classes"]
+    ]
+    return "\n".join(lines)
+
+
+def _mean(values: list[np.float64]) -> float:
+    return float(np.mean(values))
+
+
+def _p_words(p_value: float) -> str:
+    return "below 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
