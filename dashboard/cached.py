@@ -52,8 +52,10 @@ def _duplicates(
 
 def recent_runs(workspace: Workspace, dataset: Dataset, n: int = 20) -> list[tuple[Run, RunStatus]]:
     """The newest training runs on the data set as it is now, each with its status; not cached."""
-    runs = list_runs(workspace, dataset=dataset.name)
-    return [(run, status(run)) for run in runs if run.fingerprint == dataset.fingerprint][:n]
+    runs = [
+        run for run in list_runs(workspace, dataset=dataset.name) if run.fingerprint == dataset.fingerprint
+    ]
+    return [(run, status(run)) for run in runs[:n]]
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from typing import Any, Literal
 
@@ -120,12 +121,10 @@ def _limits(field: FieldInfo) -> _Limits:
 
 
 def _step(value: float) -> float:
-    """A step of the size of the value's leading digit: 0.05 for shares, 0.0001 for a rate of 0.0014."""
+    """A tenth of the size of the value's leading digit: 0.0001 for a rate of 0.0014; 0.05 for shares."""
     if value == 0 or value >= 0.1:
         return 0.05 if value < 1 else 1.0
-    return float(
-        10 ** -(len(f"{value:.10f}".split(".")[1]) - len(f"{value:.10f}".split(".")[1].lstrip("0")) + 1)
-    )
+    return float(10.0 ** (math.floor(math.log10(value)) - 1))
 
 
 def _as_text(value: Any) -> str:

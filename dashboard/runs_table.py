@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.errors import BadInput
 from core.files import digest
 from core.runs import launch
+from core.runs.recipe import Recipe
 from core.runs.store import Run, RunState, RunStatus, delete_run, rename_run, set_notes
 from core.workspace import Workspace
 from dashboard import handover, run_monitor
@@ -45,7 +47,7 @@ def _row(run: Run, now: RunStatus) -> dict[str, object]:
     return {
         "Run": run.name,
         "State": "crashed" if now.state is RunState.LOST else str(now.state),
-        "Model": run.recipe.model,
+        "Model": _model(run),
         "Validation": now.summary.get("valid_accuracy", max(valid, default=None)),
         "Test": now.summary.get("test_accuracy"),
         "Epochs": len(now.epochs),
@@ -54,6 +56,18 @@ def _row(run: Run, now: RunStatus) -> dict[str, object]:
         "Created": datetime.fromtimestamp(run.created, UTC),
         "Notes": run.notes,
     }
+
+
+def _model(run: Run) -> str:
+    try:
+        return _recipe(str(run.recipe_file), run.recipe_file.stat().st_mtime_ns, run).model
+    except (BadInput, OSError):
+        return "?"  # a damaged recipe; the run's other files may be sound
+
+
+@st.cache_resource(show_spinner=False, max_entries=4_096)
+def _recipe(path: str, written_ns: int, _run: Run) -> Recipe:
+    return _run.recipe
 
 
 def actions(workspace: Workspace, run: Run, now: RunStatus) -> None:
