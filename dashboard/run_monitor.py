@@ -25,6 +25,8 @@ STATES = {
 }
 """Icon and colour of a state; the word stands beside them always."""
 
+_ENDED_EARLY = frozenset({RunState.STOPPED, RunState.FAILED, RunState.LOST})
+
 
 def badge(state: RunState) -> str:
     """Markdown for a state: icon and word, with a colour on top."""
@@ -36,13 +38,13 @@ def draw(runs: Sequence[Run], key: str) -> None:
     """Progress of those that run, what became of those that failed, and the curves of all."""
     if not runs:
         return
-    active = [run.id for run in runs if status(run).state.active]
+    before = [status(run).state for run in runs]
 
-    @st.fragment(run_every=EVERY_SECONDS if active else None)
+    @st.fragment(run_every=EVERY_SECONDS if any(state.active for state in before) else None)
     def live() -> None:
         with shown_as_message():
             now = {run.id: status(run) for run in runs}
-            if [id_ for id_, one in now.items() if one.state.active] != active:
+            if [one.state for one in now.values()] != before:
                 st.rerun(scope="app")  # something began or ended: the rest of the page should know
             for run in runs:
                 _progress(run, now[run.id], key)
@@ -50,7 +52,8 @@ def draw(runs: Sequence[Run], key: str) -> None:
             with st.container(horizontal=True):
                 colours = training.run_colours(names)
                 st.html(_legend(colours))
-            training.draw([(run.name, curves(run)) for run in runs], colours, key)
+            n_epochs = max((int((one.started or {}).get("epochs", 1)) for one in now.values()), default=1)
+            training.draw([(run.name, curves(run)) for run in runs], colours, n_epochs, key)
 
     live()
 
@@ -68,23 +71,48 @@ def _legend(colours: dict[str, str]) -> str:
 
 def _progress(run: Run, now: RunStatus, key: str) -> None:
     if now.state.active:
-        left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
-        epochs = now.started["epochs"] if now.started else None
-        done = f"epoch {min(len(now.epochs) + 1, epochs)} of {epochs}" if epochs else "starting"
         with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_{run.id}_progress"):
-            st.progress(min(now.share, 1.0), f"{plain(run.name)}: {done}{left}")
-            if st.button(
-                "Stop",
-                icon=":material/stop:",
-                key=f"{key}_{run.id}_stop",
-                disabled=launch.stop_requested(run),
-            ):
-                launch.request_stop(run)
-                st.rerun(scope="fragment")
-    elif now.state in (RunState.FAILED, RunState.LOST):
+            st.progress(min(now.share, 1.0), f"{plain(run.name)}: {plain(_where(run, now))}")
+            stop_button(run, f"{key}_{run.id}_stop")
+    elif now.state in _ENDED_EARLY:
         with st.container(horizontal=True, vertical_alignment="center", key=f"{key}_{run.id}_ended"):
-            st.error(f"{plain(run.name)}: {plain(now.error)}", icon=STATES[now.state][0])
+            say = st.info if now.state is RunState.STOPPED else st.error
+            say(f"{plain(run.name)}: {plain(_ended(now))}", icon=STATES[now.state][0])
             resume_button(run, f"{key}_{run.id}_resume")
+
+
+def _where(run: Run, now: RunStatus) -> str:
+    """What the worker is doing, and how long it will still take."""
+    if launch.stop_requested(run):
+        return "stopping after this step …"
+    if text := (now.progress or {}).get("text"):
+        return str(text)
+    if now.started is None:
+        return "starting …"
+    n_epochs = int(now.started["epochs"])
+    left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+    return f"epoch {min(len(now.epochs) + 1, n_epochs)} of {n_epochs}{left}"
+
+
+def _ended(now: RunStatus) -> str:
+    """Why a run that is not finished does not go on."""
+    if now.state is not RunState.STOPPED:
+        return now.error
+    n_epochs = (now.started or {}).get("epochs")
+    return (
+        f"stopped after {len(now.epochs)} of {n_epochs} epochs." if n_epochs else "stopped before it began."
+    )
+
+
+def stop_button(run: Run, key: str) -> None:
+    """Asks the run to end after the step it is in."""
+    asked = launch.stop_requested(run)
+    if st.button("Stop", icon=":material/stop:", key=key, disabled=asked):
+        try:
+            launch.request_stop(run)
+        except TidysetError as error:
+            st.toast(str(error))  # it ended by itself in the meantime
+        st.rerun()
 
 
 def resume_button(run: Run, key: str) -> None:

@@ -37,10 +37,15 @@ class Stopwatch:
         return self._steps > WARM_UP_STEPS and self._last - self._began > SECONDS
 
     @property
+    def seconds(self) -> float:
+        """Since the first counted step: what of the trial was training."""
+        return self._last - self._began
+
+    @property
     def images_per_second(self) -> float:
         """The pace between the first counted step and the last."""
         steps = self._steps - WARM_UP_STEPS if self._steps > WARM_UP_STEPS else self._steps
-        return self._batch_size * steps / max(1e-9, self._last - self._began)
+        return self._batch_size * steps / max(1e-9, self.seconds)
 
 
 def trial(job: Job) -> Outcome:
@@ -58,4 +63,5 @@ def trial(job: Job) -> Outcome:
     pixels = pixel_array(job.workspace, dataset, recipe.image_size, stoppable(job))
     watch = Stopwatch(min(recipe.batch_size, len(parts.train)))
     fit(pixels, labels, parts, dataset.classes, recipe, should_stop=watch)
-    return Outcome("finished", {"images_per_second": round(watch.images_per_second, 1)})
+    figures = {"images_per_second": round(watch.images_per_second, 1), "seconds": round(watch.seconds, 2)}
+    return Outcome("finished", figures)

@@ -20,12 +20,15 @@ TITLES = {
 RunCurves = Mapping[str, Points]
 
 
-def draw(curves: Sequence[tuple[str, RunCurves]], colours: Mapping[str, str], key: str) -> None:
+def draw(
+    curves: Sequence[tuple[str, RunCurves]], colours: Mapping[str, str], n_epochs: int, key: str
+) -> None:
     """One chart a metric, all runs in each; validation is dashed.
 
     Args:
         curves: (run name, its curves by field).
         colours: By run name.
+        n_epochs: Of the longest run: how far the charts reach, so that curves grow into them.
         key: Streamlit key; the charts are updated in place under it.
     """
     left, right = st.columns(2)
@@ -34,7 +37,7 @@ def draw(curves: Sequence[tuple[str, RunCurves]], colours: Mapping[str, str], ke
         with place.container(border=True):
             st.markdown(f"**{TITLES[metric]}**")
             st.echarts_chart(
-                spec(metric, curves, colours),
+                spec(metric, curves, colours, n_epochs),
                 height=240 if metric in ("loss", "accuracy") else 160,
                 key=f"{key}_{metric}",
                 alt=f"Lines: {TITLES[metric]} by epoch, one line a run",
@@ -46,7 +49,9 @@ def run_colours(names: Sequence[str]) -> dict[str, str]:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
 
-def spec(metric: str, curves: Sequence[tuple[str, RunCurves]], colours: Mapping[str, str]) -> dict[str, Any]:
+def spec(
+    metric: str, curves: Sequence[tuple[str, RunCurves]], colours: Mapping[str, str], n_epochs: int
+) -> dict[str, Any]:
     """The echarts option of one metric."""
     series = [
         _line(name, field, points[field], colours[name])
@@ -58,7 +63,7 @@ def spec(metric: str, curves: Sequence[tuple[str, RunCurves]], colours: Mapping[
         "animation": False,
         "grid": {"left": 8, "right": 12, "top": 12, "bottom": 4, "containLabel": True},
         "tooltip": {"trigger": "axis", "valueFormatter": "percent" if share else "%.4g", "confine": True},
-        "xAxis": {"type": "value", "min": 0, "minInterval": 1, "splitLine": {"show": False}},
+        "xAxis": {"type": "value", "min": 0, "max": n_epochs, "minInterval": 1, "splitLine": {"show": False}},
         "yAxis": {"type": "value", "scale": True, "splitNumber": 4},
         "series": series,
     }
