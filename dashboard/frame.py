@@ -17,7 +17,10 @@ PAGES = {
         ("train.py", "Train", ":material/model_training:"),
         ("evaluate.py", "Evaluate", ":material/grid_on:"),
     ],
-    "Labels": [("relabel.py", "Relabel", ":material/fact_check:")],
+    "Labels": [
+        ("issues.py", "Issues", ":material/troubleshoot:"),
+        ("relabel.py", "Relabel", ":material/fact_check:"),
+    ],
 }
 _STATIC = Path(__file__).parent / "static"
 

@@ -138,8 +138,8 @@ ODD_SHAPE = Rule(
 OUTLIER = Rule(
     "outlier",
     "Unlike its class",
-    "it lies {value:.1f} interquartile ranges farther from the images of its class most like it than the"
-    " class does as a rule; odd is above {threshold:.0f}",
+    "it is farther from the images of its class than usual, by {value:.1f} interquartile ranges;"
+    " odd is above {threshold:.0f}",
     upper=True,
     bounds=(FENCE, FENCE),
 )

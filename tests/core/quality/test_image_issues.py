@@ -56,7 +56,7 @@ def test_the_worst_come_first_and_say_why(workspace: Workspace, sample: Dataset)
     )
     outliers = issues(workspace, sample)["outlier"]
     assert (np.diff(outliers.values) <= 0).all()
-    assert "interquartile ranges farther" in outliers.why(0)
+    assert "farther from the images of its class" in outliers.why(0)
 
 
 def test_what_was_left_out_is_listed_no_more(workspace: Workspace, sample: Dataset) -> None:
