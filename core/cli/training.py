@@ -124,6 +124,12 @@ def report(run: Run, now: RunStatus, *, as_json: bool) -> None:
     if now.state is not RunState.FINISHED:
         error = now.error or "The run ended without a result."
         raise TidysetError(f"Run {run.name!r} {now.state.value}: {error}")
+    if run.kind == "prove":
+        from core.quality.proofs import read_proof, text_result
+
+        proof = read_proof(run)
+        emit({**proof, "id": run.id}, f"{text_result(proof)}\n\n  report  {run.report_file}", as_json=as_json)
+        return
     summary = {key: value for key, value in now.summary.items() if key not in ("type", "at")}
     emit({**summary, "run": run.name, "id": run.id}, result_text(run, summary), as_json=as_json)
 
@@ -144,7 +150,8 @@ def progress_text(run: Run, now: RunStatus) -> str:
         return f"{run.name}: {text} ..."
     progress = now.progress or now.epochs[-1]
     if "text" in progress:
-        return f"{run.name}: {progress['text']}"
+        left = f" · {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+        return f"{run.name}: {progress['text']}{left}"
     figures = [f"{run.name}: epoch {progress['epoch'] + 1} of {now.started['epochs']}"]
     figures.append(f"{now.share:.0%}")
     if now.seconds_left is not None:

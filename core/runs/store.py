@@ -218,8 +218,8 @@ def create_run(
 
 
 def _stem(recipe: Recipe | None, kind: str) -> str:
-    """What a run without a name is called after: its preset or its model, or its kind."""
-    if recipe is None:
+    """What a run without a name is called after: its preset or model, or its kind where it is no training."""
+    if recipe is None or kind != "train":
         return kind
     return next((preset for preset, known in PRESETS.items() if known == recipe), recipe.model)
 

@@ -22,6 +22,7 @@ from core.workspace import Workspace
 JOBS = {
     "train": "core.worker.training:train",
     "trial": "core.worker.trial:trial",
+    "prove": "core.worker.proving:prove",
     "import": "core.worker.importing:import_data",
 }
 """By the run's kind, the function that does it: ``module:function``, imported only then."""

@@ -1,0 +1,77 @@
+"""``tidyset prove``: retrain before and after edits, with controls, and say whether they helped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core import workspace as workspaces
+from core.cli.app import app
+from core.cli.output import JsonFlag, emit, errors_explained
+from core.cli.training import follow
+from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from core.quality.arms import EditSet
+    from core.runs.store import Run
+    from core.workspace import Workspace
+
+
+@app.command("prove")
+def prove(
+    run: Annotated[str, typer.Argument(help="The training before the edits: its recipe and its labels.")],
+    edits: Annotated[
+        Path | None, typer.Option(help="A patch file (`tidyset labels export`) with the edits.")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Or a label version; the newest when neither is given.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of each arm, at least 2.")] = 3,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of this proof; made up when not given.")] = None,
+    detach: Annotated[
+        bool, typer.Option(help="Start it and return; `tidyset runs show` tells more.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Did it help? Train before and after the edits, with as many random edits, and with the images left out.
+
+    Every arm is trained with the same seeds and scored on the same test images. Ctrl-C stops it;
+    `tidyset runs resume` goes on with what is missing.
+    """
+    with errors_explained(as_json=as_json):
+        from core.quality.proofs import create_proof
+        from core.runs.launch import start
+        from core.runs.recipe import parse_settings
+        from core.runs.store import find_run
+
+        workspace = workspaces.current()
+        base = find_run(workspace, run)
+        found = _edits(workspace, base, edits, version)
+        changes = parse_settings(settings or [])
+        made = create_proof(workspace, base, found, n_seeds=seeds, changes=changes, name=name)
+        start(made)
+        if detach:
+            text = f"{made.name} started; `tidyset runs show {made.name}` tells how it goes."
+            emit({"run": made.name, "id": made.id, "state": "starting"}, text, as_json=as_json)
+            return
+        follow(made, as_json=as_json)
+
+
+def _edits(workspace: Workspace, base: Run, patch: Path | None, version: int | None) -> EditSet:
+    """The edits that were asked for. Raises BadInput, NotFound."""
+    from core.data.catalog import open_dataset
+    from core.quality.arms import edits_of_patch, edits_of_version
+
+    if patch is not None and version is not None:
+        raise BadInput("Both --edits and --version were given.", "Give one of the two.")
+    dataset = open_dataset(workspace, base.dataset)
+    if patch is None:
+        return edits_of_version(workspace, dataset, base.label_version, version)
+    from core.labels.patch import read_patch
+
+    return edits_of_patch(workspace, dataset, base.label_version, read_patch(patch))

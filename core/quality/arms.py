@@ -1,0 +1,256 @@
+"""What to train to see whether edits helped: the labels before them, after them, and two controls.
+
+Only the labels that training sees are changed, never those that it is scored on. The placebo makes as many
+edits at random, from and to the same classes, on other images: harm or luck of any change of that size shows
+there. The arm "drop" leaves the edited images out: if it does as well, throwing away would have been enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.content import positions_of_content
+from core.data.dataset import UNLABELLED, Dataset
+from core.errors import BadInput, NotFound
+from core.evaluation.metrics import Ints
+from core.evaluation.proof import AFTER, ARMS, BEFORE, DROP
+from core.labels.versions import LabelState, current_version, labels_at
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.labels.journal import Edit
+    from core.labels.patch import Patch
+
+Mask = NDArray[np.bool_]
+TEST_ROLE = 2
+_ON_SCREEN = ("guess", "run")  # evidence that tells of a model whose opinion the person saw
+
+
+@dataclass(frozen=True, eq=False)
+class EditSet:
+    """Labels before and after some edits. Rows as in the data set.
+
+    Attributes:
+        before, after: (N,) int64 class indices, -1 unlabelled.
+        excluded_before, excluded_after: (N,) bool, left out by a person.
+        model_flagged: (N,) bool, whoever edited it saw a model's guess: such fixes favour that model.
+        blind: (N,) bool, somebody who was shown no label and no guess saw the same as the edit says.
+        source: Where the edits are from, for people.
+    """
+
+    before: Ints
+    after: Ints
+    excluded_before: Mask
+    excluded_after: Mask
+    model_flagged: Mask
+    blind: Mask
+    source: str
+
+    @property
+    def changed(self) -> Mask:
+        """(N,) whether the edits change anything about an item."""
+        taken = ~(self.excluded_before & self.excluded_after)
+        differs = (self.before != self.after) | (self.excluded_before != self.excluded_after)
+        return np.asarray(taken & differs)
+
+
+def edits_of_version(
+    workspace: Workspace, dataset: Dataset, before: int, version: int | None = None
+) -> EditSet:
+    """What changed between two label versions, with the journal's evidence.
+
+    Args:
+        before: The label version that the run was trained on.
+        version: The later one; None for the newest.
+
+    Raises:
+        NotFound: There is no such version.
+    """
+    then, now = labels_at(workspace, dataset, before), labels_at(workspace, dataset, version)
+    edits = _edits_in_force(workspace, dataset, now.version)
+    flagged, blind = _no_item(dataset), _seen_blind(dataset, edits, now.labels)
+    for position, edit in edits:
+        if edit.kind != "look":
+            flagged[position] = _saw_a_model(edit.evidence)  # that of the newest edit counts
+            blind[position] |= _settled_blind(edit.kind, edit.evidence)
+    return _edit_set(then, now.labels, now.excluded, flagged, blind, f"label version {now.version}")
+
+
+def edits_of_patch(workspace: Workspace, dataset: Dataset, before: int, patch: Patch) -> EditSet:
+    """What a patch changes about the labels of version ``before``; its images are found by their content.
+
+    Raises:
+        BadInput: It fits no image of the data set, or names a class that is not there.
+        NotFound: There is no such version.
+    """
+    then = labels_at(workspace, dataset, before)
+    labels, excluded = np.array(then.labels, np.int64), np.array(then.excluded, bool)
+    flagged, blind = _no_item(dataset), _no_item(dataset)
+    fits = False
+    for line, found in zip(
+        patch.lines, positions_of_content(dataset, [line.image for line in patch.lines]), strict=True
+    ):
+        same_name = found[dataset.item_ids[found] == line.item]
+        chosen = same_name if len(same_name) else found
+        fits = fits or len(chosen) > 0
+        if line.kind in ("exclude", "include"):
+            excluded[chosen] = line.kind == "exclude"
+        elif line.new is not None:
+            labels[chosen] = _class_index(dataset, line.new)
+        flagged[chosen] |= _saw_a_model(line.evidence)
+        blind[chosen] |= _settled_blind(line.kind, line.evidence)
+    if not fits:
+        raise BadInput(
+            f"None of the patch's {len(patch.lines):,} images is in {dataset.name!r}.",
+            f"It was made from {patch.dataset!r}: give a patch for this data set.",
+        )
+    blind |= _seen_blind(dataset, _edits_in_force(workspace, dataset, None), labels)
+    return _edit_set(then, labels, excluded, flagged, blind, f"patch {patch.id}")
+
+
+def _edit_set(
+    then: LabelState, labels: NDArray[np.int64], excluded: Mask, flagged: Mask, blind: Mask, source: str
+) -> EditSet:
+    return EditSet(
+        np.array(then.labels, np.int64),
+        np.array(labels, np.int64),
+        np.array(then.excluded, bool),
+        np.array(excluded, bool),
+        flagged,
+        blind,
+        source,
+    )
+
+
+def _class_index(dataset: Dataset, name: str) -> int:
+    if name not in dataset.classes:
+        raise BadInput(
+            f"The patch sets the class {name!r}, which {dataset.name!r} does not have.",
+            f"Its classes are {', '.join(dataset.classes[:40])}.",
+        )
+    return dataset.classes.index(name)
+
+
+def _saw_a_model(evidence: Mapping[str, object]) -> bool:
+    return any(evidence.get(key) for key in _ON_SCREEN)
+
+
+def _settled_blind(kind: str, evidence: Mapping[str, object]) -> bool:
+    return kind == "settle" or bool(evidence.get("blind"))
+
+
+def _no_item(dataset: Dataset) -> Mask:
+    return np.zeros(len(dataset), bool)
+
+
+def _seen_blind(dataset: Dataset, edits: Sequence[tuple[int, Edit]], labels: Ints) -> Mask:
+    """(N,) whether a blind look saw what ``labels`` says."""
+    blind = _no_item(dataset)
+    for position, edit in edits:
+        label = int(labels[position])
+        if edit.kind == "look" and label != UNLABELLED:
+            blind[position] |= edit.new == dataset.classes[label]
+    return blind
+
+
+def _edits_in_force(workspace: Workspace, dataset: Dataset, version: int | None) -> list[tuple[int, Edit]]:
+    """(position, edit) of the items that are still there, oldest first."""
+    if current_version(workspace, dataset.name) == 0:
+        return []
+    from core.labels.journal import EditFilter, LabelJournal
+
+    there = {item_id: position for position, item_id in enumerate(dataset.item_ids.tolist())}
+    edits = LabelJournal(workspace).in_force(dataset.name, EditFilter(last=version))
+    return [(there[edit.item_id], edit) for edit in edits if edit.item_id in there]
+
+
+def arm_labels(edits: EditSet, roles: NDArray[np.int8], arm: str, seed: int) -> tuple[Ints, Mask]:
+    """What one arm trains on: (labels (N,), excluded (N,)); test images stay as they were before.
+
+    Args:
+        roles: (N,) 0 train, 1 val, 2 test.
+        arm: One of core.evaluation.proof.ARMS.
+        seed: The placebo of every seed draws other images.
+
+    Raises:
+        NotFound: There is no such arm.
+    """
+    labels, excluded = edits.before.copy(), edits.excluded_before.copy()
+    changed = edits.changed & (roles != TEST_ROLE)
+    if arm == BEFORE:
+        return labels, excluded
+    if arm == AFTER:
+        labels[changed], excluded[changed] = edits.after[changed], edits.excluded_after[changed]
+        return labels, excluded
+    if arm == DROP:
+        excluded[changed] = True
+        return labels, excluded
+    if arm not in ARMS:
+        raise NotFound(f"There is no arm {arm!r}.", f"Choose one of {', '.join(ARMS)}.")
+    targets, sources = placebo_pairs(edits, roles, seed)
+    labels[targets], excluded[targets] = edits.after[sources], edits.excluded_after[sources]
+    return labels, excluded
+
+
+def placebo_pairs(edits: EditSet, roles: NDArray[np.int8], seed: int) -> tuple[Ints, Ints]:
+    """(images that the placebo edits, the real edits that it copies onto them), both (M,), M at most n edits.
+
+    An image is drawn among those of the same role and the same label before that no edit touches. Where a
+    class has too few of them, some edits have no counterpart.
+    """
+    rng = np.random.default_rng([seed, int(edits.changed.sum())])
+    free = ~edits.changed & ~edits.excluded_before
+    targets: list[Ints] = []
+    sources: list[Ints] = []
+    for role in (0, 1):
+        for label in np.unique(edits.before):
+            alike = (roles == role) & (edits.before == label)
+            wanted, there = np.flatnonzero(alike & edits.changed), np.flatnonzero(alike & free)
+            n = min(len(wanted), len(there))
+            targets.append(rng.permutation(there)[:n])
+            sources.append(rng.permutation(wanted)[:n])
+    return np.concatenate(targets), np.concatenate(sources)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Right answers of the test images, which no arm was trained on.
+
+    Attributes:
+        given: (n,) int64, as imported.
+        corrected: (n,) int64, with the corrections that count: no model suggested them, or a blind review
+            saw the same. -1 for images left out.
+        suggested: (n,) int64, with all corrections.
+        n_counted: Corrections that count.
+        n_blind: Those of them that a model suggested and a blind review confirmed.
+        n_unreviewed: Corrections that a model suggested and nobody reviewed blind; they do not count.
+    """
+
+    given: Ints
+    corrected: Ints
+    suggested: Ints
+    n_counted: int
+    n_blind: int
+    n_unreviewed: int
+
+
+def right_answers(dataset: Dataset, edits: EditSet, positions: NDArray[np.int64]) -> Answers:
+    """The three sets of right answers for the images at ``positions``, those of the test split."""
+    given = np.asarray(dataset.labels, np.int64)[positions]
+    suggested = np.where(edits.excluded_after, UNLABELLED, edits.after)[positions]
+    fixed = suggested != given
+    flagged, blind = edits.model_flagged[positions], edits.blind[positions]
+    unreviewed = fixed & flagged & ~blind
+    return Answers(
+        given=given,
+        corrected=np.where(unreviewed, given, suggested),
+        suggested=suggested,
+        n_counted=int((fixed & ~unreviewed).sum()),
+        n_blind=int((fixed & flagged & blind).sum()),
+        n_unreviewed=int(unreviewed.sum()),
+    )

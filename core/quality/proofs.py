@@ -1,0 +1,191 @@
+"""Runs of kind "prove": made, kept and read again. ``core.worker.proving`` does them.
+
+Beside what every run has, the folder holds edits.npz (labels before and after), arms/ARM-SEED.parquet (the
+predictions of each training on the test images) and proof.json (the result).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.data.catalog import open_dataset
+from core.data.dataset import SPLITS, UNLABELLED, Dataset
+from core.errors import BadInput, DamagedFile, NotFound
+from core.evaluation.metrics import Ints
+from core.evaluation.proof import ARMS, make_proof, text_proof
+from core.files import Json, atomic_writer, read_json
+from core.quality.arms import EditSet, right_answers
+from core.runs.store import Run, create_run
+from core.workspace import Workspace
+
+KIND = "prove"
+N_SEEDS = 3
+_ARRAYS = ("before", "after", "excluded_before", "excluded_after", "model_flagged", "blind")
+
+
+def edits_file(run: Run) -> Path:
+    """edits.npz."""
+    return run.folder / "edits.npz"
+
+
+def arm_file(run: Run, arm: str, seed: int) -> Path:
+    """The predictions of one training on the test images."""
+    return run.folder / "arms" / f"{arm}-{seed}.parquet"
+
+
+def proof_file(run: Run) -> Path:
+    """proof.json: the result, as ``tidyset prove --json`` prints it."""
+    return run.folder / "proof.json"
+
+
+def create_proof(
+    workspace: Workspace,
+    base: Run,
+    edits: EditSet,
+    *,
+    n_seeds: int = N_SEEDS,
+    changes: Mapping[str, object] | None = None,
+    name: str | None = None,
+) -> Run:
+    """Make a run that finds out whether ``edits`` help the recipe of ``base``; core.runs.launch starts it.
+
+    Args:
+        base: A training run: its recipe, its seed and the next ones, and the labels before the edits.
+        n_seeds: Trainings of each arm, at least two.
+        changes: Fields of the recipe to change.
+
+    Raises:
+        BadInput: Nothing to prove: no edit of an image that is trained on, or fewer than two seeds.
+        NotFound, NameTaken, StorageFailed: As for any run.
+    """
+    dataset = open_dataset(workspace, base.dataset)
+    if base.kind != "train":
+        raise BadInput(f"Run {base.name!r} is no training.", "Give a run of `tidyset runs list`.")
+    if dataset.fingerprint != base.fingerprint:
+        raise BadInput(
+            f"Data set {base.dataset!r} was replaced after run {base.name!r}.", "Train on it as it is now."
+        )
+    if n_seeds < 2:
+        raise BadInput(
+            f"{n_seeds} seed cannot tell a gain from luck.", "Train at least two seeds; three by default."
+        )
+    in_test = np.asarray(dataset.split) == SPLITS.index("test")
+    if (np.asarray(dataset.labels)[in_test] != UNLABELLED).sum() < 2:
+        raise BadInput(
+            f"Data set {base.dataset!r} has no labelled test images to judge by.",
+            "Import it with a test share, or label its test images.",
+        )
+    n_edits = int((edits.changed & ~in_test).sum())
+    if not n_edits:
+        raise BadInput(
+            f"The edits ({edits.source}) change no image that run {base.name!r} trains on.",
+            "Correct labels outside the test split first; test labels are never trained on.",
+        )
+    recipe = base.recipe.with_changes(changes or {})
+    job: Json = {
+        "base": base.id,
+        "base_name": base.name,
+        "seeds": [recipe.seed + k for k in range(n_seeds)],
+        "arms": list(ARMS),
+        "n_edits": n_edits,
+        "source": edits.source,
+    }
+    run = create_run(
+        workspace,
+        dataset,
+        recipe,
+        name=name or None,
+        label_version=base.label_version,
+        parent=base.id,
+        kind=KIND,
+        job=job,
+    )
+    with atomic_writer(edits_file(run)) as file:
+        np.savez(file, allow_pickle=False, **{name: getattr(edits, name) for name in _ARRAYS})
+    return run
+
+
+def load_edits(run: Run) -> EditSet:
+    """The edits that a run is about. Raises DamagedFile."""
+    try:
+        with np.load(edits_file(run), allow_pickle=False) as stored:
+            return EditSet(**{name: stored[name] for name in _ARRAYS}, source=str(run.job.get("source", "")))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DamagedFile(f"{edits_file(run)} cannot be read ({error}).", "Start it anew.") from error
+
+
+def read_proof(run: Run) -> Json:
+    """The result of a finished run. Raises NotFound or DamagedFile."""
+    if not proof_file(run).exists():
+        raise NotFound(f"Run {run.name!r} has no verdict yet.", "Let it finish, or resume it.")
+    return read_json(proof_file(run))
+
+
+def judge(
+    dataset: Dataset,
+    edits: EditSet,
+    positions: Ints,
+    seeds: Sequence[int],
+    predicted: Mapping[str, Ints],
+) -> Json:
+    """The result: figures on the given test labels, and beside them on the corrected ones.
+
+    Args:
+        positions: (n,) the test images.
+        predicted: By arm, (S, n) class indices.
+
+    Returns:
+        Proof.to_json on the given labels, with ``on_corrected`` and ``on_unreviewed`` (the same on other
+        right answers, or None where those are no others) and ``test_edits``.
+    """
+    answers = right_answers(dataset, edits, positions)
+
+    def scored(labels: Ints, name: str) -> Json:
+        proof = make_proof(dataset.classes, tuple(seeds), labels, predicted, label_set=name)
+        return proof.to_json()
+
+    corrected = not np.array_equal(answers.corrected, answers.given)
+    return {
+        **scored(answers.given, "given"),
+        "on_corrected": scored(answers.corrected, "corrected") if corrected else None,
+        "on_unreviewed": scored(answers.suggested, "suggested") if answers.n_unreviewed else None,
+        "test_edits": {
+            "n_counted": answers.n_counted,
+            "n_reviewed_blind": answers.n_blind,
+            "n_unreviewed": answers.n_unreviewed,
+        },
+    }
+
+
+def text_result(value: Json) -> str:
+    """The whole result for people; it starts with the verdict."""
+    lines = [
+        f"Did the edits help? {value['n_edits']:,} edits of training labels ({value['edits']}), "
+        f"run {value['base']}, {len(value['seeds'])} seeds",
+        "",
+        text_proof(value),
+    ]
+    if value["on_corrected"]:
+        lines += ["", text_proof(value["on_corrected"])]
+    tested = value["test_edits"]
+    if tested["n_reviewed_blind"]:
+        lines += [
+            "",
+            f"{tested['n_reviewed_blind']:,} of them a model suggested and a blind review confirmed.",
+        ]
+    if value["on_unreviewed"]:
+        other = value["on_unreviewed"]
+        low, high = (100 * bound for bound in other["ci95"])
+        lines += [
+            "",
+            f"{tested['n_unreviewed']:,} corrections of test labels were suggested by a model and not "
+            "reviewed blind. They favour that model and do not count above; with them, the difference is "
+            f"{100 * other['difference']:+.2f} points ({low:+.2f} to {high:+.2f}, p {other['p_value']:.3f}).",
+        ]
+    if value["n_placebo_missing"]:
+        lines += ["", f"The placebo lacks {value['n_placebo_missing']:,} edits: no like image was left."]
+    return "\n".join(lines)
