@@ -8,7 +8,6 @@ import streamlit as st
 
 from core.errors import BadInput
 from core.files import digest
-from core.runs import launch
 from core.runs.recipe import Recipe
 from core.runs.store import Run, RunState, RunStatus, delete_run, rename_run, set_notes
 from core.workspace import Workspace
@@ -36,6 +35,7 @@ def draw(runs: Sequence[tuple[Run, RunStatus]]) -> list[Run]:
         column_config=_COLUMNS,
         key=key,
         height=min(36 * (len(rows) + 1) + 2, 400),
+        placeholder="",
     )
     return [runs[i][0] for i in picked.selection.rows if i < len(runs)]
 
@@ -48,9 +48,11 @@ def _row(run: Run, now: RunStatus) -> dict[str, object]:
         "Run": run.name,
         "State": "crashed" if now.state is RunState.LOST else str(now.state),
         "Model": _model(run),
-        "Validation": now.summary.get("valid_accuracy", max(valid, default=None)),
+        "Validation": now.summary.get(
+            "valid_accuracy", None if now.state.active else max(valid, default=None)
+        ),
         "Test": now.summary.get("test_accuracy"),
-        "Epochs": len(now.epochs),
+        "Epochs": None if now.state.active else len(now.epochs),  # the progress bar counts them meanwhile
         "Time": now.summary.get("seconds"),
         "Labels": "given" if run.label_version == 0 else f"version {run.label_version}",
         "Created": datetime.fromtimestamp(run.created, UTC),
@@ -76,8 +78,8 @@ def actions(workspace: Workspace, run: Run, now: RunStatus) -> None:
         st.markdown(f"**{plain(run.name)}** {run_monitor.badge(now.state)}", width="content")
         if now.state is RunState.FINISHED and st.button("Evaluate", icon=":material/grid_on:"):
             handover.to_evaluate(run)
-        if now.state.active and st.button("Stop", icon=":material/stop:", key="action_stop"):
-            launch.request_stop(run)
+        if now.state.active:
+            run_monitor.stop_button(run, "action_stop")
         if now.state in (RunState.STOPPED, RunState.FAILED, RunState.LOST):
             run_monitor.resume_button(run, "action_resume")
         with st.popover("Rename", icon=":material/edit:"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from core.runs.events import Event
 from core.runs.store import Run, history
@@ -17,7 +18,10 @@ METRICS = {
 }
 """By chart, the fields of the events that it shows."""
 
-_WITHIN_EPOCHS = frozenset({"train_loss", "train_accuracy", "learning_rate", "images_per_second"})
+_WITHIN_EPOCHS = frozenset({"train_loss", "train_accuracy"})
+"""Means over the epoch so far: once it is done, its own figure stands for it."""
+_OF_THE_MOMENT = frozenset({"learning_rate", "images_per_second"})
+"""Kept from within every epoch: a warm-up may be over before the first one ends."""
 
 Points = list[tuple[float, float]]
 
@@ -25,33 +29,33 @@ Points = list[tuple[float, float]]
 def curves(run: Run) -> dict[str, Points]:
     """(epochs done, value) of every field in METRICS; at most 500 points each, the last always kept.
 
-    What was reported within the first epoch, and since the last finished one, is shown too, so that a curve
-    grows from the first second; within the epochs between, the epoch's own figure stands for it.
+    What was reported since the last finished epoch is shown too, so that a curve grows from the first second.
     """
     epochs: dict[int, Event] = {}
-    within: list[Event] = []
+    steps: list[Event] = []
     for event in history(run):
         if event["type"] == "started":
-            within = []
+            again_from = event.get("resumed_from") or 0
+            steps = [step for step in steps if step["epoch"] < again_from]
         elif event["type"] == "epoch":
-            epochs = {number: e for number, e in epochs.items() if number < event["epoch"]}
-            epochs[int(event["epoch"])] = event
-            within = []
-        elif event["type"] == "progress":
-            within.append(event)
+            number = int(event["epoch"])
+            epochs = {earlier: e for earlier, e in epochs.items() if earlier < number}
+            epochs[number] = event
+        elif event["type"] == "progress" and "step" in event:
+            steps.append(event)
     fields = [field for fields in METRICS.values() for field in fields]
-    return {field: _points(field, list(epochs.values()), within) for field in fields}
+    return {field: _points(field, epochs, steps) for field in fields}
 
 
-def _points(field: str, epochs: Sequence[Event], within: Sequence[Event]) -> Points:
-    points = [(float(e["epoch"]) + 1, float(e[field])) for e in epochs if e.get(field) is not None]
-    if field in _WITHIN_EPOCHS:
+def _points(field: str, epochs: Mapping[int, Event], steps: Sequence[Event]) -> Points:
+    points = [(float(e["epoch"]) + 1, float(e[field])) for e in epochs.values() if e.get(field) is not None]
+    if field in _WITHIN_EPOCHS | _OF_THE_MOMENT:
         points += [
             (float(e["epoch"]) + e["step"] / max(1, e["n_steps"]), float(e[field]))
-            for e in within
-            if e.get(field) is not None and "step" in e
+            for e in steps
+            if e.get(field) is not None and (field in _OF_THE_MOMENT or e["epoch"] not in epochs)
         ]
-    return thinned(points)
+    return thinned(sorted(points, key=itemgetter(0)))
 
 
 def thinned(points: Points) -> Points:

@@ -50,6 +50,23 @@ def test_after_a_resume_what_was_lost_is_gone(run: Run) -> None:
     assert curves(run)["train_loss"] == [(1.0, 1.0), (2.0, 0.6)]
 
 
+def rate(run: Run, epoch: int, number: int, value: float) -> None:
+    run.events.append("progress", epoch=epoch, step=number, n_steps=10, learning_rate=value)
+
+
+def test_a_warm_up_within_the_first_epoch_stays_visible(run: Run) -> None:
+    rate(run, 0, 2, 0.1)
+    rate(run, 0, 5, 0.3)
+    run.events.append("epoch", epoch=0, learning_rate=0.2, train_loss=1.0)
+    rate(run, 1, 5, 0.1)
+    found = curves(run)
+    assert found["learning_rate"] == [(0.2, 0.1), (0.5, 0.3), (1.0, 0.2), (1.5, 0.1)]
+    run.events.append("started", epochs=2, resumed_from=1)
+    assert curves(run)["learning_rate"] == [(0.2, 0.1), (0.5, 0.3), (1.0, 0.2)]
+    run.events.append("started", epochs=2, resumed_from=None)
+    assert curves(run)["learning_rate"] == [(1.0, 0.2)], "it starts over"
+
+
 def test_predicting_has_no_steps(run: Run) -> None:
     run.events.append("progress", share=1.0, seconds_left=None, text="Predicting, 10 %")
     assert all(points == [] for points in curves(run).values())
