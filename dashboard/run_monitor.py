@@ -52,10 +52,17 @@ def draw(runs: Sequence[Run], key: str) -> None:
             with st.container(horizontal=True):
                 colours = training.run_colours(names)
                 st.html(_legend(colours))
-            n_epochs = max((int((one.started or {}).get("epochs", 1)) for one in now.values()), default=1)
+            n_epochs = max(_reach(one) for one in now.values())
             training.draw([(run.name, curves(run)) for run in runs], colours, n_epochs, key)
 
     live()
+
+
+def _reach(now: RunStatus) -> int:
+    """To which epoch the run's curves will go; where it has ended, to which they went."""
+    if now.state.active and now.started is not None:
+        return int(now.started["epochs"])
+    return max(1, len(now.epochs))
 
 
 def _legend(colours: dict[str, str]) -> str:
