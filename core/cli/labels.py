@@ -1,10 +1,9 @@
-"""``tidyset labels``: edit, undo, history, export."""
+"""``tidyset labels``: edit, undo, redo, history, versions; label_files has the rest."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from getpass import getuser
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,21 +15,47 @@ from core.errors import BadInput
 from core.workspace import current
 
 if TYPE_CHECKING:
-    from core.labels.journal import Edit, NewEdit
+    from core.data.dataset import Dataset
+    from core.labels.compare import VersionDifference
+    from core.labels.journal import Edit, EditFilter, NewEdit
 
-labels = typer.Typer(help="Labels: edit, undo, list the edits, export.", no_args_is_help=True)
+labels = typer.Typer(
+    help="Labels: edit, undo, history, versions; patches, agreement, export and import.", no_args_is_help=True
+)
 app.add_typer(labels, name="labels")
 
 DataOption = Annotated[str, typer.Option("--data", help="Name of the data set.")]
 WhoOption = Annotated[str | None, typer.Option(help="Your name; that of your account when not given.")]
 WhyOption = Annotated[str, typer.Option(help="The reason, kept with the edit.")]
+PersonOption = Annotated[str | None, typer.Option(help="Only the edits of this person.")]
+SessionOption = Annotated[
+    str | None, typer.Option(help="Only the edits of this session, as the history shows it.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option(help="Only edits from this time on: 2026-11-23, or 2026-11-23T09:30.")
+]
+FirstOption = Annotated[int | None, typer.Option("--from", min=1, help="Only edits from this number on.")]
+LastOption = Annotated[int | None, typer.Option("--to", min=1, help="Only edits up to this number.")]
 SAMPLE = "fashion-mnist-sample"
 
 
 @labels.command("edit")
 def edit_command(
     item: Annotated[list[str], typer.Option("--item", help="Id of the item. Can be repeated.")],
-    label: Annotated[str | None, typer.Option(help="The class to give it.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The class to give it; yes, no or unknown together with --class.")
+    ] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", help="The class to set, where images have several labels.")
+    ] = None,
+    kind_of_label: Annotated[
+        Literal["label", "look", "settle"],
+        typer.Option(
+            "--as",
+            help="What the label is: a decision, what a blind second look saw (it changes no label), or what "
+            "people who disagreed have settled on.",
+        ),
+    ] = "label",
     mark: Annotated[
         Literal["confirm", "exclude", "include"] | None,
         typer.Option(
@@ -48,8 +73,9 @@ def edit_command(
 
         if (label is None) == (mark is None):
             raise BadInput("An edit needs either a label or a mark.", "Give --label CLASS or --mark confirm.")
-        kind = EditKind.LABEL if mark is None else EditKind(mark)
-        new = [NewEdit(one, kind, label, who=who or _account(), why=why) for one in item]
+        kind = EditKind(mark or kind_of_label)
+        person = who or account()
+        new = [NewEdit(one, kind, label, who=person, why=why, class_name=class_name) for one in item]
         _append(data, new, as_json=as_json)
 
 
@@ -71,7 +97,25 @@ def undo_command(
         dataset = catalog.open_dataset(current(), data)
         if number is None:
             number = LabelJournal(current()).last_to_undo(dataset.name).number
-        new = NewEdit("", EditKind.UNDO, undoes=number, who=who or _account(), why=why)
+        new = NewEdit("", EditKind.UNDO, undoes=number, who=who or account(), why=why)
+        _append(data, [new], as_json=as_json)
+
+
+@labels.command("redo")
+def redo_command(
+    person: PersonOption = None,
+    data: DataOption = SAMPLE,
+    who: WhoOption = None,
+    why: WhyOption = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Make valid again what was undone last, unless something was decided since."""
+    with errors_explained(as_json=as_json):
+        from core.labels.journal import EditKind, LabelJournal, NewEdit
+
+        dataset = catalog.open_dataset(current(), data)
+        number = LabelJournal(current()).last_to_redo(dataset.name, person).number
+        new = NewEdit("", EditKind.UNDO, undoes=number, who=who or account(), why=why)
         _append(data, [new], as_json=as_json)
 
 
@@ -79,6 +123,11 @@ def undo_command(
 def history_command(
     data: DataOption = SAMPLE,
     item: Annotated[str | None, typer.Option(help="Only the edits of this item.")] = None,
+    person: PersonOption = None,
+    session: SessionOption = None,
+    since: SinceOption = None,
+    first: FirstOption = None,
+    last: LastOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Only the newest so many.")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
@@ -93,32 +142,107 @@ def history_command(
         if current_version(current(), dataset.name):
             from core.labels.journal import LabelJournal
 
-            found = LabelJournal(current()).edits(dataset.name, item_id=item, newest=limit)
-        text = "\n".join(_line(edit) for edit in found) or "No edits: the labels are as given."
-        emit([_row(edit) for edit in found], text, as_json=as_json)
+            chosen = chosen_edits(person, session, since, first, last, item=item)
+            found = LabelJournal(current()).edits(dataset.name, newest=limit, chosen=chosen)
+        text = "\n".join(line_of(edit) for edit in found)
+        if not text:
+            text = (
+                "No edits."
+                if person or session or since or first or last
+                else "No edits: the labels are as given."
+            )
+        emit([row_of(edit) for edit in found], text, as_json=as_json)
 
 
-@labels.command("export")
-def export_command(
-    output: Annotated[Path, typer.Option(help="File to write, ending in .csv, .parquet or .jsonl.")],
-    data: DataOption = SAMPLE,
-    version: Annotated[
-        int | None, typer.Option(help="Label version; the newest when not given, 0 for the given labels.")
+@labels.command("versions")
+def versions_command(
+    name: Annotated[str | None, typer.Option(help="Give a version this name, for good.")] = None,
+    at: Annotated[str, typer.Option(help="The version to name: a number, a name, or newest.")] = "newest",
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option(help="Two versions: what changed from the first to the second.")
     ] = None,
+    data: DataOption = SAMPLE,
+    who: WhoOption = None,
+    why: WhyOption = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """Write a table of every item's given and current label."""
+    """List the label versions that have a name; name one; or compare two. Version 0 is the given labels."""
     with errors_explained(as_json=as_json):
-        from core.labels.export import export_labels
-        from core.labels.versions import labels_at
+        from core.labels.compare import version_number
+        from core.labels.journal import LabelJournal
+        from core.labels.versions import current_version
 
         dataset = catalog.open_dataset(current(), data)
-        state = labels_at(current(), dataset, version)
-        n = export_labels(dataset, state, output.expanduser())
-        n_edited = int(state.edited.sum())
-        value = {"file": str(output), "n_items": n, "n_edited": n_edited, "version": state.version}
-        text = f"{output}: {n:,} items, {n_edited:,} of them relabelled, label version {state.version}"
-        emit(value, text, as_json=as_json)
+        if compare is not None:
+            _compare(dataset, compare, as_json=as_json)
+            return
+        if name is not None:
+            number = version_number(current(), dataset.name, at)
+            LabelJournal(current()).name_version(dataset.name, name, number, who or account(), why)
+        newest = current_version(current(), dataset.name)
+        named = LabelJournal(current()).named_versions(dataset.name) if newest or name else []
+        rows = [
+            {"name": one.name, "version": one.version, "who": one.who, "at": time_of(one.at), "why": one.why}
+            for one in named
+        ]
+        lines = [
+            f"{row['version']:>6}  {row['name']:<24} {row['at']}  {row['who']}  {row['why']}" for row in rows
+        ]
+        text = "\n".join([*lines, f"{newest:>6}  (newest)"])
+        emit({"newest": newest, "named": rows}, text, as_json=as_json)
+
+
+def _compare(dataset: Dataset, versions: tuple[str, str], *, as_json: bool) -> None:
+    from core.labels.compare import compare_versions, version_number
+    from core.labels.versions import labels_at
+
+    before, after = (
+        labels_at(current(), dataset, version_number(current(), dataset.name, one)) for one in versions
+    )
+    found = compare_versions(dataset, before, after)
+    ids = dataset.item_ids
+    value = {
+        "before": found.before,
+        "after": found.after,
+        "n_changed": len(found.changed),
+        "pairs": [
+            {"class": name, "before": old, "after": new, "n": n} for (name, old, new), n in found.pairs
+        ],
+        "changed": ids[found.changed].tolist(),
+        "left_out": ids[found.left_out].tolist(),
+        "taken_in": ids[found.taken_in].tolist(),
+        "confirmed": ids[found.confirmed].tolist(),
+    }
+    emit(value, _difference_text(found), as_json=as_json)
+
+
+def _difference_text(found: VersionDifference) -> str:
+    head = f"From version {found.before} to {found.after}: {len(found.changed):,} items have another label"
+    marks = (("left out", found.left_out), ("taken in", found.taken_in), ("confirmed", found.confirmed))
+    head += "".join(f", {len(positions):,} {word}" for word, positions in marks if len(positions))
+    lines = [
+        f"{n:>6}  {f'{name}: ' if name else ''}{old or 'unlabelled'} -> {new or 'unlabelled'}"
+        for (name, old, new), n in found.pairs
+    ]
+    return "\n".join([head, *lines])
+
+
+def chosen_edits(
+    person: str | None,
+    session: str | None,
+    since: str | None,
+    first: int | None,
+    last: int | None,
+    item: str | None = None,
+) -> EditFilter:
+    """The filter that the options mean. Raises BadInput for a time that cannot be read."""
+    from core.labels.journal import EditFilter
+
+    try:
+        start = None if since is None else datetime.fromisoformat(since).timestamp()
+    except ValueError:
+        raise BadInput(f"--since {since!r} is no time.", "Write 2026-11-23, or 2026-11-23T09:30.") from None
+    return EditFilter(item_id=item, who=person, session=session, since=start, first=first, last=last)
 
 
 def _append(data: str, new: list[NewEdit], *, as_json: bool) -> None:
@@ -126,37 +250,50 @@ def _append(data: str, new: list[NewEdit], *, as_json: bool) -> None:
 
     dataset = catalog.open_dataset(current(), data)
     made = LabelJournal(current()).append(dataset, new)
-    emit([_row(edit) for edit in made], "\n".join(_line(edit) for edit in made), as_json=as_json)
+    emit([row_of(edit) for edit in made], "\n".join(line_of(edit) for edit in made), as_json=as_json)
 
 
-def _account() -> str:
+def account() -> str:
+    """The name of whoever is logged in."""
     try:
         return getuser()
     except (OSError, KeyError):
         return "annotator"
 
 
-def _row(edit: Edit) -> dict[str, Any]:
+def row_of(edit: Edit) -> dict[str, Any]:
+    """An edit for --json."""
     return {
         "id": edit.number,
         "item": edit.item_id,
         "kind": str(edit.kind),
+        "class": edit.class_name,
         "old": edit.old,
         "new": edit.new,
         "undoes": edit.undoes,
         "who": edit.who,
-        "at": _time(edit),
+        "at": time_of(edit.at),
         "why": edit.why,
         "evidence": edit.evidence,
+        "session": edit.session,
     }
 
 
-def _line(edit: Edit) -> str:
+def line_of(edit: Edit) -> str:
+    """An edit for people."""
     what = f"{edit.kind} {edit.undoes}" if edit.undoes else str(edit.kind)
-    change = f"{edit.old or 'unlabelled'} -> {edit.new or 'unlabelled'}" if edit.old != edit.new else edit.new
+    named = f"{edit.class_name}: " if edit.class_name else ""
+    if edit.kind == "look":
+        change = f"saw {edit.new}"
+    elif edit.old != edit.new:
+        change = f"{edit.old or 'unlabelled'} -> {edit.new or 'unlabelled'}"
+    else:
+        change = edit.new or ""
     why = f"  ({edit.why})" if edit.why else ""
-    return f"{edit.number:>6}  {_time(edit)}  {edit.who:<12} {edit.item_id:<16} {what:<10} {change}{why}"
+    head = f"{edit.number:>6}  {time_of(edit.at)}  {edit.who:<12} {edit.item_id:<16} {what:<10}"
+    return f"{head} {named}{change}{why}"
 
 
-def _time(edit: Edit) -> str:
-    return datetime.fromtimestamp(edit.at, UTC).isoformat(timespec="seconds")
+def time_of(at: float) -> str:
+    """A Unix time as people and programs read it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

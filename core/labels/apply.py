@@ -111,9 +111,9 @@ def apply_patch(
     session = f"{patch_sessions(patch)}{uuid4().hex[:12]}"
 
     def attempt() -> Application:
-        journal = LabelJournal(workspace)
         state = labels_at(workspace, dataset)
-        findings = held_against(dataset, state, patch, _dealt_before(journal, dataset, patch), copies=copies)
+        before = _dealt_before(workspace, dataset, patch) if state.version else {}
+        findings = held_against(dataset, state, patch, before, copies=copies)
         new = [
             _new_edit(dataset, finding, patch, who=who, session=session, seq=seq)
             for seq, finding in enumerate(findings, start=1)
@@ -121,7 +121,7 @@ def apply_patch(
         ]
         made: list[Edit] = []
         if new and not dry_run:
-            made = journal.append(dataset, new, only_at=state.version)
+            made = LabelJournal(workspace).append(dataset, new, only_at=state.version)
         return Application(tuple(findings), tuple(made), session)
 
     return until_undisturbed(attempt)
@@ -140,10 +140,11 @@ def until_undisturbed(attempt: Callable[[], Outcome]) -> Outcome:
     return attempt()
 
 
-def _dealt_before(journal: LabelJournal, dataset: Dataset, patch: Patch) -> dict[str, str]:
+def _dealt_before(workspace: Workspace, dataset: Dataset, patch: Patch) -> dict[str, str]:
     """For items of the patch, the item that stood for each when it was applied here before."""
     prefix = patch_sessions(patch)
-    edits = (edit for edit in journal.in_force(dataset.name) if edit.session.startswith(prefix))
+    edits = LabelJournal(workspace).in_force(dataset.name)
+    edits = [edit for edit in edits if edit.session.startswith(prefix)]
     return {str(edit.evidence.get("patch_item")): edit.item_id for edit in edits}
 
 

@@ -39,6 +39,7 @@ from core.labels.journal import (
     LabelJournal,
     live,
 )
+from core.labels.versions import current_version
 from core.workspace import Workspace
 
 FORMAT = 1
@@ -110,10 +111,12 @@ def export_patch(workspace: Workspace, dataset: Dataset, chosen: EditFilter | No
     An undo of an edit that is not let through counts as an edit back. Edits that fit no image or class any
     more, because the data set was replaced, are left out, as in core.labels.versions.
     """
+    if not current_version(workspace, dataset.name):
+        return Patch(dataset.name, dataset.fingerprint, dataset.task, dataset.classes, ())
     wanted = chosen or EditFilter()
     journal = LabelJournal(workspace)
     edits = journal.edits(dataset.name, chosen=EditFilter(last=wanted.last))
-    noted = {row[0]: row[3] for row in journal.changes(dataset.name, edits[-1].number if edits else 0)}
+    noted = {row[0]: row[3] for row in journal.changes(dataset.name, len(edits))}
     known = {item_id: position for position, item_id in enumerate(dataset.item_ids.tolist())}
     images = content_hashes(dataset)
     folding = _Folding(dataset, {edit.number: edit for edit in edits}, wanted)

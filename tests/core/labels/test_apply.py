@@ -93,6 +93,9 @@ def test_a_dry_run_and_a_second_time_change_nothing(
     target = replace(sample, name="copy")
     dry = apply_patch(workspace, target, edited, who="carl", dry_run=True)
     assert len(dry.of(Status.APPLIES)) == 3
+    elsewhere = Workspace(workspace.root / "elsewhere")
+    assert len(apply_patch(elsewhere, target, edited, who="carl", dry_run=True).findings) == 3
+    assert not elsewhere.root.exists()
     assert LabelJournal(workspace).version("copy") == 0
     apply_patch(workspace, target, edited, who="carl")
     again = apply_patch(workspace, target, edited, who="carl")
