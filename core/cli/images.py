@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,7 +38,7 @@ def images(
         workspace = current()
         dataset = catalog.open_dataset(workspace, data)
         state = labels_at(workspace, dataset)
-        similar = similar_images(workspace, dataset)
+        similar = similar_images(workspace, dataset, _show_share)
         groups = duplicates(dataset, similar, state)
         issues = image_issues(workspace, dataset, state)
         value = {
@@ -49,6 +50,13 @@ def images(
             "scores": _scores(workspace, dataset, similar, run) if run else None,
         }
         emit(value, _text(value), as_json=as_json)
+
+
+def _show_share(share: float) -> None:
+    """How far the search for copies is, on a terminal; the line is cleared at the end."""
+    if sys.stderr.isatty():
+        text = "\r\x1b[K" if share >= 1 else f"\r{share:.0%} of the images compared"
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def _issue(dataset: Dataset, issue: ImageIssue, top: int) -> dict[str, Any]:

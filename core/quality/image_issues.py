@@ -255,7 +255,7 @@ def _distance_to_own(
 ) -> Values:
     """(N,) how much farther the fifth nearest image of its class is than usual; NaN where unknown."""
 
-    def compute() -> dict[str, Values]:
+    def compute() -> dict[str, Floats]:
         positions, vectors = pictures.vectors_of(workspace, dataset, statistics)
         labels = state.labels[positions] if state.labels.ndim == 1 else np.zeros(len(positions))
         out = np.full(len(dataset), np.nan)
@@ -263,9 +263,10 @@ def _distance_to_own(
             rows = np.flatnonzero(labels == label)
             if len(rows) >= FEWEST:
                 out[positions[rows]] = _relative_distance(vectors[rows])
-        return {"distance": out}
+        return {"distance": out.astype(np.float32)}
 
-    return cached_arrays(workspace, _KIND, _outlier_key(dataset, state), compute)["distance"]
+    kept = cached_arrays(workspace, _KIND, _outlier_key(dataset, state), compute)
+    return kept["distance"].astype(np.float64)
 
 
 def _relative_distance(vectors: Floats) -> Values:
