@@ -179,7 +179,9 @@ def _review(finished: Runs) -> None:
         _card("To review", "fact_check", "–", "needs a model's opinion")
         return
     run, status = finished[0]
-    _card("To review", "fact_check", count(mistakes(status)), f"mistakes of {run.name}")
+    n_wrong, split = mistakes(status)
+    part = {"val": "validation ", "test": "test "}.get(split or "", "")
+    _card("To review", "fact_check", count(n_wrong), f"{part}mistakes of {run.name}")
 
 
 @st.fragment

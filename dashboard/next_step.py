@@ -22,6 +22,7 @@ class Step:
         why: One sentence on why this, with the numbers behind it.
         run: The run it is about.
         other: The run to compare with, for a verdict.
+        split: The part of the data whose mistakes to look at.
     """
 
     target: Target
@@ -29,6 +30,7 @@ class Step:
     why: str
     run: Run | None = None
     other: Run | None = None
+    split: str | None = None
 
 
 def next_step(runs: Sequence[tuple[Run, RunStatus]], edits_since: Callable[[int], int]) -> Step:
@@ -55,7 +57,7 @@ def next_step(runs: Sequence[tuple[Run, RunStatus]], edits_since: Callable[[int]
     if parent is not None:
         why = f"{run.name} repeats {parent.name} on corrected labels: is the difference more than chance?"
         return Step("verdict", "Read the verdict", why, run, parent)
-    n_wrong = mistakes(status)
+    n_wrong, split = mistakes(status)
     if n_wrong:
         why = f"Where {run.name} is sure and disagrees with the label, the label may be wrong."
         return Step(
@@ -63,22 +65,27 @@ def next_step(runs: Sequence[tuple[Run, RunStatus]], edits_since: Callable[[int]
             f"Look at the {counted(n_wrong, 'mistake')}",
             f"{why} The most confident come first.",
             run,
+            split=split,
         )
     why = (
-        f"{run.name} makes no mistake on the images that it was tested on: look for leaks between the splits."
+        f"{run.name} makes no mistake on images that it was not fitted to: look for leaks between the splits."
     )
     return Step("explore", "Explore the data", why, run)
 
 
-def mistakes(status: RunStatus) -> int:
-    """How many test images (validation images, where nothing was tested) a finished run got wrong."""
+def mistakes(status: RunStatus) -> tuple[int, str | None]:
+    """How many validation images a finished run got wrong, and "val"; of test, where nothing was validated.
+
+    Decisions are made on validation images: labels corrected by looking at a model's mistakes favour that
+    model, and test images should stay clear of that as long as there are others.
+    """
     started = status.started or {}
-    for part in ("test", "valid"):
-        accuracy = status.summary.get(f"{part}_accuracy")
-        n = started.get({"test": "n_test", "valid": "n_val"}[part])
+    for split, name in (("val", "valid"), ("test", "test")):
+        accuracy = status.summary.get(f"{name}_accuracy")
+        n = started.get(f"n_{split}")
         if accuracy is not None and n:
-            return round((1 - float(accuracy)) * int(n))
-    return 0
+            return round((1 - float(accuracy)) * int(n)), split
+    return 0, None
 
 
 def _without_a_model(runs: Sequence[tuple[Run, RunStatus]]) -> Step:

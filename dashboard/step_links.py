@@ -15,7 +15,7 @@ def follow(step: Step) -> None:
     from dashboard import handover
 
     if step.target == "mistakes" and step.run is not None:
-        handover.to_relabel(QueueRequest(kind="misclassified", run=step.run.id))
+        handover.to_relabel(QueueRequest(kind="misclassified", run=step.run.id, split=step.split))
     elif step.target == "verdict" and step.run is not None:
         handover.to_evaluate(step.run, compare=step.other)
     elif step.target == "retrain":

@@ -24,7 +24,7 @@ def finished(workspace: Workspace, dataset: Dataset, name: str, accuracy: float 
         dataset,
         name,
         ("started", {"n_test": 1000, "n_val": 500}),
-        ("finished", {"test_accuracy": accuracy, "seconds": 3.0}),
+        ("finished", {"test_accuracy": accuracy - 0.1, "valid_accuracy": accuracy, "seconds": 3.0}),
     )
 
 
@@ -42,8 +42,8 @@ def test_a_run_with_mistakes_leads_to_them(workspace: Workspace, sample: Dataset
     run = finished(workspace, sample, "r1")
     todo = step(run)
     assert (todo.target, todo.run) == ("mistakes", run)
-    assert todo.title == "Look at the 100 mistakes"
-    assert mistakes(status(run)) == 100
+    assert (todo.title, todo.split) == ("Look at the 50 mistakes", "val"), "test images are kept for proofs"
+    assert mistakes(status(run)) == (50, "val")
 
 
 def test_edits_after_the_run_ask_for_a_retraining(workspace: Workspace, sample: Dataset) -> None:
@@ -73,16 +73,25 @@ def test_a_failed_run_says_why(workspace: Workspace, sample: Dataset) -> None:
     assert "The disk is full." in todo.why
 
 
-def test_validation_stands_in_where_nothing_was_tested() -> None:
-    done = RunStatus(
+def test_a_run_without_mistakes_leads_to_the_data(workspace: Workspace, sample: Dataset) -> None:
+    assert step(finished(workspace, sample, "r1", accuracy=1.0)).target == "explore"
+
+
+def ended(started: dict[str, object], **summary: float) -> RunStatus:
+    return RunStatus(
         state=RunState.FINISHED,
         share=1.0,
         seconds_left=None,
         epochs=(),
         progress=None,
-        started={"n_test": 0, "n_val": 200},
-        summary={"valid_accuracy": 0.95},
+        started=started,
+        summary=dict(summary),
         error="",
         notes=(),
     )
-    assert mistakes(done) == 10
+
+
+def test_test_images_stand_in_where_nothing_was_validated() -> None:
+    assert mistakes(ended({"n_test": 0, "n_val": 200}, valid_accuracy=0.95)) == (10, "val")
+    assert mistakes(ended({"n_test": 200, "n_val": 0}, test_accuracy=0.9)) == (20, "test")
+    assert mistakes(ended({})) == (0, None)
