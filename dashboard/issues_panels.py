@@ -270,12 +270,15 @@ def _side_by_side(dataset: Dataset, state: LabelState, groups: Sequence[Group], 
             shown = group.positions[:8]
             width = 46 + min(4, len(shown)) * 70
             with st.container(border=True, width=width, gap="small"):
-                st.markdown(_group_in_words(group))
+                labels = [_label(dataset, state, k) for k in shown]
+                splits = [SPLITS[dataset.split[k]] for k in shown]
+                alike = len(set(labels)) == 1
+                st.markdown(_group_in_words(group, labels[0] if alike else ""))
                 done = gallery.show(
                     dataset,
                     shown,
-                    captions=[_label(dataset, state, k) for k in shown],
-                    badges=[SPLITS[dataset.split[k]] for k in shown],
+                    captions=splits if alike else labels,
+                    badges=None if alike else splits,
                     key=f"{key}_{number}_{group.positions[0]}",
                     tile=64,
                     label=f"Group {number + 1} of copies",
@@ -286,10 +289,12 @@ def _side_by_side(dataset: Dataset, state: LabelState, groups: Sequence[Group], 
     return opened
 
 
-def _group_in_words(group: Group) -> str:
+def _group_in_words(group: Group, label: str) -> str:
+    """What is wrong with a group, and the label that its members share."""
     marks = [(group.conflict, ":red-badge[labels differ]"), (group.leak, ":orange-badge[leak]")]
     badges = [badge for holds, badge in marks if holds]
-    return " ".join(badges) or f":gray-badge[{'same pixels' if group.exact else 'nearly the same'}]"
+    badges = badges or [f":gray-badge[{'same' if group.exact else 'near'}]"]
+    return " ".join([*badges, plain(label)])
 
 
 def _relabel_button(dataset: Dataset, positions: Sequence[int], title: str) -> None:
