@@ -20,6 +20,7 @@ PAGES = {
     "Labels": [
         ("issues.py", "Issues", ":material/troubleshoot:"),
         ("relabel.py", "Relabel", ":material/fact_check:"),
+        ("prove.py", "Prove", ":material/verified:"),
     ],
 }
 _STATIC = Path(__file__).parent / "static"

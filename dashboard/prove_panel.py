@@ -1,0 +1,267 @@
+"""The panels of the Prove page: start a proof, follow it, and read its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.errors import TidysetError
+from core.evaluation.proof import ARMS
+from core.files import Json
+from core.labels.versions import training_changes_since
+from core.quality import proofs
+from core.quality.arms import edits_of_version
+from core.runs import launch
+from core.runs.estimate import estimate
+from core.runs.store import Run, RunState, list_runs, status
+from core.workspace import Workspace
+from dashboard import links
+from dashboard.charts import prove as charts
+from dashboard.charts.template import show
+from dashboard.errors import shown_as_message
+from dashboard.run_monitor import STATES, resume_button
+from dashboard.wording import counted, duration, percent, plain, points
+
+EVERY_SECONDS = 1.0
+MOST_SEEDS = 20
+TELL = {"gain": st.success, "loss": st.warning}
+ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
+ANSWERS = {"given": "Labels as given", "corrected": "Corrected labels"}
+
+
+def proofs_of(workspace: Workspace, dataset: Dataset) -> list[Run]:
+    """The proofs on the data set as it is now, newest first."""
+    runs = list_runs(workspace, dataset=dataset.name, kind=proofs.KIND)
+    return [run for run in runs if run.fingerprint == dataset.fingerprint]
+
+
+def nothing_trained() -> None:
+    """What to do where there is no finished run."""
+    with st.container(border=True, key="prove_no_runs"):
+        st.markdown(
+            "**There is no finished run yet.** A proof repeats a run's recipe before and after edits."
+        )
+        if st.button("Train a model", type="primary", icon=":material/model_training:"):
+            st.switch_page(links.TRAIN)
+
+
+def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
+    """Choose the run before the edits and the number of seeds, see how long it takes, and start."""
+    with st.container(border=True, key="new_proof"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            by_name = {run.name: run for run in runs}
+            chosen = st.selectbox("Run before the edits", [*by_name], key="prove_base", width=260)
+            n_seeds = st.number_input(
+                "Seeds",
+                2,
+                MOST_SEEDS,
+                proofs.N_SEEDS,
+                key="prove_seeds",
+                width=130,
+                help="Trainings of each arm. More seeds tell a smaller gain from luck.",
+            )
+            base = by_name[str(chosen)]
+            n = training_changes_since(workspace, dataset, base.label_version)
+            pressed = st.button("Prove it", type="primary", icon=":material/verified:", disabled=not n)
+        if n:
+            st.caption(_plan(workspace, dataset, base, n, int(n_seeds)))
+        else:
+            _no_edits(base)
+    if pressed:
+        try:
+            edits = edits_of_version(workspace, dataset, base.label_version)
+            launch.start(proofs.create_proof(workspace, base, edits, n_seeds=int(n_seeds)))
+        except TidysetError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.session_state.pop("proof", None)
+            st.rerun()
+
+
+def _plan(workspace: Workspace, dataset: Dataset, base: Run, n: int, n_seeds: int) -> str:
+    """How many trainings of what, and how long they will take as far as that is known."""
+    n_train = len(dataset.in_split("train"))
+    one = estimate(base.recipe, n_train, dataset.images.uniform, list_runs(workspace, dataset=dataset.name))
+    n_trainings = len(ARMS) * n_seeds - 1  # the run itself is one of them
+    takes = f", about {duration(one.seconds * n_trainings)}" if one else ""
+    return (
+        f"{counted(n, 'training image')} changed since {plain(base.name)}. {n_trainings} trainings{takes}: "
+        "before and after the edits, with as many random edits, and with the edited images left out."
+    )
+
+
+def _no_edits(base: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"No image that {plain(base.name)} learned from has another label now: there is nothing to prove."
+        )
+        if st.button("Correct labels", icon=":material/fact_check:"):
+            st.switch_page(links.RELABEL)
+
+
+def follow(runs: Sequence[Run]) -> None:
+    """Progress of the proofs that run, and what became of the newest if it did not finish."""
+    active = [run for run in runs if status(run).state.active]
+    shown = active or [run for run in runs[:1] if status(run).state is not RunState.FINISHED]
+    if not shown:
+        return
+
+    @st.fragment(run_every=EVERY_SECONDS if active else None)
+    def live() -> None:
+        with shown_as_message():
+            if any(not status(run).state.active for run in active):
+                st.rerun(scope="app")
+            for run in shown:
+                _progress(run)
+
+    live()
+
+
+def _progress(run: Run) -> None:
+    now = status(run)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"proof_{run.id}"):
+        if now.state.active:
+            text = (now.progress or {}).get("text", "starting")
+            left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+            st.progress(min(now.share, 1.0), f"{plain(run.name)}: {plain(text)}{left}")
+            stopping = launch.stop_requested(run)
+            if st.button("Stop", icon=":material/stop:", key=f"stop_{run.id}", disabled=stopping):
+                launch.request_stop(run)
+                st.rerun(scope="fragment")
+            return
+        icon = STATES[now.state][0]
+        if now.state is RunState.STOPPED:
+            st.info(f"{plain(run.name)} is stopped. It goes on with what is missing.", icon=icon)
+        else:
+            st.error(f"{plain(run.name)}: {plain(now.error)}", icon=icon)
+        resume_button(run, f"resume_{run.id}")
+
+
+def pick(runs: Sequence[Run]) -> Run | None:
+    """The finished proof to show, the newest unless another is chosen; None where there is none."""
+    finished = {run.name: run for run in runs if status(run).state is RunState.FINISHED}
+    if len(finished) < 2:
+        return next(iter(finished.values()), None)
+    return finished[str(st.selectbox("Proof", [*finished], key="proof", width=260))]
+
+
+def result(value: Json) -> None:
+    """The verdict, the figures behind it, the arms and the classes."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader(f"{plain(value['base'])}, {counted(value['n_edits'], 'edit')}", anchor=False)
+    found = _on_answers(value)
+    TELL.get(found["outcome"], st.info)(
+        plain(found["verdict"]), icon=ICONS.get(found["outcome"], ":material/balance:")
+    )
+    _figures(found)
+    left, right = st.columns([1, 1])
+    with left, st.container(border=True, height="stretch"):
+        st.subheader("Against the labels before", anchor=False)
+        st.caption("Dot: mean. Bar: 95 % interval. Ticks: each seed.")
+        show(charts.arms(found), f"prove_arms_{found['labels']}", _arms_in_words(found))
+    with right:
+        _classes(found)
+    _about_test_labels(value)
+
+
+def _on_answers(value: Json) -> Json:
+    """The figures on the right answers that are asked for; those as given unless others are there."""
+    if not value["on_corrected"]:
+        return value
+    chosen = st.segmented_control(
+        "Right answers",
+        [*ANSWERS],
+        format_func=lambda key: ANSWERS[key],
+        default="given",
+        required=True,
+        key="prove_answers",
+        help="All arms are scored on the same test labels. The labels as given are the harder test.",
+    )
+    return value["on_corrected"] if chosen == "corrected" else value
+
+
+def _figures(found: Json) -> None:
+    before, after = found["arms"]["before"], found["arms"]["after"]
+    p_value = found["p_value"]
+    cards = (
+        (
+            f"Accuracy, {_change(before['accuracy'], after['accuracy'])}",
+            points(found["difference"], 2),
+            _interval(found["ci95"]),
+        ),
+        (
+            f"Macro-F1, {_change(before['macro_f1'], after['macro_f1'])}",
+            points(found["macro_f1_difference"], 2),
+            _interval(found["macro_f1_ci95"]),
+        ),
+        ("p", "< 0.001" if p_value < 0.001 else f"{p_value:.3f}", "proven below 0.05"),
+        (
+            "Smallest provable gain",
+            points(found["minimum_detectable"], 2).removeprefix("+"),
+            "shown 4 times in 5",
+        ),
+    )
+    for column, (name, value, note) in zip(st.columns(4), cards, strict=True):
+        column.metric(name, value, note, delta_color="off", delta_arrow="off", border=True, height="stretch")
+
+
+def _change(before: float, after: float) -> str:
+    return f"{percent(before, 2).removesuffix(' %')} → {percent(after, 2)}"
+
+
+def _interval(bounds: Sequence[float]) -> str:
+    return f"95 %: {points(bounds[0], 2).removesuffix(' pt')} to {points(bounds[1], 2)}"
+
+
+def _arms_in_words(found: Json) -> str:
+    changes = [
+        f"{charts.NAMES[arm]} {points(one['difference'], 2)}"
+        for arm, one in found["arms"].items()
+        if "difference" in one
+    ]
+    return f"Change of accuracy with its 95 % interval: {', '.join(changes)}"
+
+
+def _classes(found: Json) -> None:
+    with st.container(border=True, height="stretch"):
+        st.subheader("By class", anchor=False)
+        rows = [
+            {
+                "Class": one["name"],
+                "Images": one["support"],
+                "Recall before": 100 * one["recall_before"],
+                "After": 100 * one["recall_after"],
+                "Change": 100 * one["difference"],
+                "p": one["p_value"],
+            }
+            for one in found["classes"]
+        ]
+        share = st.column_config.NumberColumn(format="%.1f %%", width="small")
+        change = st.column_config.NumberColumn(format="%+.1f", width="small")
+        p_value = st.column_config.NumberColumn(
+            format="%.3f", width="small", help="Adjusted for all classes at once (Holm)."
+        )
+        st.dataframe(
+            rows,
+            hide_index=True,
+            column_config={"Recall before": share, "After": share, "Change": change, "p": p_value},
+            height=min(40 + 35 * len(rows), 400),
+            key=f"prove_classes_{found['labels']}",
+        )
+
+
+def _about_test_labels(value: Json) -> None:
+    """What became of corrections in the test split that a model suggested."""
+    other, tested = value["on_unreviewed"], value["test_edits"]
+    if other:
+        st.caption(
+            f"{counted(tested['n_unreviewed'], 'correction')} of test labels were suggested by a model and "
+            "not reviewed blind. They favour that model and do not count; with them the difference is "
+            f"{points(other['difference'], 2)} ({_interval(other['ci95'])}, p = {other['p_value']:.3f})."
+        )
+    if value["n_placebo_missing"]:
+        st.caption(
+            f"The placebo lacks {counted(value['n_placebo_missing'], 'edit')}: no like image was left."
+        )

@@ -1,0 +1,21 @@
+"""Prove: did the corrections help?"""
+
+import streamlit as st
+
+from core.quality.proofs import read_proof
+from dashboard import evaluate_view, picker, prove_panel
+from dashboard.frame import header
+
+workspace, dataset = picker.workspace(), picker.dataset()
+header("Prove", "Did the corrections help? Trainings before and after them, scored on the same test images.")
+runs = evaluate_view.finished_runs(workspace, dataset)
+if not runs:
+    prove_panel.nothing_trained()
+    st.stop()
+
+prove_panel.start(workspace, dataset, runs)
+proofs = prove_panel.proofs_of(workspace, dataset)
+prove_panel.follow(proofs)
+shown = prove_panel.pick(proofs)
+if shown is not None:
+    prove_panel.result(read_proof(shown))
