@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -15,7 +16,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.data import catalog
+from core.data import catalog, uploads
 from core.data.dataset import Task
 from core.data.images import as_channels, decode
 from core.data.importer import FORMATS, ImportOptions, recognise
@@ -28,7 +29,7 @@ from core.runs import launch
 from core.runs.store import Run, RunState, create_run, find_run, status
 from dashboard import picker
 from dashboard.errors import shown_as_message
-from dashboard.wording import plain
+from dashboard.wording import counted, plain
 
 _KEY = "import_run"
 _TYPES = ["zip", "tar", "gz", "tgz", "csv", "npz", "npy", "parquet"]
@@ -113,12 +114,14 @@ def _source() -> Path | None:
 def _kept(uploaded: Any) -> Path:
     """The uploaded file on disk, under its own name without anything that could lead elsewhere."""
     name = re.sub(r"[^\w.-]", "_", Path(uploaded.name).name).lstrip(".") or "upload"
-    path: Path = picker.workspace().root / "uploads" / uploaded.file_id / name
+    path: Path = uploads.folder(picker.workspace()) / uploaded.file_id / name
     if not path.exists():
+        uploads.forget_old(picker.workspace())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{name}.part")
             with partial.open("wb") as file:
+                uploaded.seek(0)
                 shutil.copyfileobj(uploaded, file)
             partial.rename(path)
         except OSError as error:
@@ -136,7 +139,8 @@ def _preview(recognised: Recognised) -> None:
     count = f"{recognised.n_items:,} images, " if recognised.n_items is not None else ""
     classes = f", {len(recognised.classes)} classes" if recognised.classes else ""
     task = "several labels an image" if recognised.task is Task.MULTI_LABEL else "one label an image"
-    st.success(f"{count}{plain(recognised.format)}: {task}{classes}.", icon=":material/check_circle:")
+    said = f"{count}{recognised.format}: {task}{classes}."
+    st.success(plain(said[0].upper() + said[1:]), icon=":material/check_circle:")
     try:
         st.image([_shown(record.image) for record in islice(recognised.records(ProblemLog()), 12)], width=56)
     except (TidysetError, OSError):
@@ -173,12 +177,18 @@ def _follow(run: Run) -> None:
     """Progress until the worker is done; the import goes on if the dialog is closed."""
     st.markdown(f"**{plain(run.job['name'])}**")
     bar = st.progress(0.0, "Starting")
-    st.caption("The import goes on if you close this.")
+    below = st.empty()
+    with below.container(horizontal=True, vertical_alignment="center"):
+        st.caption("The import goes on if you close this.")
+        if st.button("Stop it", icon=":material/stop:", disabled=launch.stop_requested(run)):
+            with contextlib.suppress(NotFound):  # it ended in the meantime
+                launch.request_stop(run)
     while (now := status(run)).state.active:
         event = now.progress or {}
         left = f" · {now.seconds_left:.0f} s left" if now.seconds_left else ""
         bar.progress(min(now.share, 1.0), f"{event.get('text', 'Starting')}{left}")
         time.sleep(0.3)
+    below.empty()
     if now.state is RunState.FINISHED:
         bar.progress(1.0, "Done")
         _finished(now.summary)
@@ -192,10 +202,12 @@ def _finished(summary: Json) -> None:
     if summary.get("n_left_out"):
         st.warning(f"{summary['n_left_out']:,} were left out.", icon=":material/warning:")
         st.dataframe([{"Left out": text} for text in summary["left_out"]], hide_index=True)
-    if st.button("Open it", type="primary"):
-        del st.session_state[_KEY]
-        picker.choose(summary["dataset"])
-        st.rerun()
+    with st.container(horizontal=True):
+        if st.button("Open it", type="primary"):
+            del st.session_state[_KEY]
+            picker.choose(summary["dataset"])
+            st.rerun()
+        _another("Import something else")
 
 
 def _refused(run: Run, error: str) -> None:
@@ -208,16 +220,22 @@ def _refused(run: Run, error: str) -> None:
     if not report["problems"]:
         st.error(plain(error) or "The import was stopped.", icon=":material/error:")
     else:
-        st.error(f"{report['n_found']:,} problems found; nothing was imported.", icon=":material/error:")
+        found = counted(report["n_found"], "problem")
+        st.error(f"{found} found; nothing was imported.", icon=":material/error:")
         rows = [
             {"File": file, "Row": row, "Problem": what, "Mend": mend}
             for file, row, what, mend in report["problems"]
         ]
-        st.dataframe(rows, hide_index=True)
-    left, right = st.columns(2)
-    if report["problems"] and left.button("Leave these out and import the rest", type="primary"):
-        options = options_of({**run.job, "skip_bad": True})
-        _start(run.job["source"], run.job["name"], options)
-    if right.button("Choose something else"):
+        st.dataframe(rows, hide_index=True, placeholder="")
+    with st.container(horizontal=True):
+        if report["problems"] and st.button("Leave these out and import the rest", type="primary"):
+            options = options_of({**run.job, "skip_bad": True})
+            _start(run.job["source"], run.job["name"], options)
+        _another("Choose something else")
+
+
+def _another(title: str) -> None:
+    """Back to the choice of a source."""
+    if st.button(title):
         del st.session_state[_KEY]
         st.rerun(scope="fragment")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.data import fashion_mnist, thumbnails
+from core.data import fashion_mnist, thumbnails, uploads
 from core.data.dataset import Dataset
 from core.data.importer import ImportOptions, import_source
 from core.data.readers.base import Hints
@@ -77,6 +77,7 @@ def import_data(job: Job) -> Outcome:
         thumbnails.make_sheets(dataset)
     except _Stopped:
         return Outcome("stopped", {})
+    uploads.forget(job.workspace, job.run.job["source"])
     return Outcome("finished", {"dataset": dataset.name, "n_items": len(dataset), **facts})
 
 
