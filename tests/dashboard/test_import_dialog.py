@@ -82,14 +82,14 @@ def test_a_pixel_csv_is_recognised_imported_and_opened(
 ) -> None:
     upload(dialog, "My Pixels.csv", as_csv(rows_of(sample, 60)))
     assert dialog.success[0].value == r"Pixel CSV, 28 x 28\: one label an image."
-    assert dialog.text_input[1].value == "my-pixels"
+    assert dialog.text_input[1].value == "my_pixels"
     assert do(dialog, "Import", workspace) is RunState.FINISHED
     assert "60 images are there." in said(dialog)
-    made = open_dataset(workspace, "my-pixels")
+    made = open_dataset(workspace, "my_pixels")
     assert np.array_equal(made.labels, sample.labels[:60])
     assert not list(uploads.folder(workspace).iterdir()), "the upload is not kept twice"
     press(dialog, "Open it")
-    assert dialog.session_state["data_next"] == "my-pixels"
+    assert dialog.session_state["data_next"] == "my_pixels"
 
 
 def test_a_broken_file_is_reported_whole_and_its_sound_rows_can_be_had(
