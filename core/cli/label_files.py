@@ -330,6 +330,9 @@ def agreement_command(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draw, and of the intervals.")] = 0,
     data: DataOption = SAMPLE,
+    who: Annotated[
+        str | None, typer.Option(help="Who looks again, to mark what they have seen; your account's name.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """How far people agree with each other and with themselves, with 95 % intervals, and where they differ.
@@ -337,7 +340,7 @@ def agreement_command(
     Only blind looks and first decisions count. Settle a difference with `labels edit --as settle`.
     """
     with errors_explained(as_json=as_json):
-        from core.labels.agreement import choose_for_second_look, measure_agreement
+        from core.labels.agreement import choose_for_second_look, looked_again, measure_agreement
         from core.labels.journal import LabelJournal
         from core.labels.versions import current_version
 
@@ -346,7 +349,10 @@ def agreement_command(
         edits = LabelJournal(current()).edits(dataset.name) if any_edits else []
         if choose is not None:
             drawn = choose_for_second_look(edits, choose, seed=seed, who=person)
-            emit({"items": drawn, "seed": seed, "share": choose}, "\n".join(drawn), as_json=as_json)
+            seen = [item for item in drawn if item in looked_again(edits, who or account())]
+            value = {"items": drawn, "seen": seen, "seed": seed, "share": choose}
+            marked = [f"{item}  (seen)" if item in seen else item for item in drawn]
+            emit(value, "\n".join(marked), as_json=as_json)
             return
         if person is not None:
             raise BadInput("--person goes with --choose.", "Give --choose 0.1 too, or leave it away.")

@@ -258,6 +258,9 @@ def test_agreement_and_a_settlement(sample: Dataset, item: str) -> None:
     assert drawn == run("agreement", "--choose", "0.5", "--seed", "1")["items"]
     for one in others:
         run("edit", "--item", one, "--label", "Bag", "--as", "look", "--who", "bob")
+    again = run("agreement", "--choose", "1", "--who", "bob")
+    assert (len(again["items"]), sorted(again["seen"])) == (4, sorted(others))
+    assert as_text("agreement", "--choose", "1", "--who", "bob").count("(seen)") == 3
     run("edit", "--item", item, "--label", "Coat", "--as", "look", "--who", "bob")
     found = run("agreement")
     assert found["krippendorff_alpha"]["agreed"] == 0.75
