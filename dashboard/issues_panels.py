@@ -311,7 +311,14 @@ def _leave_out_button(
     """Leaves images out of training after a second click; the edits can be taken back."""
     with st.popover(title, icon=":material/block:"):
         n = counted(len(reasons), "image")
-        st.markdown(f"{n} will be left out of training and scores from now on. This can be taken back.")
+        n_test = int((dataset.split[list(reasons)] == SPLITS.index("test")).sum())
+        tested = (
+            f" {counted(n_test, 'of them is a test image', 'of them are test images')}." if n_test else ""
+        )
+        st.markdown(
+            f"{n} will be left out of training from now on, and of scores on the corrected labels.{tested}"
+            " This can be taken back."
+        )
         if st.button(f"Leave out {n}", key="issues_leave_out", type="primary"):
             numbers = issues_view.leave_out(workspace, dataset, reasons, controls.name(), kind)
             st.session_state[_TAKE_BACK] = (dataset.name, numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -109,18 +109,24 @@ class _Works:
 
 
 _works = _Works(8)
+_reading: defaultdict[Hashable, threading.Lock] = defaultdict(threading.Lock)
+"""By workspace and data set: its images are read by one thread at a time."""
 
 
 def survey(workspace: Workspace, dataset: Dataset, state: LabelState) -> Work:
     """The survey of a data set's images under ``state``; begun when nobody asked for it before."""
 
+    of_dataset = (str(workspace.root), dataset.fingerprint)
+
     def make(note: Callable[[float], None]) -> Survey:
-        similar = similar_images(workspace, dataset, lambda share: note(_COPIES * share))
-        issues = image_issues(workspace, dataset, state, lambda share: note(_COPIES + (1 - _COPIES) * share))
+        with _reading[of_dataset]:  # an edit meanwhile starts another survey, which must not read all again
+            similar = similar_images(workspace, dataset, lambda share: note(_COPIES * share))
+            issues = image_issues(
+                workspace, dataset, state, lambda share: note(_COPIES + (1 - _COPIES) * share)
+            )
         return Survey(similar, duplicates(dataset, similar, state), issues)
 
-    key = (str(workspace.root), dataset.fingerprint, state.version)
-    return _works.get(key, lambda: Work(make))
+    return _works.get((*of_dataset, state.version), lambda: Work(make))
 
 
 @dataclass(frozen=True, slots=True)
