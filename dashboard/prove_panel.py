@@ -156,10 +156,10 @@ def result(value: Json) -> None:
         plain(found["verdict"]), icon=ICONS.get(found["outcome"], ":material/balance:")
     )
     _figures(found)
-    left, right = st.columns([1, 1])
+    left, right = st.columns([2, 3])
     with left, st.container(border=True, height="stretch"):
-        st.subheader("Against the labels before", anchor=False)
-        st.caption("Dot: mean. Bar: 95 % interval. Ticks: each seed.")
+        st.subheader("Change of accuracy", anchor=False)
+        st.caption("Dot: mean. Bar: 95 % interval. Ticks: each seed. Grey: it could be luck.")
         show(charts.arms(found), f"prove_arms_{found['labels']}", _arms_in_words(found))
     with right:
         _classes(found)
@@ -226,12 +226,12 @@ def _arms_in_words(found: Json) -> str:
 
 def _classes(found: Json) -> None:
     with st.container(border=True, height="stretch"):
-        st.subheader("By class", anchor=False)
+        st.subheader("Recall by class", anchor=False)
         rows = [
             {
                 "Class": one["name"],
                 "Images": one["support"],
-                "Recall before": 100 * one["recall_before"],
+                "Before": 100 * one["recall_before"],
                 "After": 100 * one["recall_after"],
                 "Change": 100 * one["difference"],
                 "p": one["p_value"],
@@ -246,7 +246,7 @@ def _classes(found: Json) -> None:
         st.dataframe(
             rows,
             hide_index=True,
-            column_config={"Recall before": share, "After": share, "Change": change, "p": p_value},
+            column_config={"Before": share, "After": share, "Change": change, "p": p_value},
             height=min(40 + 35 * len(rows), 400),
             key=f"prove_classes_{found['labels']}",
         )

@@ -35,10 +35,15 @@ LIGHT = [
     "core.evaluation.compare",
     "core.evaluation.metrics",
     "core.evaluation.predictions",
+    "core.evaluation.proof",
+    "core.evaluation.selective",
+    "core.quality.arms",
     "core.quality.batches",
     "core.quality.duplicates",
+    "core.quality.effort",
     "core.quality.image_issues",
     "core.quality.leaks",
+    "core.quality.proofs",
     "core.quality.queue",
     "core.cli",
     "dashboard.frame",
@@ -115,7 +120,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 test = AppTest.from_file({str(ROOT / "dashboard" / "Home.py")!r}, default_timeout=60).run()
 assert not test.exception, test.exception
-for page in ("explore", "train", "evaluate", "issues", "relabel"):
+for page in ("explore", "train", "evaluate", "issues", "relabel", "prove"):
     test.switch_page(f"../pages/{{page}}.py").run()
     assert not test.exception, test.exception
 print(*(set(sys.modules) & {HEAVY!r}))

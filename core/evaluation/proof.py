@@ -147,7 +147,7 @@ class Proof:
             else "accuracy stays the same"
         )
         return (
-            f"Not proven: {moved} on {where}, which luck alone explains ({sureness}); the smallest gain "
+            f"Not proven: {moved} on {where}, which luck alone could explain ({sureness}); the smallest gain "
             f"that this test set would show four times in five is {100 * found.detectable:.2f} points."
         )
 
