@@ -139,22 +139,35 @@ def _progress(run: Run) -> None:
         resume_button(run, f"resume_{run.id}")
 
 
-def pick(runs: Sequence[Run]) -> Run | None:
-    """The finished proof to show, the newest unless another is chosen; None where there is none."""
+def pick(runs: Sequence[Run]) -> tuple[Json, Json] | None:
+    """The finished proof to show, the newest unless another is chosen, and its figures on the right answers
+    that are asked for; None where no proof is finished.
+    """
     finished = {run.name: run for run in runs if status(run).state is RunState.FINISHED}
-    if len(finished) < 2:
-        return next(iter(finished.values()), None)
-    return finished[str(st.selectbox("Proof", [*finished], key="proof", width=260))]
-
-
-def result(value: Json) -> None:
-    """The verdict, the figures behind it, the arms and the classes."""
+    if not finished:
+        return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader(f"{plain(value['base'])}, {counted(value['n_edits'], 'edit')}", anchor=False)
-    found = _on_answers(value)
-    TELL.get(found["outcome"], st.info)(
-        plain(found["verdict"]), icon=ICONS.get(found["outcome"], ":material/balance:")
-    )
+        name = st.selectbox(
+            "Proof", [*finished], format_func=lambda name: _about(finished[name]), key="proof", width=340
+        )
+        value = proofs.read_proof(finished[str(name)])
+        return value, _on_answers(value)
+
+
+def _about(run: Run) -> str:
+    edits, seeds = counted(run.job["n_edits"], "edit"), len(run.job["seeds"])
+    return f"{run.name} · {run.job['base_name']}, {edits}, {seeds} seeds"
+
+
+def result(value: Json, found: Json) -> None:
+    """The verdict, the figures behind it, the arms and the classes.
+
+    Args:
+        value: The whole result.
+        found: Its figures on the right answers to show.
+    """
+    tell, icon = TELL.get(found["outcome"], st.info), ICONS.get(found["outcome"], ":material/balance:")
+    tell(plain(found["verdict"]), icon=icon)
     _figures(found)
     left, right = st.columns([2, 3])
     with left, st.container(border=True, height="stretch"):

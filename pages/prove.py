@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from core.quality.proofs import read_proof
 from dashboard import evaluate_view, picker, prove_panel
 from dashboard.frame import header
 
@@ -18,4 +17,4 @@ proofs = prove_panel.proofs_of(workspace, dataset)
 prove_panel.follow(proofs)
 shown = prove_panel.pick(proofs)
 if shown is not None:
-    prove_panel.result(read_proof(shown))
+    prove_panel.result(*shown)
