@@ -25,6 +25,7 @@ NO_SERVER = (
     "Failed to load resource",
     "Client Error in reaching server endpoint",
     "Is Streamlit still running?",
+    "Cannot send rerun backMessage when disconnected",
 )
 
 
