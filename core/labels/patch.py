@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -82,7 +83,7 @@ class PatchLine:
         return ("label", self.new) if self.kind in SETTING else (str(self.kind), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Patch:
     """Edits for images, at most one for each thing that can be decided (``PatchLine.target``).
 
@@ -98,7 +99,7 @@ class Patch:
     classes: tuple[str, ...]
     lines: tuple[PatchLine, ...]
 
-    @property
+    @cached_property
     def id(self) -> str:
         """16 characters that are the same for the same decisions, in whatever order."""
         rows = sorted([*line.target, str(line.kind), line.old or "", line.new or ""] for line in self.lines)
