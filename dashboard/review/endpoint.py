@@ -6,8 +6,8 @@ The body is JSON::
      "edits": [{"seq": 1, "item": "...", "kind": "label", "label": "Coat", "evidence": {...}}, ...]}
 
 and so is the answer: ``{"saved": [[seq, number], ...], "refused": [{"seq": 2, "problem": "..."}]}``, or, with
-a status of 400 and above, ``{"problem": "...", "mend": "..."}``. An edit sent twice is saved once. Where an image
-has several labels, ``class_name`` is the class and ``label`` is yes, no or unknown.
+a status of 400 and above, ``{"problem": "...", "mend": "..."}``. An edit sent twice is saved once. Where an
+image has several labels, ``class_name`` is the class and ``label`` is yes, no or unknown.
 """
 
 from __future__ import annotations
