@@ -62,7 +62,8 @@ def _reach(now: RunStatus) -> int:
     """To which epoch the run's curves will go; where it has ended, to which they went."""
     if now.state.active and now.started is not None:
         return int(now.started["epochs"])
-    return max(1, len(now.epochs))
+    within_an_epoch = now.state in _ENDED_EARLY
+    return max(1, len(now.epochs) + within_an_epoch)
 
 
 def _legend(colours: dict[str, str]) -> str:

@@ -8,7 +8,6 @@ import streamlit as st
 
 from core.errors import BadInput
 from core.files import digest
-from core.runs.recipe import Recipe
 from core.runs.store import Run, RunState, RunStatus, delete_run, rename_run, set_notes
 from core.workspace import Workspace
 from dashboard import handover, run_monitor
@@ -61,15 +60,11 @@ def _row(run: Run, now: RunStatus) -> dict[str, object]:
 
 
 def _model(run: Run) -> str:
+    """From run.json; earlier versions wrote it into the recipe only, which takes longer to read."""
     try:
-        return _recipe(str(run.recipe_file), run.recipe_file.stat().st_mtime_ns, run).model
-    except (BadInput, OSError):
+        return str(run.job.get("model") or run.recipe.model)
+    except BadInput:
         return "?"  # a damaged recipe; the run's other files may be sound
-
-
-@st.cache_resource(show_spinner=False, max_entries=4_096)
-def _recipe(path: str, written_ns: int, _run: Run) -> Recipe:
-    return _run.recipe
 
 
 def actions(workspace: Workspace, run: Run, now: RunStatus) -> None:

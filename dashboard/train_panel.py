@@ -45,7 +45,7 @@ def _start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
     if st.session_state.pop(_STARTED, False):
         st.session_state[_NAME] = ""  # the name is taken now; it can only be emptied before it is drawn
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", placeholder="made up when empty", width=220, key=_NAME)
+        name = st.text_input("Name", placeholder="made up when empty", width=280, key=_NAME)
         start = st.button("Start training", type="primary", icon=":material/play_arrow:")
         labels = f"corrected labels ({counted(n_edits, 'edit')})" if n_edits else "labels as given"
         with st.container(gap=None):

@@ -58,7 +58,8 @@ def save_model(path: Path, model: Classifier, card: ModelCard) -> None:
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    metadata = {"format": str(FORMAT), "card": json.dumps(asdict(card), ensure_ascii=False)}
+    # One entry: safetensors writes several in random order, and equal models should be equal files.
+    metadata = {"card": json.dumps({"format": FORMAT, **asdict(card)}, ensure_ascii=False)}
     write_bytes(path, save(tensors, metadata))
 
 
@@ -71,6 +72,8 @@ def load_card(path: Path) -> ModelCard:
     try:
         with safe_open(path, framework="pt") as file:
             values: dict[str, Any] = json.loads((file.metadata() or {})["card"])
+        if (written := values.pop("format", FORMAT)) != FORMAT:
+            raise ValueError(f"format {written!r}; this version reads {FORMAT}")
         for name in ("classes", "mean", "std"):
             values[name] = tuple(values[name])
         return ModelCard(**values)

@@ -68,7 +68,7 @@ class Run:
         fingerprint: Of that data set when the run was made.
         label_version: The label version it uses.
         parent: Id of the run that this one repeats on other labels, or None.
-        job: What the worker needs to know beyond the recipe.
+        job: What the worker needs to know beyond the recipe, and what a list of runs shows of it.
     """
 
     id: str
@@ -140,8 +140,12 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe, read from the folder. Raises BadInput when it is damaged."""
-        return load_recipe(self.recipe_file)
+        """The recipe, read from the folder once a process. Raises BadInput when it is damaged."""
+        try:
+            written_ns = self.recipe_file.stat().st_mtime_ns
+        except OSError:
+            return load_recipe(self.recipe_file)  # which says what is wrong
+        return _load_recipe_once(self.recipe_file, written_ns)
 
     @property
     def events(self) -> EventLog:
@@ -209,7 +213,11 @@ def create_run(
         parent=parent,
         created=now,
         notes="",
-        job={"image_shape": list((dataset and dataset.images.uniform) or ()), **(job or {})},
+        job={
+            "image_shape": list((dataset and dataset.images.uniform) or ()),
+            **({"model": recipe.model} if recipe else {}),
+            **(job or {}),
+        },
     )
     if recipe is not None:
         write_bytes(run.recipe_file, recipe.to_toml().encode())
@@ -271,6 +279,11 @@ def load_run(folder: Path) -> Run:
             f"{folder / 'run.json'} lacks or garbles {error}.",
             "Restore it from a copy, or delete its folder.",
         ) from error
+
+
+@lru_cache(maxsize=1_024)
+def _load_recipe_once(file: Path, written_ns: int) -> Recipe:
+    return load_recipe(file)
 
 
 @lru_cache(maxsize=16_384)
