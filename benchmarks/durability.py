@@ -30,6 +30,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -377,13 +378,12 @@ def killed_browser(
                 heard.setdefault(session, {})[int(seq)] = number
             browser.kill()
     end = tally(journal, heard)
-    database = sqlite3.connect(f"file:{journal}?mode=ro", uri=True)
-    (repeated,) = database.execute(  # within a session every press was on the next image
-        "SELECT count(*) - count(DISTINCT session || ' ' || item_id) FROM edits"
-    ).fetchone()
-    database.close()
+    by_session = Counter(session for session, _, _ in rows(journal))
+    end["doubled"] += sum(
+        max(0, n - n_edits // n_kills) for n in by_session.values()
+    )  # more than was pressed
     n_heard = sum(map(len, heard.values()))
-    return {"edits": n_pressed, "kills": n_kills, "acknowledged": n_heard, **end, "doubled": repeated}
+    return {"edits": n_pressed, "kills": n_kills, "acknowledged": n_heard, **end}
 
 
 def press_to_commit(playwright: Any, folder: Path, n_presses: int) -> dict[str, Any]:
@@ -432,12 +432,11 @@ def measured(quick: bool, seed: int, say: Callable[[str], None]) -> dict[str, An
         }
         for part, measure in parts.items():
             say(f"{part} ...")
-            results[part] = measure()
+            results[part] = {**measure(), "load_after": round(os.getloadavg()[0], 1)}
     return {
         "seed": seed,
         "quick": quick,
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
         "lost": sum(result.get("lost", 0) for result in results.values()),
         "doubled": sum(result.get("doubled", 0) for result in results.values()),
         **results,

@@ -75,11 +75,30 @@ def explore(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def durability(result: dict[str, Any]) -> list[Claim]:
+    server, browser, two = (result[part] for part in ("killed_server", "killed_browser", "two_writers"))
+    presses = result["press_to_commit"]
+    n_edits = server["edits"] + browser["edits"] + two["edits"]
+    return [
+        (
+            f"{n_edits:,} edits while the server is killed {server['kills']} times, the browser "
+            f"{browser['kills']} times, and two servers write at once",
+            f"{result['lost']} acknowledged edits lost, {result['doubled']} doubled",
+        ),
+        (
+            f"Key press to acknowledged commit in Chromium, {presses['presses']} presses",
+            f"median {presses['median_ms']:.0f} ms, 99th percentile {presses['p99_ms']:.0f} ms "
+            f"(load {presses['load_after']:.1f} on {result['cores']} cores)",
+        ),
+    ]
+
+
 CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "fast": fast,
     "best": best,
     "first_paint": first_paint,
     "explore": explore,
+    "durability": durability,
 }
 """By the name of a benchmark, what README says of its result."""
 
