@@ -4,7 +4,18 @@ One module a group of commands. They import what is heavy inside the commands, s
 and ``tidyset data list`` answer at once.
 """
 
-from core.cli import data, evaluate, images, label_files, labels, prove, runs, serve, training  # noqa: F401  (each adds its commands)
+from core.cli import (  # noqa: F401  (each adds its commands)
+    data,
+    evaluate,
+    images,
+    issues,
+    label_files,
+    labels,
+    prove,
+    runs,
+    serve,
+    training,
+)
 from core.cli.app import app
 
 __all__ = ["app"]

@@ -94,6 +94,19 @@ def follow(run: Run, *, as_json: bool = False) -> None:
         TidysetError: The run failed or its worker died; the message says how to go on.
         typer.Exit: It was stopped (status 130).
     """
+    now = wait_for(run, as_json=as_json)
+    if run.kind == "prove":
+        from core.quality.proofs import read_proof, text_result
+
+        proof = read_proof(run)
+        emit({**proof, "id": run.id}, f"{text_result(proof)}\n\n  report  {run.report_file}", as_json=as_json)
+        return
+    summary = {key: value for key, value in now.summary.items() if key not in ("type", "at")}
+    emit({**summary, "run": run.name, "id": run.id}, result_text(run, summary), as_json=as_json)
+
+
+def wait_for(run: Run, *, as_json: bool = False) -> RunStatus:
+    """Show a run on one line until it has finished; Ctrl-C stops it. Raises as ``follow`` does."""
     from core.runs.launch import request_stop, wait
     from core.runs.store import status
 
@@ -112,11 +125,6 @@ def follow(run: Run, *, as_json: bool = False) -> None:
     for epoch in now.epochs[line.n_kept :]:
         line.keep(epoch_text(epoch))
     line.clear()
-    report(run, now, as_json=as_json)
-
-
-def report(run: Run, now: RunStatus, *, as_json: bool) -> None:
-    """Print how the run ended. Raises as ``follow`` says."""
     if now.state is RunState.STOPPED:
         text = f"{run.name} is stopped; `tidyset runs resume {run.name}` goes on."
         emit({"run": run.name, "id": run.id, "state": "stopped"}, text, as_json=as_json)
@@ -124,14 +132,7 @@ def report(run: Run, now: RunStatus, *, as_json: bool) -> None:
     if now.state is not RunState.FINISHED:
         error = now.error or "The run ended without a result."
         raise TidysetError(f"Run {run.name!r} {now.state.value}: {error}")
-    if run.kind == "prove":
-        from core.quality.proofs import read_proof, text_result
-
-        proof = read_proof(run)
-        emit({**proof, "id": run.id}, f"{text_result(proof)}\n\n  report  {run.report_file}", as_json=as_json)
-        return
-    summary = {key: value for key, value in now.summary.items() if key not in ("type", "at")}
-    emit({**summary, "run": run.name, "id": run.id}, result_text(run, summary), as_json=as_json)
+    return now
 
 
 def result_text(run: Run, summary: dict[str, Any]) -> str:

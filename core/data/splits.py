@@ -56,3 +56,26 @@ def _iterative(positive: NDArray[np.bool_], share: float, rng: np.random.Generat
     rest = rng.permutation(np.flatnonzero(free))
     drawn[rest[: max(round(room[0]), 0)]] = True
     return drawn
+
+
+def stratified_folds(labels: NDArray[np.int64], k: int, seed: int) -> NDArray[np.int64]:
+    """Deal the items into k folds so that each gets its share of every class.
+
+    Classes go on dealing where the one before ended, so that folds differ by at most one item in size, also
+    where classes have fewer than k items.
+
+    Args:
+        labels: (N,) int64; unlabelled items (-1) are in no fold.
+        k: At least 2.
+        seed: The same seed deals the same folds.
+
+    Returns:
+        (N,) int64, 0 to k - 1, or -1 for unlabelled items.
+    """
+    rng = np.random.default_rng(seed)
+    folds = np.full(len(labels), -1, np.int64)
+    classes = np.unique(labels[labels >= 0])
+    dealt = [rng.permutation(np.flatnonzero(labels == label)) for label in classes]
+    order = np.concatenate(dealt) if dealt else np.empty(0, np.int64)
+    folds[order] = np.arange(len(order)) % k
+    return folds

@@ -45,6 +45,7 @@ from core.training.scores import accuracy, macro_f1
 from core.training.seeds import Purpose, derived_seed, torch_generator
 
 OnEvent = Callable[..., None]
+OnScores = Callable[[NDArray[np.int64], Tensor, Tensor], None]
 CHECKPOINT_SECONDS = 60.0
 
 
@@ -90,6 +91,7 @@ def fit(
     checkpoint_file: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     should_stop: Callable[[], bool] = lambda: False,
+    on_scores: OnScores | None = None,
 ) -> FitResult:
     """Train a network as the recipe says.
 
@@ -104,6 +106,8 @@ def fit(
         checkpoint_file: Where to keep the state, after each epoch and every ``checkpoint_seconds`` within
             one; if it is there already, the run goes on from it.
         should_stop: Asked after every step.
+        on_scores: Told of every training batch its (n,) positions, (n, K) scores before the softmax, and (n,)
+            labels: what core.training.dynamics needs. What it sums up is not part of a checkpoint.
 
     Raises:
         TrainingFailed: The loss became NaN, or memory ran out; says which field to change.
@@ -112,7 +116,7 @@ def fit(
         StorageFailed: The checkpoint cannot be written.
     """
     with memory_errors_explained(recipe):
-        trainer = Trainer(pixels, labels, parts, tuple(classes), recipe, on_event)
+        trainer = Trainer(pixels, labels, parts, tuple(classes), recipe, on_event, on_scores)
         resumed_from = trainer.restore(checkpoint_file) if checkpoint_file else None
         trainer.announce(resumed_from)
         finished = trainer.run(checkpoint_file, checkpoint_seconds, should_stop)
@@ -157,7 +161,9 @@ class Trainer:
         classes: tuple[str, ...],
         recipe: Recipe,
         on_event: OnEvent,
+        on_scores: OnScores | None = None,
     ) -> None:
+        self.on_scores = on_scores
         self.pixels, self.labels, self.parts, self.classes = pixels, labels, parts, classes
         self.recipe, self.on_event = recipe, on_event
         self.machine = choose_machine(recipe)
@@ -269,6 +275,8 @@ class Trainer:
         if self.average:
             self.average.update(counters.epoch * self.batches + counters.step)
         self.add_to_sums(loss.detach(), scores.detach(), labels)
+        if self.on_scores:
+            self.on_scores(positions, scores.detach(), labels)
         seconds = time.perf_counter() - started
         counters.seconds += seconds
         counters.epoch_seconds += seconds

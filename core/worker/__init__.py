@@ -22,6 +22,7 @@ from core.workspace import Workspace
 JOBS = {
     "train": "core.worker.training:train",
     "trial": "core.worker.trial:trial",
+    "issues": "core.worker.finding:find",
     "prove": "core.worker.proving:prove",
     "import": "core.worker.importing:import_data",
 }

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.splits import stratified_split
+from core.data.splits import stratified_folds, stratified_split
 
 
 @given(st.lists(st.integers(-1, 4), min_size=1, max_size=80), st.floats(0, 0.9), st.integers(0, 99))
@@ -29,3 +29,18 @@ def test_rare_labels_are_shared_out_fairly() -> None:
     positive = labels == 1
     shares = positive[drawn].sum(axis=0) / positive.sum(axis=0)
     np.testing.assert_allclose(shares, 0.2, atol=0.06)
+
+
+def test_folds_share_out_every_class() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(-1, 4, 403)
+    labels[:3] = 4  # fewer than there are folds
+    folds = stratified_folds(labels, 5, seed=1)
+    assert ((folds == -1) == (labels == -1)).all()
+    sizes = np.bincount(folds[folds >= 0], minlength=5)
+    assert sizes.max() - sizes.min() <= 1
+    for label in range(5):
+        counts = np.bincount(folds[labels == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    np.testing.assert_array_equal(folds, stratified_folds(labels, 5, seed=1))
+    assert (folds != stratified_folds(labels, 5, seed=2)).any()

@@ -1,0 +1,123 @@
+"""What speaks for and against each label: probabilities of models that never trained on the image, its
+nearest images, and how its own training went. Made by core.worker.finding, kept in a run's folder.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.catalog import open_dataset
+from core.data.dataset import SPLITS, Dataset, Task
+from core.errors import BadInput, DamagedFile, NotFound
+from core.files import atomic_writer
+from core.runs.recipe import Recipe
+from core.runs.store import Run, RunState, create_run, list_runs, status
+from core.workspace import Workspace
+
+KIND = "issues"
+N_FOLDS = 5
+N_NEIGHBOURS = 10
+_FILE = "evidence.npz"
+_ARRAYS = ("labels", "pred_probs", "neighbours", "area")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Rows as in the data set.
+
+    Attributes:
+        labels: (N,) int64, the labels that were looked at; -1 for what was left out or has none.
+        pred_probs: (N, K) float32, of models that did not train on the image; NaN where nothing was asked.
+        neighbours: (N, 10) int32, positions of the nearest training images in such a model's feature space,
+            the nearest first; -1 where there are fewer.
+        area: (N,) float32, area under the margin; NaN for images that no model trained on.
+        run: Id of the run that made it.
+        label_version: Of ``labels``.
+    """
+
+    labels: NDArray[np.int64]
+    pred_probs: NDArray[np.float32]
+    neighbours: NDArray[np.int32]
+    area: NDArray[np.float32]
+    run: str
+    label_version: int
+
+
+def create_search(
+    workspace: Workspace,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    label_version: int,
+    n_folds: int = N_FOLDS,
+    name: str | None = None,
+) -> Run:
+    """Make a run that gathers evidence on every label; core.runs.launch starts it.
+
+    Raises:
+        BadInput: Several labels an image, too few labelled images, or a number of folds that makes no sense.
+        NameTaken, StorageFailed: As for any run.
+    """
+    if dataset.task is not Task.SINGLE_LABEL:
+        raise BadInput(
+            f"Data set {dataset.name!r} has several labels an image.",
+            "Label errors are looked for in data with one label an image so far.",
+        )
+    trained_on = np.asarray(dataset.split) != SPLITS.index("test")
+    n = int((np.asarray(dataset.labels)[trained_on] >= 0).sum())
+    if not 2 <= n_folds <= max(2, n // 2):
+        raise BadInput(
+            f"{n_folds} folds do not fit {n:,} labelled images.",
+            "Choose 2 or more folds, of at least two images each.",
+        )
+    return create_run(
+        workspace,
+        dataset,
+        recipe,
+        name=name,
+        kind=KIND,
+        label_version=label_version,
+        job={"n_folds": n_folds},
+    )
+
+
+def newest_search(workspace: Workspace, dataset: Dataset) -> Run | None:
+    """The newest finished search of the data set as it is now."""
+    for run in list_runs(workspace, dataset=dataset.name, kind=KIND):
+        if run.fingerprint == dataset.fingerprint and status(run).state is RunState.FINISHED:
+            return run
+    return None
+
+
+def save_evidence(run: Run, evidence: Evidence) -> None:
+    """Keep it in the run's folder. Raises StorageFailed."""
+    with atomic_writer(run.folder / _FILE) as file:
+        np.savez(file, allow_pickle=False, **{name: getattr(evidence, name) for name in _ARRAYS})
+
+
+def load_evidence(workspace: Workspace, run: Run) -> tuple[Dataset, Evidence]:
+    """The data set and the evidence on its labels.
+
+    Raises:
+        NotFound: The search has not finished, or the data set was replaced since.
+        DamagedFile: The file cannot be read.
+    """
+    dataset = open_dataset(workspace, run.dataset)
+    if dataset.fingerprint != run.fingerprint:
+        raise NotFound(f"Data set {run.dataset!r} was replaced after {run.name!r}.", "Search it again.")
+    path = run.folder / _FILE
+    if not path.exists():
+        raise NotFound(f"{run.name!r} has not finished its search.", "Let it finish, or resume it.")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in _ARRAYS}
+        fits = len(arrays["labels"]) == len(dataset)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DamagedFile(f"{path} cannot be read ({error}).", "Search again.") from error
+    if not fits:
+        raise DamagedFile(f"{path} is of another data set.", "Search again.")
+    return dataset, Evidence(**arrays, run=run.id, label_version=run.label_version)

@@ -1,0 +1,183 @@
+"""Which labels are likely wrong, in which order to look at them, and why.
+
+Scores are between 0 (surely right) and 1 (surely wrong), from evidence that the image's own label did not
+train (core.quality.evidence). Each sees something else; the combined rank is what a person should follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import BadInput
+from core.quality.evidence import Evidence
+
+Floats = NDArray[np.float32]
+WEIGHTS = {
+    "confident_learning": 1.0,
+    "self_confidence": 1.0,
+    "margin": 1.0,
+    "neighbours": 1.0,
+    "dynamics": 1.0,
+}
+"""By score, how much it counts in the combined one. Equal: weights fitted to one noise fit no other."""
+
+FORCE = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class LabelIssues:
+    """n judged labels, the likeliest wrong first.
+
+    Attributes:
+        positions: (n,) int64, in the data set.
+        labels: (n,) int64, the labels judged.
+        suggested: (n,) int64, the class that the evidence speaks for; never the label itself.
+        scores: By name, (n,) float32, 0 to 1; NaN where it says nothing:
+            confident_learning: 1 - self-confidence after each class's mean confidence is taken off (cleanlab;
+            Northcutt, Jiang and Chuang 2021, arXiv:1911.00068).
+            self_confidence: 1 - the probability of the label.
+            margin: how far the best other class is above the label, from 0 to 1.
+            neighbours: share of the 10 nearest training images that have another label.
+            dynamics: rank of the area under the margin; NaN for test images, which nothing trained on.
+        combined: (n,) float32, 0 to 1, by which the rows are sorted.
+        flagged: (n,) bool, the first ``n_estimated``.
+        pred_probs: (n, K) float32.
+        neighbour_labels: (n, 10) int64, -1 where there is none.
+        n_estimated: How many labels are wrong, by the confident joint (cleanlab).
+    """
+
+    positions: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    suggested: NDArray[np.int64]
+    scores: dict[str, Floats]
+    combined: Floats
+    flagged: NDArray[np.bool_]
+    pred_probs: Floats
+    neighbour_labels: NDArray[np.int64]
+    n_estimated: int
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def agreeing_neighbours(self) -> NDArray[np.int64]:
+        """(n,) how many of the nearest images have the suggested class."""
+        return np.asarray((self.neighbour_labels == self.suggested[:, None]).sum(axis=1), np.int64)
+
+    def reason(self, row: int, classes: tuple[str, ...]) -> str:
+        """Why the label of this row is where it is in the order, in words."""
+        label, other = classes[self.labels[row]], classes[self.suggested[row]]
+        probs = self.pred_probs[row]
+        parts = [
+            f"Models that never saw this label give {other} {probs[self.suggested[row]]:.0%} "
+            f"and {label} {probs[self.labels[row]]:.0%}"
+        ]
+        known = int((self.neighbour_labels[row] >= 0).sum())
+        if known:
+            n_own = int((self.neighbour_labels[row] == self.labels[row]).sum())
+            parts.append(
+                f"of the {known} nearest images {self.agreeing_neighbours[row]} are {other}, {n_own} {label}"
+            )
+        late = self.scores["dynamics"][row]
+        if late > 0.9:
+            parts.append(f"training held against this label longer than against {late:.0%} of the others")
+        return "; ".join(parts) + "."
+
+
+def label_issues(evidence: Evidence) -> LabelIssues:
+    """Score every label that there is evidence on.
+
+    Raises:
+        BadInput: There are labels of fewer than two classes.
+    """
+    positions = np.flatnonzero((evidence.labels >= 0) & ~np.isnan(evidence.pred_probs[:, 0]))
+    labels, probs = evidence.labels[positions], evidence.pred_probs[positions]
+    if len(np.unique(labels)) < 2:
+        raise BadInput("There are labels of one class only.", "Label errors need a second class to be of.")
+    near = evidence.neighbours[positions]
+    neighbour_labels = np.where(near >= 0, evidence.labels[near], -1)
+    votes = vote_shares(neighbour_labels, probs.shape[1])
+    cleaned, n_estimated = confident_learning(labels, probs)
+    rows = np.arange(len(labels))
+    others = probs.copy()
+    others[rows, labels] = -1.0
+    with np.errstate(invalid="ignore"):
+        scores = {
+            "confident_learning": cleaned,
+            "self_confidence": 1 - probs[rows, labels],
+            "margin": (1 + others.max(axis=1) - probs[rows, labels]) / 2,
+            "neighbours": np.where((near >= 0).any(axis=1), 1 - votes[rows, labels], np.nan),
+            "dynamics": ranks(-evidence.area[positions]),
+        }
+    scores = {name: np.asarray(value, np.float32) for name, value in scores.items()}
+    combined = combine(scores)
+    suggestion = probs + votes
+    suggestion[rows, labels] = -1.0
+    order = np.argsort(-combined, kind="stable")
+    flagged = np.zeros(len(order), bool)
+    flagged[:n_estimated] = True
+    return LabelIssues(
+        positions=positions[order],
+        labels=labels[order],
+        suggested=np.asarray(suggestion.argmax(axis=1), np.int64)[order],
+        scores={name: value[order] for name, value in scores.items()},
+        combined=combined[order],
+        flagged=flagged,
+        pred_probs=probs[order],
+        neighbour_labels=neighbour_labels[order],
+        n_estimated=n_estimated,
+    )
+
+
+def combine(scores: dict[str, Floats]) -> Floats:
+    """(n,) one score from all: the weighted mean of their ranks, each raised to the power of FORCE.
+
+    The power lets the top of each order count more than its middle: a label that two scores put first is
+    above one that all put in the upper third. A score that says nothing of an item is left out of its mean.
+    """
+    total = np.zeros(len(next(iter(scores.values()))))
+    weight = np.zeros_like(total)
+    for name, value in scores.items():
+        known = ~np.isnan(value)
+        total[known] += WEIGHTS[name] * ranks(value)[known] ** FORCE
+        weight[known] += WEIGHTS[name]
+    return np.asarray(total / np.maximum(weight, 1e-9), np.float32)
+
+
+def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n,) the share of the known values that are lower, ties sharing their mean; NaN stays NaN."""
+    out = np.full(len(values), np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known):
+        _, inverse, counts = np.unique(values[known], return_inverse=True, return_counts=True)
+        below = np.cumsum(counts) - counts
+        out[known] = ((below + (counts - 1) / 2) / max(1, len(known) - 1))[inverse]
+    return out
+
+
+def vote_shares(neighbour_labels: NDArray[np.int64], n_classes: int) -> Floats:
+    """(n, K) the share of each item's neighbours that have each class; zeros without neighbours."""
+    votes = np.zeros((len(neighbour_labels), n_classes), np.float32)
+    for column in neighbour_labels.T:
+        known = np.flatnonzero(column >= 0)
+        votes[known, column[known]] += 1
+    return np.asarray(votes / np.maximum(votes.sum(axis=1, keepdims=True), 1), np.float32)
+
+
+def confident_learning(labels: NDArray[np.int64], probs: Floats) -> tuple[Floats, int]:
+    """(n,) cleanlab's adjusted label quality, turned round, and its estimate of how many labels are wrong.
+
+    Classes without a label are left out, since there is no telling how confident a model is of them.
+    """
+    from cleanlab.count import num_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    present, dense = np.unique(labels, return_inverse=True)
+    some = np.asarray(probs[:, present], np.float64) + 1e-9
+    some /= some.sum(axis=1, keepdims=True)
+    quality = get_label_quality_scores(dense, some, method="self_confidence", adjust_pred_probs=True)
+    return np.asarray(1 - quality, np.float32), int(num_label_issues(dense, some))

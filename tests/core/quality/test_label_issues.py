@@ -1,0 +1,190 @@
+"""Label issues: planted errors come first, with reasons; nothing trains on what it judges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.data.dataset import Dataset
+from core.errors import BadInput, DamagedFile, NotFound
+from core.labels.journal import EditKind, LabelJournal, NewEdit
+from core.labels.versions import labels_at
+from core.quality.evidence import (
+    Evidence,
+    create_search,
+    load_evidence,
+    newest_search,
+    save_evidence,
+)
+from core.quality.label_issues import combine, label_issues, ranks, vote_shares
+from core.runs.recipe import PRESETS
+from core.runs.store import RunState, status
+from core.worker import work
+from core.worker.finding import _Search
+from core.workspace import Workspace
+
+CLASSES = ("a", "b", "c")
+
+
+def made_up(n: int = 300, n_wrong: int = 15, seed: int = 0) -> tuple[Evidence, np.ndarray]:
+    """Evidence of a fair model on three classes, and which labels are wrong."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, n)
+    wrong = np.zeros(n, bool)
+    wrong[rng.choice(n, n_wrong, replace=False)] = True
+    labels = np.where(wrong, (truth + 1) % 3, truth)
+    scores = rng.normal(0, 0.6, (n, 3))
+    scores[np.arange(n), truth] += 2.5
+    probs = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    neighbours = np.stack([rng.choice(np.flatnonzero(truth == k), 10) for k in truth])
+    area = rng.normal(3, 1, n) - 4 * wrong
+    return (
+        Evidence(
+            labels, probs.astype(np.float32), neighbours.astype(np.int32), area.astype(np.float32), "r", 0
+        ),
+        wrong,
+    )
+
+
+def test_planted_errors_come_first() -> None:
+    evidence, wrong = made_up()
+    found = label_issues(evidence)
+    assert len(found) == 300
+    assert wrong[found.positions[:15]].mean() > 0.9
+    assert (np.diff(found.combined) <= 0).all()
+    assert found.flagged.sum() == found.n_estimated
+    assert 8 <= found.n_estimated <= 30
+    assert (found.suggested != found.labels).all()
+    for name, values in found.scores.items():
+        assert ((values >= 0) & (values <= 1)).all(), name
+
+
+def test_the_reason_says_what_was_seen() -> None:
+    evidence, _ = made_up()
+    found = label_issues(evidence)
+    words = found.reason(0, CLASSES)
+    label, other = CLASSES[found.labels[0]], CLASSES[found.suggested[0]]
+    probability = found.pred_probs[0, found.suggested[0]]
+    assert f"give {other} {probability:.0%} and {label} " in words
+    assert f"of the 10 nearest images {found.agreeing_neighbours[0]} are {other}" in words
+    assert "training held against this label" in words
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    evidence, wrong = made_up()
+    labels = evidence.labels.copy()
+    labels[:5] = -1
+    area = evidence.area.copy()
+    area[5:50] = np.nan
+    probs = evidence.pred_probs.copy()
+    probs[50:52] = np.nan
+    neighbours = evidence.neighbours.copy()
+    neighbours[60:70] = -1
+    found = label_issues(replace(evidence, labels=labels, area=area, pred_probs=probs, neighbours=neighbours))
+    assert len(found) == 300 - 5 - 2
+    assert not np.isin(found.positions, [0, 4, 50, 51]).any()
+    assert np.isnan(found.scores["dynamics"]).sum() == 45
+    assert not np.isnan(found.combined).any()
+    row = int(np.flatnonzero(found.positions == 65)[0])
+    assert np.isnan(found.scores["neighbours"][row])
+    assert "nearest" not in found.reason(row, CLASSES)
+    assert wrong[found.positions[:12]].mean() > 0.8
+
+
+def test_a_class_without_labels_does_no_harm() -> None:
+    evidence, _ = made_up()
+    probs = np.concatenate([evidence.pred_probs, np.full((300, 1), 1e-4, np.float32)], axis=1)
+    assert len(label_issues(replace(evidence, pred_probs=probs))) == 300
+
+
+def test_one_class_is_refused() -> None:
+    evidence, _ = made_up()
+    with pytest.raises(BadInput, match="one class only"):
+        label_issues(replace(evidence, labels=np.zeros(300, np.int64)))
+
+
+def test_ranks_share_ties_and_skip_the_unknown() -> None:
+    np.testing.assert_allclose(ranks(np.array([5.0, 1.0, 5.0, 9.0])), [0.5, 0.0, 0.5, 1.0])
+    np.testing.assert_allclose(ranks(np.array([np.nan, 2.0, 1.0])), [np.nan, 1.0, 0.0])
+    both = {"margin": np.array([1.0, 0.0], np.float32), "dynamics": np.array([np.nan, np.nan], np.float32)}
+    np.testing.assert_allclose(combine(both), [1.0, 0.0])
+    votes = vote_shares(np.array([[0, 0, 1], [-1, -1, -1]]), 3)
+    np.testing.assert_allclose(votes, [[2 / 3, 1 / 3, 0], [0, 0, 0]], rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_search_judges_each_image_by_models_that_did_not_train_on_it(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    train = sample.in_split("train")
+    rng = np.random.default_rng(0)
+    planted = rng.choice(train, 100, replace=False)
+    journal = LabelJournal(workspace)
+    journal.append(
+        sample,
+        [
+            NewEdit(str(sample.item_ids[p]), EditKind.LABEL, sample.classes[(int(sample.labels[p]) + 3) % 10])
+            for p in planted
+        ],
+    )
+    left_out = int(np.setdiff1d(train, planted)[0])
+    journal.append(sample, [NewEdit(str(sample.item_ids[left_out]), EditKind.EXCLUDE)])
+    version = labels_at(workspace, sample).version
+    recipe = PRESETS["fast"].with_changes({"width": 8, "epochs": 2})
+    run = create_search(workspace, sample, recipe, label_version=version, n_folds=2)
+    assert newest_search(workspace, sample) is None
+    assert work(run.folder) == 0
+    assert status(run).state is RunState.FINISHED, status(run).error
+    assert newest_search(workspace, sample) == run
+
+    _, evidence = load_evidence(workspace, run)
+    assert evidence.labels[left_out] == -1
+    assert np.isnan(evidence.pred_probs[left_out]).all()
+    judged = np.setdiff1d(np.arange(6_000), [left_out])
+    np.testing.assert_allclose(evidence.pred_probs[judged].sum(axis=1), 1, rtol=1e-4)
+    assert np.isnan(evidence.area[sample.in_split("test")]).all()
+    assert not np.isnan(evidence.area[np.setdiff1d(train, [left_out])]).any()
+    in_train = np.isin(evidence.neighbours[judged], train)
+    assert in_train.all()
+
+    found = label_issues(evidence)
+    is_planted = np.isin(found.positions, planted)
+    assert is_planted[:100].mean() > 0.6
+    assert (found.suggested[is_planted] == sample.labels[found.positions[is_planted]]).mean() > 0.6
+    assert status(run).summary["n_flagged"] == found.n_estimated
+
+    again = create_search(workspace, sample, recipe, label_version=version, n_folds=2)
+    assert work(again.folder) == 0
+    assert not [event for event in again.events.read()[0] if event["type"] == "progress"], (
+        "all was in the cache"
+    )
+
+
+def test_folds_never_judge_what_they_trained_on(workspace: Workspace, sample: Dataset) -> None:
+    from core.worker import Job
+
+    run = create_search(workspace, sample, PRESETS["fast"], label_version=0, n_folds=4)
+    search = _Search(Job(run, workspace, run.events.append, lambda: False))
+    assert sorted(np.unique(search.folds)) == [0, 1, 2, 3]
+    assert np.array_equal(np.sort(np.concatenate([search.pool, search.rest])), np.arange(6_000))
+    assert set(sample.split[search.rest]) == {2}
+    for k in range(10):
+        counts = np.bincount(search.folds[search.labels[search.pool] == k], minlength=4)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_what_cannot_be_searched_is_refused(workspace: Workspace, sample: Dataset) -> None:
+    with pytest.raises(BadInput, match="1 folds"):
+        create_search(workspace, sample, PRESETS["fast"], label_version=0, n_folds=1)
+    run = create_search(workspace, sample, PRESETS["fast"], label_version=0)
+    with pytest.raises(NotFound, match="has not finished"):
+        load_evidence(workspace, run)
+    evidence, _ = made_up()
+    save_evidence(run, evidence)
+    with pytest.raises(DamagedFile, match="of another data set"):
+        load_evidence(workspace, run)
+    (run.folder / "evidence.npz").write_bytes(b"PK")
+    with pytest.raises(DamagedFile, match="cannot be read"):
+        load_evidence(workspace, run)
