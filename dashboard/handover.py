@@ -14,19 +14,21 @@ from core.runs.store import Run, find_run
 from core.workspace import Workspace
 from dashboard import links, picker
 
-KIND, RUN, SPLIT, GIVEN, PREDICTED, BELOW, PICKED = (
+KIND, RUN, SPLIT, GIVEN, PREDICTED, BELOW, SCORE, PICKED = (
     "queue",
     "queue_run",
     "queue_split",
     "queue_label",
     "queue_guess",
     "queue_below",
+    "queue_score",
     "queue_picked",
 )
 """Keys of the Relabel page's controls, which are also the names in its address."""
 
 
 KIND_TITLES = {
+    queues.ISSUES: "Likely wrong labels",
     queues.MISCLASSIFIED: "Model disagrees",
     queues.LEAST_CONFIDENT: "Least confident first",
     queues.BELOW_THRESHOLD: "Confidence below …",
@@ -42,11 +44,12 @@ def to_relabel(request: QueueRequest) -> NoReturn:
     dataset, workspace = picker.dataset(), picker.workspace()
     values: dict[str, object] = {
         KIND: KIND_TITLES[_shown_kind(request)],
-        RUN: find_run(workspace, request.run).name if request.run else None,
+        RUN: find_run(workspace, request.run).name if request.run and request.kind != queues.ISSUES else None,
         SPLIT: request.split,
         GIVEN: None if request.given is None else dataset.classes[request.given],
         PREDICTED: None if request.predicted is None else dataset.classes[request.predicted],
         BELOW: request.threshold if request.kind == "below-threshold" else None,
+        SCORE: round(request.least, 2) if request.kind == queues.ISSUES else None,
         PICKED: keep_selection(workspace, request) if request.kind == SELECTION else None,
     }
     for key in values:

@@ -1,12 +1,27 @@
-"""Issues: what is wrong with the images, and what to do about it."""
+"""Issues: labels that are likely wrong, images that are odd or occur twice, and what to do about them."""
 
 import streamlit as st
 
-from dashboard import cached, issues_panels, issues_view, picker
+from dashboard import cached, issues_panels, issues_view, label_issues_panels, picker
 from dashboard.frame import header
 
+LABELS, IMAGES = "Labels", "Images"
 workspace, dataset = picker.workspace(), picker.dataset()
-header("Issues", f"What is wrong with the images of {dataset.title}: copies, leaks, and images that are odd.")
+header("Issues", f"What is likely wrong in {dataset.title}: labels, copies, leaks, and images that are odd.")
+start = IMAGES if issues_panels.ADDRESS in st.query_params else LABELS
+look = st.segmented_control(
+    "Look at", [LABELS, IMAGES], default=start, required=True, key="look", bind="query-params"
+)
+
+if look == LABELS:
+    runs = label_issues_panels.searches(workspace, dataset)
+    label_issues_panels.start(workspace, dataset, runs)
+    label_issues_panels.follow(runs)
+    search = label_issues_panels.newest(runs)
+    opened = label_issues_panels.found(workspace, dataset, search) if search is not None else None
+    issues_panels.open_clicked(dataset, opened)
+    st.stop()
+
 state = cached.labels(workspace, dataset)
 issues_panels.undo_row(workspace, dataset)
 found = issues_panels.finished(issues_view.survey(workspace, dataset, state))

@@ -36,7 +36,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
         controls.start_over()
     if run is not None:
         retrain.panel(workspace, dataset, run)
-shown = controls.sheaf(dataset, asked, run, state, skip=skip)
+shown = controls.sheaf(workspace, dataset, asked, run, state, skip=skip)
 
 if not len(shown.queue):
     what = (

@@ -38,8 +38,8 @@ def issues(
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.labels.versions import current_version
-        from core.quality.evidence import create_search, load_evidence
-        from core.quality.label_issues import label_issues
+        from core.quality.evidence import create_search
+        from core.quality.label_issues import load_issues
         from core.runs.launch import start
         from core.runs.recipe import load_recipe, parse_settings
 
@@ -50,8 +50,7 @@ def issues(
         run = create_search(workspace, dataset, chosen, label_version=version, n_folds=folds, name=name)
         start(run)
         wait_for(run, as_json=as_json)
-        _, evidence = load_evidence(workspace, run)
-        value = as_value(dataset, run, label_issues(evidence), top)
+        value = as_value(dataset, run, load_issues(run), top)
         emit(value, as_text(value), as_json=as_json)
 
 

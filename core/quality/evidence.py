@@ -5,12 +5,13 @@ nearest images, and how its own training went. Made by core.worker.finding, kept
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS, Dataset, Task
 from core.errors import BadInput, DamagedFile, NotFound
 from core.files import atomic_writer
@@ -99,25 +100,24 @@ def save_evidence(run: Run, evidence: Evidence) -> None:
         np.savez(file, allow_pickle=False, **{name: getattr(evidence, name) for name in _ARRAYS})
 
 
-def load_evidence(workspace: Workspace, run: Run) -> tuple[Dataset, Evidence]:
-    """The data set and the evidence on its labels.
+def load_evidence(run: Run) -> Evidence:
+    """The evidence on the labels of the run's data set.
 
     Raises:
-        NotFound: The search has not finished, or the data set was replaced since.
+        NotFound: The search has not finished.
         DamagedFile: The file cannot be read.
     """
-    dataset = open_dataset(workspace, run.dataset)
-    if dataset.fingerprint != run.fingerprint:
-        raise NotFound(f"Data set {run.dataset!r} was replaced after {run.name!r}.", "Search it again.")
-    path = run.folder / _FILE
+    arrays = read_arrays(run, _FILE, _ARRAYS)
+    return Evidence(**arrays, run=run.id, label_version=run.label_version)
+
+
+def read_arrays(run: Run, file: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The named arrays of a .npz file in the folder of a search. Raises as load_evidence does."""
+    path = run.folder / file
     if not path.exists():
         raise NotFound(f"{run.name!r} has not finished its search.", "Let it finish, or resume it.")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in _ARRAYS}
-        fits = len(arrays["labels"]) == len(dataset)
+            return {name: stored[name] for name in names}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise DamagedFile(f"{path} cannot be read ({error}).", "Search again.") from error
-    if not fits:
-        raise DamagedFile(f"{path} is of another data set.", "Search again.")
-    return dataset, Evidence(**arrays, run=run.id, label_version=run.label_version)

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput
-from core.quality.evidence import Evidence
+from core.files import atomic_writer
+from core.quality.evidence import Evidence, read_arrays
+from core.runs.store import Run
 
 Floats = NDArray[np.float32]
 WEIGHTS = {
@@ -26,6 +28,17 @@ WEIGHTS = {
 """By score, how much it counts in the combined one. Equal: weights fitted to one noise fit no other."""
 
 FORCE = 4.0
+_FILE, _SCORE = "issues.npz", "score-"
+_ARRAYS = (
+    "positions",
+    "labels",
+    "suggested",
+    "combined",
+    "flagged",
+    "pred_probs",
+    "neighbour_labels",
+    "n_estimated",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +75,11 @@ class LabelIssues:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @property
+    def threshold(self) -> float:
+        """The score of the last label that is flagged; above 1 when none is."""
+        return float(self.combined[self.n_estimated - 1]) if self.n_estimated else 2.0
 
     @cached_property
     def agreeing_neighbours(self) -> NDArray[np.int64]:
@@ -130,6 +148,30 @@ def label_issues(evidence: Evidence) -> LabelIssues:
         pred_probs=probs[order],
         neighbour_labels=neighbour_labels[order],
         n_estimated=n_estimated,
+    )
+
+
+def save_issues(run: Run, found: LabelIssues) -> None:
+    """Keep them in the run's folder, so that showing them needs no library that finds them."""
+    scores = {f"{_SCORE}{name}": value for name, value in found.scores.items()}
+    with atomic_writer(run.folder / _FILE) as file:
+        arrays = {name: np.asarray(getattr(found, name)) for name in _ARRAYS}
+        np.savez(file, allow_pickle=False, **arrays, **scores)
+
+
+def load_issues(run: Run) -> LabelIssues:
+    """What save_issues kept. Raises NotFound when the search has not finished, or DamagedFile."""
+    stored = read_arrays(run, _FILE, [*_ARRAYS, *(f"{_SCORE}{name}" for name in WEIGHTS)])
+    return LabelIssues(
+        positions=stored["positions"],
+        labels=stored["labels"],
+        suggested=stored["suggested"],
+        scores={name: stored[f"{_SCORE}{name}"] for name in WEIGHTS},
+        combined=stored["combined"],
+        flagged=stored["flagged"],
+        pred_probs=stored["pred_probs"],
+        neighbour_labels=stored["neighbour_labels"],
+        n_estimated=int(stored["n_estimated"]),
     )
 
 

@@ -12,14 +12,16 @@ from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.errors import BadInput, NotFound
 from core.evaluation.predictions import Predictions
 from core.labels.versions import LabelState
+from core.quality.label_issues import LabelIssues
 
 MISCLASSIFIED = "misclassified"
 LEAST_CONFIDENT = "least-confident"
 BELOW_THRESHOLD = "below-threshold"
 CELL = "cell"
 SELECTION = "selection"
+ISSUES = "issues"
 ALL = "all"
-KINDS = (MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL, SELECTION, ALL)
+KINDS = (ISSUES, MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL, SELECTION, ALL)
 NEED_A_RUN = frozenset({MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL})
 
 
@@ -31,13 +33,15 @@ class QueueRequest:
         kind: "misclassified": the guess is not the label, most confident first. "least-confident": least
             confident first. "below-threshold": confidence below ``threshold``, least first. "cell": one
             cell of the confusion matrix, most confident first. "selection": ``item_ids``, in their order.
-            "all": every item, in the order of the data set.
-        run: Id of the run whose guesses count; None for none.
+            "issues": labels that are likely wrong, likeliest first. "all": every item, in the order of the
+            data set.
+        run: Id of the run whose guesses count, or of the search for label errors; None for none.
         split: Name of a split; None for all. With a run, the part that each item played in it: a run
             holds validation images back from the training split.
         given: Index of the class that the label must be; None for any.
         predicted: Index of the class that the guess must be; None for any.
         threshold: Confidence, 0 to 1.
+        least, most: Of "issues", those with a score in this band, 0 to 1.
         item_ids: The selected items.
     """
 
@@ -47,6 +51,8 @@ class QueueRequest:
     given: int | None = None
     predicted: int | None = None
     threshold: float = 0.5
+    least: float = 0.0
+    most: float = 1.0
     item_ids: tuple[str, ...] = ()
 
     def key(self) -> dict[str, object]:
@@ -91,6 +97,7 @@ def build_queue(
     state: LabelState,
     predictions: Predictions | None = None,
     *,
+    issues: LabelIssues | None = None,
     skip_reviewed: bool = False,
 ) -> Queue:
     """The items of ``request``, in order.
@@ -101,13 +108,14 @@ def build_queue(
     Args:
         state: The newest labels: what has been reviewed.
         predictions: Of ``request.run``; items that the run does not know have no guess.
+        issues: Of ``request.run``, for the kind "issues": their suggestions are the guesses.
         skip_reviewed: Leave out what somebody decided about already.
 
     Raises:
         BadInput: No such kind, split or class.
         NotFound: The kind needs a run's predictions and there are none.
     """
-    _check(dataset, request, predictions)
+    _check(dataset, request, predictions, issues)
     n = len(dataset)
     rows = _rows(dataset, predictions)
     guess = np.full(n, -1, np.int64)
@@ -122,8 +130,13 @@ def build_queue(
         labels[known] = predictions.labels[rows[known]]
         part[known] = predictions.split[rows[known]]
 
-    selected = request.kind == SELECTION
-    positions = dataset.positions(request.item_ids) if selected else np.arange(n)
+    positions = np.arange(n)
+    if request.kind == SELECTION:
+        positions = dataset.positions(request.item_ids)
+    elif request.kind == ISSUES and issues is not None:
+        positions = issues.positions[(issues.combined >= request.least) & (issues.combined <= request.most)]
+        guess[issues.positions] = issues.suggested
+        confidence[issues.positions] = issues.pred_probs[np.arange(len(issues)), issues.suggested]
     keep = np.ones(len(positions), bool)
     if request.split is not None:
         keep &= part[positions] == request.split
@@ -147,7 +160,9 @@ def build_queue(
     return Queue(positions, guess[positions], confidence[positions], rows[positions], predictions)
 
 
-def _check(dataset: Dataset, request: QueueRequest, predictions: Predictions | None) -> None:
+def _check(
+    dataset: Dataset, request: QueueRequest, predictions: Predictions | None, issues: LabelIssues | None
+) -> None:
     if request.kind not in KINDS:
         raise BadInput(f"There is no queue {request.kind!r}.", f"Choose one of {', '.join(KINDS)}.")
     if request.split is not None and request.split not in SPLITS:
@@ -155,6 +170,8 @@ def _check(dataset: Dataset, request: QueueRequest, predictions: Predictions | N
     for index in (request.given, request.predicted):
         if index is not None and not 0 <= index < len(dataset.classes):
             raise BadInput(f"There is no class number {index} in {dataset.name}.")
+    if request.kind == ISSUES and issues is None:
+        raise NotFound("Nobody has looked for label errors yet.", "Search on the Issues page first.")
     if request.kind in NEED_A_RUN and predictions is None:
         raise NotFound(f"The queue {request.kind!r} needs a model's guesses.", "Train a model first.")
 

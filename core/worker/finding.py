@@ -20,7 +20,7 @@ from core.evaluation.predictions import Predictions, save_predictions
 from core.files import digest
 from core.labels.versions import labels_at
 from core.quality.evidence import N_NEIGHBOURS, Evidence, save_evidence
-from core.quality.label_issues import label_issues
+from core.quality.label_issues import label_issues, save_issues
 from core.training.dynamics import Margins
 from core.training.inference import predict
 from core.training.loop import fit
@@ -48,6 +48,7 @@ def find(job: Job) -> Outcome:
     save_evidence(job.run, evidence)
     save_predictions(job.run.predictions_file, search.predictions(evidence))
     found = label_issues(evidence)
+    save_issues(job.run, found)
     return Outcome(
         "finished",
         {

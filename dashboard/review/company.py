@@ -15,7 +15,8 @@ from core.errors import NotFound
 from core.evaluation.nearest import nearest_training_items
 from core.evaluation.predictions import Predictions, load_predictions
 from core.labels.filters import Filter
-from core.runs.store import find_run
+from core.quality import evidence
+from core.runs.store import find_run, load_run
 from core.workspace import Workspace
 
 N_NEAR, N_TYPICAL = 6, 6
@@ -48,12 +49,15 @@ def company(workspace: Workspace, dataset: Dataset, position: int, run_id: str |
 
 def _near(workspace: Workspace, dataset: Dataset, position: int, run_id: str) -> list[list[int]]:
     run = find_run(workspace, run_id)
+    single = dataset.task is Task.SINGLE_LABEL
+    if run.kind == evidence.KIND:
+        near = _judged(run.folder, (run.folder / "run.json").stat().st_mtime_ns).neighbours[position]
+        return [[int(one), int(dataset.labels[one])] for one in near[:N_NEAR] if one >= 0]
     if not run.predictions_file.exists():
         raise NotFound(f"Run {run.name!r} has no predictions yet.", "Let it finish, or resume it.")
     predictions = _predictions(run.predictions_file, run.predictions_file.stat().st_mtime_ns)
     found = nearest_training_items(run, predictions, str(dataset.item_ids[position]), N_NEAR)
     positions = dataset.positions(found.item_ids.tolist())
-    single = dataset.task is Task.SINGLE_LABEL
     return [[int(one), int(dataset.labels[one]) if single else -1] for one in positions]
 
 
@@ -77,6 +81,11 @@ def _typical(workspace: Workspace, dataset: Dataset) -> dict[str, list[int]]:
         rows = drawn.examples["typical"]
         _kept[key] = {str(k): [int(one) for one in row if one >= 0] for k, row in enumerate(rows)}
     return _kept[key]
+
+
+@functools.lru_cache(maxsize=2)
+def _judged(folder: Path, written: int) -> evidence.Evidence:
+    return evidence.load_evidence(load_run(folder))
 
 
 @functools.lru_cache(maxsize=4)

@@ -11,8 +11,10 @@ from core.data.dataset import SPLITS, Dataset
 from core.evaluation.predictions import Predictions, load_predictions
 from core.labels.versions import LabelState
 from core.quality import queue as queues
+from core.quality.evidence import newest_search
+from core.quality.label_issues import load_issues
 from core.quality.queue import QueueRequest, build_queue
-from core.runs.store import Run, RunState
+from core.runs.store import Run, RunState, find_run
 from core.workspace import Workspace
 from dashboard import cached, handover, review
 from dashboard.handover import KIND_TITLES
@@ -50,9 +52,12 @@ def _account() -> str:
 
 
 def request(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> tuple[QueueRequest, Run | None]:
-    """Draw the controls; returns what they ask for."""
+    """Draw the controls; returns what they ask for, and the run to train again on what is found."""
     picked = st.query_params.get(handover.PICKED)
+    search = newest_search(workspace, dataset)
     kinds = [kind for kind in queues.KINDS if runs or kind not in queues.NEED_A_RUN]
+    if search is None:
+        kinds.remove(queues.ISSUES)
     kinds = [kind for kind in kinds if kind not in (queues.SELECTION, queues.CELL)]
     if picked:
         kinds.append(queues.SELECTION)
@@ -60,14 +65,14 @@ def request(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> tuple[Qu
     with st.container(horizontal=True, vertical_alignment="bottom"):
         title = st.selectbox("Show", titles, key=handover.KIND, bind="query-params", width=200)
         kind = kinds[titles.index(title)]
-        run = _run(runs)
+        run = _run(runs) if kind != queues.ISSUES else next(iter(runs), None)
         present = list(dataset.splits)
         split = st.selectbox("Split", [ANY, *present], key=handover.SPLIT, bind="query-params", width=100)
         given = st.selectbox(
             "Label", [ANY, *dataset.classes], key=handover.GIVEN, bind="query-params", width=135
         )
         predicted = ANY
-        if run is not None:
+        if run is not None or kind == queues.ISSUES:
             predicted = st.selectbox(
                 "Guess", [ANY, *dataset.classes], key=handover.PREDICTED, bind="query-params", width=135
             )
@@ -76,13 +81,20 @@ def request(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> tuple[Qu
             threshold = st.slider(
                 "Confidence below", 0.05, 1.0, 0.5, 0.05, key=handover.BELOW, bind="query-params", width=180
             )
+        least = 0.0
+        if kind == queues.ISSUES:
+            least = st.slider(
+                "Score at least", 0.0, 1.0, 0.5, 0.01, key=handover.SCORE, bind="query-params", width=180
+            )
+    judge = search if kind == queues.ISSUES else run
     asked = QueueRequest(
         kind=kind,
-        run=run.id if run is not None else None,
+        run=judge.id if judge is not None else None,
         split=split if split in SPLITS else None,
         given=None if given == ANY else dataset.classes.index(given),
         predicted=None if predicted == ANY else dataset.classes.index(predicted),
         threshold=threshold,
+        least=least,
         item_ids=handover.kept_selection(workspace, picked) if picked and kind == queues.SELECTION else (),
     )
     return asked, run
@@ -97,7 +109,13 @@ def _run(runs: list[Run]) -> Run | None:
 
 
 def sheaf(
-    dataset: Dataset, asked: QueueRequest, run: Run | None, state: LabelState, *, skip: bool
+    workspace: Workspace,
+    dataset: Dataset,
+    asked: QueueRequest,
+    run: Run | None,
+    state: LabelState,
+    *,
+    skip: bool,
 ) -> review.Sheaf:
     """The session's queue for ``asked``; built anew only when something else is asked for.
 
@@ -108,8 +126,12 @@ def sheaf(
     known = st.session_state.get(_SHEAF)
     if known is not None and known[0] == key:
         return known[1]  # type: ignore[no-any-return]
+    issues = None
+    if asked.kind == queues.ISSUES and asked.run is not None:
+        run = find_run(workspace, asked.run)
+        issues = load_issues(run)
     predictions = _predictions(run) if run is not None else None
-    queue = build_queue(dataset, asked, state, predictions, skip_reviewed=skip)
+    queue = build_queue(dataset, asked, state, predictions, issues=issues, skip_reviewed=skip)
     number = st.session_state.get("relabel_built", 0) + 1
     st.session_state["relabel_built"] = number
     built = review.sheaf(f"{dataset.fingerprint}-{number}", dataset, asked, queue, state)

@@ -14,7 +14,7 @@ expect.set_options(timeout=60_000)
 
 
 def test_odd_images_are_found_opened_selected_and_left_out(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/issues")
+    page.goto(f"{server.url}/issues?look=Images")
     expect(page.get_by_text("Copies and leaks")).to_be_visible()
     expect(page.get_by_text("groups across splits")).to_be_visible()
     page.get_by_role("button", name=re.compile(r"Show \d+ images")).first.click()

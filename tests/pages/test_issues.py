@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
 from core.labels.journal import EditKind, LabelJournal
 from core.labels.versions import labels_at
+from core.quality.evidence import create_search
+from core.quality.label_issues import load_issues
+from core.runs.recipe import PRESETS
+from core.worker import work
 from core.workspace import Workspace
 from dashboard import handover, issues_view
 from tests.core.quality.planted import original, with_images
@@ -24,6 +29,7 @@ def opened(workspace: Workspace, dataset: Dataset, **address: str) -> AppTest:
     app = AppTest.from_file(HOME, default_timeout=60)
     app.query_params["data"] = dataset.name
     app.run()
+    app.query_params["look"] = "Images"
     for name, value in address.items():
         app.query_params[name] = value
     return app.switch_page("../pages/issues.py").run()
@@ -136,9 +142,42 @@ def test_copies_are_sent_to_relabel_side_by_side(workspace: Workspace, planted: 
 
 def test_a_survey_that_is_not_done_shows_how_far_it_is(workspace: Workspace, sample: Dataset) -> None:
     app = AppTest.from_file(HOME, default_timeout=60).run()
+    app.query_params["look"] = "Images"
     app.switch_page("../pages/issues.py").run()
     assert not app.exception
     work = issues_view.survey(workspace, sample, labels_at(workspace, sample))
     assert work.wait(120)
     app.run()
     assert "Odd images" in texts(app)
+
+
+def test_without_a_search_the_labels_offer_one(workspace: Workspace, sample: Dataset) -> None:
+    app = AppTest.from_file(HOME, default_timeout=60).run()
+    app.switch_page("../pages/issues.py").run()
+    assert not app.exception
+    assert "Look for label errors" in titles(app)
+    assert "How long is not known before a first run" in texts(app)
+
+
+def test_a_finished_search_shows_what_is_likely_wrong(workspace: Workspace, sample: Dataset) -> None:
+    recipe = PRESETS["fast"].with_changes({"width": 4, "epochs": 1, "threads": 1})
+    run = create_search(workspace, sample, recipe, label_version=0, n_folds=2)
+    assert work(run.folder) == 0
+    found = load_issues(run)
+    app = AppTest.from_file(HOME, default_timeout=60).run()
+    app.switch_page("../pages/issues.py").run()
+    assert not app.exception
+    assert f"**About {found.n_estimated:,} of 6,000 labels are likely wrong**" in texts(app)
+    in_train = sample.split[found.positions[found.flagged]] == 0
+    assert f"Review the {in_train.sum():,}" in titles(app)
+    row = int(np.flatnonzero(in_train)[0])
+    assert found.reason(row, sample.classes).split(";")[0] in texts(app).replace("\\", "")
+    app.segmented_control(key="label_issues_split").set_value("Test").run()
+    assert f"Review the {(~in_train).sum():,}" in titles(app)
+
+    app.switch_page("../pages/relabel.py").run()
+    app.selectbox(key="queue").set_value("Likely wrong labels").run()
+    assert not app.exception
+    _, shown = app.session_state["relabel_sheaf"]
+    least = shown.request.least
+    assert shown.queue.positions.tolist() == found.positions[found.combined >= least].tolist()

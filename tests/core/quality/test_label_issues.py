@@ -18,7 +18,7 @@ from core.quality.evidence import (
     newest_search,
     save_evidence,
 )
-from core.quality.label_issues import combine, label_issues, ranks, vote_shares
+from core.quality.label_issues import combine, label_issues, load_issues, ranks, vote_shares
 from core.runs.recipe import PRESETS
 from core.runs.store import RunState, status
 from core.worker import work
@@ -139,7 +139,7 @@ def test_a_search_judges_each_image_by_models_that_did_not_train_on_it(
     assert status(run).state is RunState.FINISHED, status(run).error
     assert newest_search(workspace, sample) == run
 
-    _, evidence = load_evidence(workspace, run)
+    evidence = load_evidence(run)
     assert evidence.labels[left_out] == -1
     assert np.isnan(evidence.pred_probs[left_out]).all()
     judged = np.setdiff1d(np.arange(6_000), [left_out])
@@ -154,6 +154,11 @@ def test_a_search_judges_each_image_by_models_that_did_not_train_on_it(
     assert is_planted[:100].mean() > 0.6
     assert (found.suggested[is_planted] == sample.labels[found.positions[is_planted]]).mean() > 0.6
     assert status(run).summary["n_flagged"] == found.n_estimated
+    kept = load_issues(run)
+    assert np.array_equal(kept.positions, found.positions)
+    assert np.array_equal(kept.scores["dynamics"], found.scores["dynamics"], equal_nan=True)
+    assert kept.reason(0, sample.classes) == found.reason(0, sample.classes)
+    assert kept.combined[kept.n_estimated - 1] == pytest.approx(kept.threshold)
 
     again = create_search(workspace, sample, recipe, label_version=version, n_folds=2)
     assert work(again.folder) == 0
@@ -180,11 +185,10 @@ def test_what_cannot_be_searched_is_refused(workspace: Workspace, sample: Datase
         create_search(workspace, sample, PRESETS["fast"], label_version=0, n_folds=1)
     run = create_search(workspace, sample, PRESETS["fast"], label_version=0)
     with pytest.raises(NotFound, match="has not finished"):
-        load_evidence(workspace, run)
+        load_evidence(run)
     evidence, _ = made_up()
     save_evidence(run, evidence)
-    with pytest.raises(DamagedFile, match="of another data set"):
-        load_evidence(workspace, run)
+    assert np.array_equal(load_evidence(run).neighbours, evidence.neighbours)
     (run.folder / "evidence.npz").write_bytes(b"PK")
     with pytest.raises(DamagedFile, match="cannot be read"):
-        load_evidence(workspace, run)
+        load_evidence(run)

@@ -10,6 +10,8 @@ from core.errors import BadInput, NotFound
 from core.evaluation.predictions import Predictions
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
+from core.quality.evidence import Evidence
+from core.quality.label_issues import label_issues
 from core.quality.queue import QueueRequest, build_queue
 from core.workspace import Workspace
 
@@ -114,6 +116,29 @@ def test_predictions_of_another_content_are_joined_by_item_id(
     own = build_queue(sample, QueueRequest("least-confident"), state, predictions)
     lost = sample.positions([str(predictions.item_ids[0])])[0]
     assert np.array_equal(queue.positions, own.positions[own.positions != lost])
+
+
+def test_likely_wrong_labels_come_in_their_order(workspace: Workspace, sample: Dataset) -> None:
+    n, rng = len(sample), np.random.default_rng(2)
+    labels = np.array(sample.labels, np.int64)
+    probs = rng.dirichlet(np.ones(10), n).astype(np.float32)
+    near = rng.integers(0, n, (n, 10)).astype(np.int32)
+    evidence = Evidence(labels, probs, near, rng.normal(size=n).astype(np.float32), "r", 0)
+    issues = label_issues(evidence)
+    state = labels_at(workspace, sample)
+    asked = QueueRequest("issues", run="r", split="train", least=0.3, most=0.8)
+    queue = build_queue(sample, asked, state, issues=issues)
+    in_band = (issues.combined >= 0.3) & (issues.combined <= 0.8)
+    in_train = np.array(SPLITS)[sample.split[issues.positions]] == "train"
+    assert len(queue) > 100
+    np.testing.assert_array_equal(queue.positions, issues.positions[in_band & in_train])
+    np.testing.assert_array_equal(queue.guess, issues.suggested[in_band & in_train])
+    pair = QueueRequest("issues", run="r", given=6, predicted=0)
+    found = build_queue(sample, pair, state, issues=issues)
+    assert set(labels[found.positions]) == {6}
+    assert set(found.guess) == {0}
+    with pytest.raises(NotFound, match="Search on the Issues page"):
+        build_queue(sample, asked, state)
 
 
 def test_what_cannot_be_asked_for(workspace: Workspace, sample: Dataset, predictions: Predictions) -> None:

@@ -1,0 +1,206 @@
+"""The panels on likely wrong labels: start a search, follow it, see what it found, and go and correct it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from core.data.dataset import SPLITS, Dataset, Task
+from core.errors import TidysetError
+from core.labels.versions import current_version, edits_since
+from core.quality import evidence, queue
+from core.quality.label_issues import LabelIssues, load_issues
+from core.quality.queue import QueueRequest
+from core.runs import launch
+from core.runs.estimate import estimate
+from core.runs.recipe import PRESETS
+from core.runs.store import Run, RunState, list_runs, status
+from core.workspace import Workspace
+from dashboard import gallery, handover
+from dashboard.errors import shown_as_message
+from dashboard.run_monitor import STATES, resume_button, stop_button
+from dashboard.wording import count, counted, duration, plain
+
+EVERY_SECONDS = 1.0
+MOST_FOLDS = 20
+TILE, SHOWN, REASONS = 96, 28, 8
+SPLIT_WORDS = {"All": None, "Training": "train", "Validation": "val", "Test": "test"}
+
+
+def searches(workspace: Workspace, dataset: Dataset) -> list[Run]:
+    """The searches of the data set as it is now, newest first."""
+    runs = list_runs(workspace, dataset=dataset.name, kind=evidence.KIND)
+    return [run for run in runs if run.fingerprint == dataset.fingerprint]
+
+
+def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
+    """What the search does, what to train, how long that takes, and the button."""
+    if dataset.task is not Task.SINGLE_LABEL:
+        st.info("Label errors are looked for in data with one label an image so far.", icon=":material/info:")
+        return
+    with st.container(border=True, key="new_search"):
+        st.markdown(
+            "**Every image is judged by models that did not train on it.** Labels that those models, the "
+            "nearest images and the training itself speak against come first."
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            preset = str(st.selectbox("Train with", list(PRESETS), 1, key="search_preset", width=160))
+            folds = int(
+                st.number_input(
+                    "Folds",
+                    2,
+                    MOST_FOLDS,
+                    evidence.N_FOLDS,
+                    key="search_folds",
+                    width=130,
+                    help="How many trainings. Each leaves one part out and judges that.",
+                )
+            )
+            pressed = st.button(
+                "Look for label errors" if not runs else "Search again",
+                type="secondary" if runs else "primary",
+                icon=":material/search:",
+            )
+            st.caption(_takes(workspace, dataset, preset, folds))
+    if pressed:
+        try:
+            version = current_version(workspace, dataset.name)
+            recipe = PRESETS[preset]
+            launch.start(
+                evidence.create_search(workspace, dataset, recipe, label_version=version, n_folds=folds)
+            )
+        except TidysetError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def _takes(workspace: Workspace, dataset: Dataset, preset: str, folds: int) -> str:
+    recipe = PRESETS[preset]
+    # A fold holds no validation images back, as the estimate takes it to.
+    n_train = round(len(dataset.in_split("train")) * (folds - 1) / folds / (1 - recipe.validation_share))
+    one = estimate(recipe, n_train, dataset.images.uniform, list_runs(workspace))
+    return f"About {duration(one.seconds * folds)}" if one else "How long is not known before a first run"
+
+
+def follow(runs: Sequence[Run]) -> None:
+    """Progress of the searches that run, and what became of the newest if it did not finish."""
+    active = [run for run in runs if status(run).state.active]
+    shown = active or [run for run in runs[:1] if status(run).state is not RunState.FINISHED]
+    if not shown:
+        return
+
+    @st.fragment(run_every=EVERY_SECONDS if active else None)
+    def live() -> None:
+        with shown_as_message():
+            if any(not status(run).state.active for run in active):
+                st.rerun(scope="app")
+            for run in shown:
+                _progress(run)
+
+    live()
+
+
+def _progress(run: Run) -> None:
+    now = status(run)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"search_{run.id}"):
+        if now.state.active:
+            text = (now.progress or {}).get("text", "starting")
+            left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+            st.progress(min(now.share, 1.0), f"{plain(run.name)}: {plain(text)}{left}")
+            stop_button(run, f"stop_{run.id}")
+            return
+        icon = STATES[now.state][0]
+        if now.state is RunState.STOPPED:
+            st.info(f"{plain(run.name)} is stopped. It goes on with the folds that are missing.", icon=icon)
+        else:
+            st.error(f"{plain(run.name)}: {plain(now.error)}", icon=icon)
+        resume_button(run, f"resume_{run.id}")
+
+
+def newest(runs: Sequence[Run]) -> Run | None:
+    """The newest finished search."""
+    return next((run for run in runs if status(run).state is RunState.FINISHED), None)
+
+
+def found(workspace: Workspace, dataset: Dataset, run: Run) -> int | None:
+    """What the newest finished search found; the position of the image that was opened just now, or None."""
+    issues = _issues(run.id, run)
+    _headline(workspace, dataset, run, issues)
+    if not issues.n_estimated:
+        return None
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            rows, split = _chosen(dataset, issues)
+            if st.button(
+                f"Review the {count(len(rows))}",
+                type="primary",
+                icon=":material/fact_check:",
+                disabled=not len(rows),
+            ):
+                least = issues.threshold
+                handover.to_relabel(QueueRequest(queue.ISSUES, run=run.id, split=split, least=least))
+        return _tiles(dataset, issues, rows[:SHOWN], len(rows))
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _issues(run_id: str, _run: Run) -> LabelIssues:
+    return load_issues(_run)
+
+
+def _headline(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) -> None:
+    n, edits = issues.n_estimated, edits_since(workspace, dataset, run.label_version)
+    share = f" ({100 * n / len(issues):.1f} %)" if n else ""
+    st.markdown(f"**About {count(n)} of {count(len(issues))} labels are likely wrong**{share}.")
+    worst = np.bincount(issues.labels[issues.flagged], minlength=len(dataset.classes))
+    order = [int(k) for k in np.argsort(-worst, kind="stable") if worst[k]][:3]
+    words = ", ".join(f"{plain(dataset.classes[k])} ({worst[k]})" for k in order)
+    after = f" {counted(edits, 'edit')} came after this search." if edits else ""
+    st.caption(f"Most of them are labelled {words}.{after}" if words else f"No class stands out.{after}")
+
+
+def _chosen(dataset: Dataset, issues: LabelIssues) -> tuple[np.ndarray, str | None]:
+    """Rows of the flagged labels in the chosen split, and that split."""
+    present = [word for word, name in SPLIT_WORDS.items() if name is None or name in dataset.splits]
+    word = st.segmented_control(
+        "Images",
+        present,
+        default="Training" if "Training" in present else "All",
+        required=True,
+        key="label_issues_split",
+        label_visibility="collapsed",
+        help="Correcting training images changes the next model, correcting test images the yardstick: "
+        "look at those without seeing what the model says.",
+    )
+    split = SPLIT_WORDS[str(word)]
+    flagged = issues.flagged
+    if split is not None:
+        flagged = flagged & (np.asarray(dataset.split)[issues.positions] == SPLITS.index(split))
+    return np.flatnonzero(flagged), split
+
+
+def _tiles(dataset: Dataset, issues: LabelIssues, rows: np.ndarray, n_all: int) -> int | None:
+    if not len(rows):
+        st.caption("None among these images.")
+        return None
+    classes = dataset.classes
+    result = gallery.show(
+        dataset,
+        issues.positions[rows].tolist(),
+        captions=[f"{classes[issues.labels[row]]} → {classes[issues.suggested[row]]}" for row in rows],
+        badges=[f"{issues.combined[row]:.2f}" for row in rows],
+        key="label_issues",
+        tile=TILE,
+        label="Likely wrong labels",
+    )
+    st.caption(f"The likeliest {len(rows)} of {count(n_all)}: label → what the evidence speaks for.")
+    with st.expander("Why these come first", icon=":material/help:"):
+        lines = [
+            f"- **{plain(classes[issues.labels[row]])} → {plain(classes[issues.suggested[row]])}** "
+            f"({plain(str(dataset.item_ids[issues.positions[row]]))}): {plain(issues.reason(row, classes))}"
+            for row in rows[:REASONS].tolist()
+        ]
+        st.markdown("\n".join(lines))
+    return result.clicked
