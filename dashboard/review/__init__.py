@@ -53,8 +53,10 @@ class Sheaf:
 
 
 def sheaf(name: str, dataset: Dataset, request: QueueRequest, queue: Queue, state: LabelState) -> Sheaf:
-    """The beginning of ``queue``, under the newest labels."""
-    return turned(Sheaf(name, request, queue, 0, [], 0), dataset, state, 0)
+    """The part of ``queue`` with the first item that is not reviewed, under the newest labels."""
+    open_ones = np.flatnonzero(~state.reviewed[queue.positions])
+    first = int(open_ones[0]) if len(open_ones) else 0
+    return turned(Sheaf(name, request, queue, 0, [], 0), dataset, state, first // PAGE * PAGE)
 
 
 def turned(old: Sheaf, dataset: Dataset, state: LabelState, offset: int) -> Sheaf:

@@ -15,6 +15,7 @@ const SETTLE_MS = 2_500; // longer than a person takes for one image, so that th
 const NEVER = [400]; // answers that stay the same however often an edit is sent
 const IDLE_MS = 15_000;
 const RECLAIM_MS = 300;
+const DECIDING = ["label", "confirm", "guess", "exclude", "skip"];
 const COMPANY_MS = 180; // a person who is faster than this does not look at them
 const COMPANY_SIDE = 52;
 const NARROW = 760;
@@ -222,6 +223,7 @@ function createView(parent) {
     decisions: [],
     help: false,
     zoomed: false,
+    ended: false,
     company: new Map(),
     companyShown: window.innerWidth > NARROW,
     tiles: null,
@@ -321,7 +323,8 @@ function build(view) {
   ui.frame.addEventListener("click", (event) => toggleZoom(view, event));
   ui.frame.addEventListener("pointermove", (event) => aim(view, event));
   ui.stamp = el("div", "stamp");
-  ui.frame.append(ui.image, ui.stamp);
+  ui.end = el("div", "end");
+  ui.frame.append(ui.image, ui.stamp, ui.end);
   ui.strip = el("div", "strip");
   ui.name = el("div", "name quiet");
   ui.company = el("div", "company");
@@ -398,6 +401,7 @@ function update(view, data) {
   view.states = view.items.map(({ label, decided, excluded }) => ({ label, decided, excluded }));
   for (const edit of [...box.orphans.flatMap((orphan) => orphan.edits), ...box.pending]) overlay(view, edit);
   view.current = Math.min(data.start, Math.max(0, view.items.length - 1));
+  view.ended = false;
   view.selected.clear();
   view.undo = [];
   view.redo = [];
@@ -479,6 +483,7 @@ function takeBack(view, from, to) {
     return { index, seq: undoing, before: now, after: before };
   });
   to.push(back);
+  view.ended = false;
   view.current = back[0].index;
   send(view.box);
   say(view, from === view.undo ? "Undone." : "Redone.");
@@ -492,6 +497,7 @@ function targets(view) {
 function run(view, name, classIndex = null) {
   const chosen = targets(view);
   if (!chosen.length) return;
+  if (view.ended && DECIDING.includes(name)) return; // a key too many must not change the last image again
   const many = chosen.length > 1;
   const done = {
     label: () => decide(view, chosen, "label", classIndex),
@@ -506,9 +512,9 @@ function run(view, name, classIndex = null) {
     zoom: () => toggleZoom(view),
     help: () => toggleHelp(view),
   }[name]();
-  if (["label", "confirm", "guess", "exclude", "skip"].includes(name) && done) {
+  if (DECIDING.includes(name) && done) {
     if (many) view.selected.clear();
-    else advance(view, 1);
+    else next(view);
     if (name !== "skip") say(view, `${describe(view, chosen[0])}${many ? `, ${chosen.length} images` : ""}`);
   }
   paint(view);
@@ -519,7 +525,18 @@ function describe(view, index) {
   return excluded ? "Left out" : (view.data.classes[label] ?? "No label");
 }
 
+// After a decision. At the end the next part is fetched by itself, where there is one.
+function next(view) {
+  const { data, items } = view;
+  if (view.mode === "large" && view.current === items.length - 1) {
+    view.ended = true;
+    const offset = data.offset + items.length;
+    if (offset < data.total) view.open(offset);
+  } else advance(view, 1);
+}
+
 function advance(view, step) {
+  view.ended = false;
   view.current = Math.max(0, Math.min(view.current + step, view.items.length - 1));
 }
 
@@ -699,6 +716,8 @@ function paintLarge(view) {
     prefetch(view);
   }
   ui.frame.classList.toggle("zoomed", view.zoomed);
+  const more = view.data.offset + items.length < view.data.total;
+  ui.end.textContent = !view.ended ? "" : more ? "Fetching the next ones …" : "That was the last one. ← goes back.";
   paintCompany(view, item, state);
   ui.image.alt = `${view.data.classes[state.label] ?? "No label"}, ${item.id}`;
   ui.name.textContent = item.id;
@@ -714,6 +733,7 @@ function paintLarge(view) {
 function stripCell(view, index) {
   const cell = button(view, "cell", `Go to image ${view.data.offset + index + 1}`, () => {
     view.current = index;
+    view.ended = false;
     paint(view);
   });
   cell.append(thumbnail(view, index, 44));

@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.data.catalog import open_dataset
+from core.quality.queue import QueueRequest
+from core.workspace import Workspace
+from dashboard.handover import keep_selection
+
 if TYPE_CHECKING:
     from tests.browser.conftest import Server
 
@@ -143,3 +148,33 @@ def test_an_image_is_held_against_others_and_looked_at_closely(page: Page, serve
     expect(page.locator(".review .frame.zoomed")).to_have_count(0)
     page.keyboard.press(".")
     expect(company.locator("figure").first).to_be_visible()
+
+
+def test_keys_beyond_the_end_change_nothing(page: Page, server: Server) -> None:
+    workspace = Workspace(server.workspace)
+    sample = open_dataset(workspace, "fashion-mnist-sample")
+    name = keep_selection(workspace, QueueRequest("selection", item_ids=tuple(sample.item_ids[:3].tolist())))
+    page.goto(f"{server.url}/relabel?queue=Your+selection&queue_picked={name}")
+    expect(page.locator(".review .place")).to_have_text("1 of 3")
+    expect(page.locator(".review.focused")).to_be_visible()
+    for key in "12345":
+        page.keyboard.press(key)
+    expect(page.locator(".review .end")).to_contain_text("That was the last one")
+    saved(page, 3)
+    assert [new for _, _, new in journal(server)] == ["T-shirt/top", "Trouser", "Pullover"]
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".review .place")).to_have_text("2 of 3")
+    page.keyboard.press("7")
+    saved(page, 4)
+
+
+def test_the_next_part_comes_by_itself(page: Page, server: Server) -> None:
+    open_relabel(page, server)
+    page.keyboard.press("End")
+    expect(page.locator(".review .place")).to_have_text("500 of 6,000")
+    page.keyboard.press("s")
+    expect(page.locator(".review .place")).to_have_text("501 of 6,000")
+    page.keyboard.press("1")
+    saved(page, 1)
+    sample = open_dataset(Workspace(server.workspace), "fashion-mnist-sample")
+    assert [item for item, _, _ in journal(server)] == [sample.item_ids[500]]
