@@ -85,6 +85,7 @@ class _Search:
         key = {
             "fingerprint": self.dataset.fingerprint,
             "labels": digest(self.labels),
+            "rest": digest(self.rest),  # the labels do not tell what is unlabelled from what is left out
             "recipe": self.recipe.model_dump(exclude={"threads", "device", "precision"}),
             "fold": number,
             "n_folds": n_folds,
