@@ -230,6 +230,7 @@ class _Columns:
         self.captions: list[str] = []
         self._labels: list[Any] = []
         self._seen: set[str] = set()
+        self._texts: dict[int, Record] = {}
         self._task = recognised.task
         self._classes = recognised.classes
         self._index = {name: k for k, name in enumerate(recognised.classes)}
@@ -250,6 +251,8 @@ class _Columns:
         if pixels is None:
             return None
         self._seen.add(record.item_id)
+        if isinstance(label, str) and not label.isdecimal() and len(self._texts) <= MOST_STRAYS:
+            self._texts[len(self._labels)] = replace(record, image=b"")
         self.item_ids.append(record.item_id)
         self._labels.append(label)
         self.splits.append(record.split)
@@ -307,16 +310,30 @@ class _Columns:
             if note_empty:
                 self._note_empty(np.bincount(codes[codes >= 0], minlength=len(self._classes)))
             return self._classes, codes
+        self._leave_out_strays()
         names = sorted({str(x) for x in self._labels if x is not None}, key=class_folders.natural)
         index = {name: k for k, name in enumerate(names)}
         codes = np.array([UNLABELLED if x is None else index[str(x)] for x in self._labels], np.int64)
         return tuple(names), codes
+
+    def _leave_out_strays(self) -> None:
+        """A few words among numbers are slips of the pen and no classes: their images stay unlabelled."""
+        n = len(self._labels)
+        if not 0 < len(self._texts) <= min(MOST_STRAYS, STRAY_SHARE * n):
+            return
+        for index, record in self._texts.items():
+            said = f"The label is {record.label!r}, where nearly all others are numbers."
+            self._note(record, said, "Correct it; left as it is, the image counts as unlabelled.")
+            self._labels[index] = None
 
     def _note_empty(self, counts: NDArray[np.integer[Any]]) -> None:
         for k in np.flatnonzero(counts == 0) if self._labels else ():
             said = f"No image has the class {self._classes[k]!r}."
             self._log.add("classes", None, said, "Check the names, or go on with an empty class.")
 
+
+MOST_STRAYS, STRAY_SHARE = 1_000, 0.01
+"""At most so many labels, and such a share of all, are taken for slips rather than for classes."""
 
 _WRONG: Any = object()
 

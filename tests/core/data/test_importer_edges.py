@@ -426,3 +426,29 @@ def test_a_name_that_the_hub_lacks_and_a_hub_out_of_reach(
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(Offline, match="local folder or parquet"):
         import_source(workspace, "nobody/no-such-data", "a")
+
+
+def numbered_csv(path: Path, labels: list[str]) -> Path:
+    rows = [",".join([label, *["7"] * 16]) for label in labels]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_a_word_among_numbers_is_a_slip_and_no_class(workspace: Workspace, tmp_path: Path) -> None:
+    labels = [str(i % 4) for i in range(300)]
+    labels[41] = "cat-ish"
+    source = numbered_csv(tmp_path / "pixels.csv", labels)
+    with pytest.raises(ImportRejected) as caught:
+        import_source(workspace, source, "slip")
+    assert "'cat-ish', where nearly all others are numbers" in str(caught.value)
+    assert "42" in str(caught.value)
+    done = import_source(workspace, source, "slip", ImportOptions(skip_bad=True))
+    assert done.dataset.classes == ("0", "1", "2", "3")
+    assert done.dataset.labels[41] == -1
+    assert done.n_problems == 1
+
+
+def test_words_beside_numbers_are_classes_where_there_are_many(workspace: Workspace, tmp_path: Path) -> None:
+    labels = [str(i % 10) for i in range(200)] + ["A"] * 20 + ["b"] * 20
+    done = import_source(workspace, numbered_csv(tmp_path / "pixels.csv", labels), "characters")
+    assert done.dataset.classes == (*map(str, range(10)), "A", "b")
