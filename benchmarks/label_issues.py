@@ -343,7 +343,7 @@ def as_text(worlds: list[dict[str, Any]], totals: dict[str, Any]) -> str:
         lines += [
             f"{kind}: {flipped:,} labels flipped, {estimated:,} estimated in all splits, "
             f"{len(mine)} seeds; the suggested class is right for {right:.1%} of the flips",
-            f"  {'order':<20}{'average precision':>18}"
+            f"  {'order':<20}{'average precision':>18}{'combined wins':>15}"
             + "".join(f"{f'p@{k:,}':>10}{f'r@{k:,}':>10}" for k in ks),
         ]
         for name, value in total["average_precision"].items():
@@ -352,7 +352,8 @@ def as_text(worlds: list[dict[str, Any]], totals: dict[str, Any]) -> str:
                 for figure in ("precision", "recall"):
                     mean = np.mean([one["orders"][name][figure][k] for one in mine])
                     cells += f"{mean:>10.3f}"
-            lines.append(f"  {name:<20}{value:>18.4f}{cells}")
+            wins = f"{total['combined_wins'][name]} of {len(mine)}" if name != "combined" else ""
+            lines.append(f"  {name:<20}{value:>18.4f}{wins:>15}{cells}")
         for name, points in total.get("points_per_100_reviews", {}).items():
             corrected = total["corrected_per_100_reviews"][name]
             lines.append(

@@ -19,13 +19,18 @@ from core.runs.store import Run
 
 Floats = NDArray[np.float32]
 WEIGHTS = {
-    "confident_learning": 1.0,
-    "self_confidence": 1.0,
+    "confident_learning": 2.0,
+    "self_confidence": 8.0,
     "margin": 1.0,
-    "neighbours": 1.0,
-    "dynamics": 1.0,
+    "neighbours": 4.0,
+    "dynamics": 8.0,
 }
-"""By score, how much it counts in the combined one. Equal: weights fitted to one noise fit no other."""
+"""By score, how much it counts in the combined one.
+
+Chosen on the shipped sample with the noise seeds 100 to 102 of benchmarks/label_issues.py; its figures are of
+other seeds. With equal weights the margin, good at classes that are easily confused, spoils the order of
+errors of other kinds.
+"""
 
 FORCE = 4.0
 _FILE, _SCORE = "issues.npz", "score-"
