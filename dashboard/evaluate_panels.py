@@ -10,7 +10,8 @@ from core.data.dataset import Dataset
 from core.evaluation.metrics import wilson_interval
 from core.evaluation.of_run import LabelSet
 from core.evaluation.remarks import largest_cell
-from core.quality.queue import CELL, MISCLASSIFIED, SELECTION, QueueRequest
+from core.evaluation.selective import at_threshold
+from core.quality.queue import BELOW_THRESHOLD, CELL, MISCLASSIFIED, SELECTION, QueueRequest
 from core.runs.store import Run, status
 from dashboard import confusion, gallery, handover, item_dialog
 from dashboard.charts import evaluate as charts
@@ -262,6 +263,39 @@ def calibration(found: Evaluation) -> None:
             "Grey: how many images."
         )
         show(charts.calibration(found.reliability), "calibration", "Accuracy against confidence in ten bins")
+
+
+@st.fragment
+def threshold(dataset: Dataset, run: Run, found: Evaluation, split: str) -> None:
+    """A person in the loop: below which confidence to ask one, and what that brings."""
+    with shown_as_message(), st.container(border=True):
+        st.subheader("Ask a person below a confidence", anchor=False)
+        left, right = st.columns([2, 3], gap="medium")
+        with left:
+            chosen = st.slider("Threshold", 0, 100, 80, 1, format="%d %%", key="ask_below") / 100
+            now = at_threshold(found.rows.labels, found.rows.pred_probs, chosen)
+            figures = (
+                ("Goes to people", percent(now.share_people), counted(now.n_people, "image")),
+                (
+                    "Accuracy of the rest",
+                    percent(now.accuracy),
+                    f"95 %: {100 * now.ci95[0]:.1f} to {100 * now.ci95[1]:.1f}",
+                ),
+            )
+            for name, value, note in figures:
+                st.metric(name, value, note, delta_color="off", delta_arrow="off")
+            if st.button(
+                f"Send {counted(now.n_people, 'image')} to Relabel",
+                icon=":material/fact_check:",
+                disabled=not now.n_people,
+            ):
+                handover.to_relabel(QueueRequest(BELOW_THRESHOLD, run=run.id, split=split, threshold=chosen))
+        with right:
+            show(
+                charts.risk_coverage(found.risk_coverage, now),
+                "risk_coverage",
+                "Accuracy of what the model keeps against the share that goes to people",
+            )
 
 
 @st.fragment

@@ -16,6 +16,7 @@ from core.evaluation.metrics import Scores, scores, top_k_accuracy
 from core.evaluation.of_run import LabelSet, compare_runs, label_sets, predictions_of, scored_on
 from core.evaluation.predictions import Predictions
 from core.evaluation.remarks import SURE, Remark, remarks
+from core.evaluation.selective import RiskCoverage, risk_coverage
 from core.labels.versions import current_version
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
@@ -70,6 +71,11 @@ class Evaluation:
         n_sure = int((confidence[self.mistakes] >= SURE).sum())
         mean = float(confidence[self.labelled].mean()) if self.scores.n else 0.0
         return remarks(self.scores, self.rows.classes, mean, n_sure)
+
+    @cached_property
+    def risk_coverage(self) -> RiskCoverage:
+        """What share goes to people and how good the rest is, for every threshold."""
+        return risk_coverage(self.rows.labels, self.rows.pred_probs)
 
     def top_k(self, k: int) -> float:
         """Share of items whose label is among the k most probable classes."""

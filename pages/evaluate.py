@@ -60,4 +60,5 @@ with left:
     evaluate_panels.per_class(evaluated)
 with right:
     evaluate_panels.calibration(evaluated)
+evaluate_panels.threshold(dataset, run, evaluated, split)
 evaluate_panels.surest_mistakes(dataset, run, evaluated)

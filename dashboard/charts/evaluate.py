@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.evaluation.calibration import Reliability
 from core.evaluation.compare import ClassChange
+from core.evaluation.selective import RiskCoverage, Share
 from dashboard.charts.template import BAD, GOOD, QUIET, figure
 
 if TYPE_CHECKING:
@@ -45,6 +46,40 @@ def calibration(found: Reliability) -> Figure:
     )
     fig.update_xaxes(tickformat=".0%", range=[0, 1.01])
     fig.update_yaxes(tickformat=".0%", range=[0, 1.03])
+    return fig
+
+
+def risk_coverage(curve: RiskCoverage, now: Share) -> Figure:
+    """Accuracy of what the model keeps against the share that goes to people, and where the threshold is."""
+    fig = figure(height=260, xaxis_title="Share that goes to people", yaxis_title="Accuracy of the rest")
+    step = max(1, len(curve.coverage) // 400)
+    people, right = 1 - curve.coverage[::step], 1 - curve.risk[::step]
+    fig.add_scatter(
+        x=people,
+        y=right,
+        mode="lines",
+        line={"color": GOOD},
+        hovertemplate="%{x:.1%} to people, %{y:.2%} of the rest right<extra></extra>",
+    )
+    if now.n_people < now.n:
+        fig.add_scatter(
+            x=[now.share_people],
+            y=[now.accuracy],
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [now.ci95[1] - now.accuracy],
+                "arrayminus": [now.accuracy - now.ci95[0]],
+                "color": BAD,
+            },
+            mode="markers",
+            marker={"size": 11, "color": BAD},
+            hovertemplate="threshold %{text}<extra></extra>",
+            text=[f"{now.threshold:.0%}"],
+        )
+    fig.update_layout(showlegend=False)
+    fig.update_xaxes(tickformat=".0%", range=[-0.01, 1.01])
+    fig.update_yaxes(tickformat=".0%")
     return fig
 
 

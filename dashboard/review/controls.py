@@ -79,7 +79,7 @@ def request(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> tuple[Qu
         threshold = 0.5
         if kind == queues.BELOW_THRESHOLD:
             threshold = st.slider(
-                "Confidence below", 0.05, 1.0, 0.5, 0.05, key=handover.BELOW, bind="query-params", width=180
+                "Confidence below", 0.01, 1.0, 0.5, 0.01, key=handover.BELOW, bind="query-params", width=180
             )
         least = 0.0
         if kind == queues.ISSUES:

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
+from core.evaluation.predictions import load_predictions
 from core.files import read_json
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.runs.store import Run
@@ -128,3 +129,15 @@ def test_showing_results_imports_nothing_heavy(r1: Run, r2: Run, compared: bool)
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == ""
+
+
+def test_a_threshold_says_what_goes_to_people_and_how_good_the_rest_is(r1: Run) -> None:
+    test = opened(images="Test")
+    test.slider(key="ask_below").set_value(60).run()
+    rows = load_predictions(r1.predictions_file).only("test")
+    kept = rows.confidence >= 0.6
+    shown = {metric.label: metric.value for metric in test.metric}
+    assert shown["Goes to people"] == f"{100 * (~kept).mean():.1f} %"
+    right = (rows.predicted == rows.labels)[kept].mean()
+    assert shown["Accuracy of the rest"] == f"{100 * right:.1f} %"
+    assert f"Send {(~kept).sum():,} images to Relabel" in [button.label for button in test.button]
