@@ -18,7 +18,7 @@ from core.runs.estimate import estimate
 from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard import gallery, handover
+from dashboard import effort_panel, gallery, handover
 from dashboard.errors import shown_as_message
 from dashboard.run_monitor import STATES, resume_button, stop_button
 from dashboard.wording import count, counted, duration, plain
@@ -131,6 +131,7 @@ def found(workspace: Workspace, dataset: Dataset, run: Run) -> int | None:
     _headline(workspace, dataset, run, issues)
     if not issues.n_estimated:
         return None
+    effort_panel.draw(workspace, dataset, run, issues)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             rows, split = _chosen(dataset, issues)

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
-from core.labels.journal import EditKind, LabelJournal
+from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.quality.evidence import create_search
 from core.quality.label_issues import load_issues
@@ -174,6 +174,21 @@ def test_a_finished_search_shows_what_is_likely_wrong(workspace: Workspace, samp
     assert found.reason(row, sample.classes).split(";")[0] in texts(app).replace("\\", "")
     app.segmented_control(key="label_issues_split").set_value("Test").run()
     assert f"Review the {(~in_train).sum():,}" in titles(app)
+
+    assert "What the review has brought" not in texts(app)
+    first, second = (int(position) for position in found.positions[:2])
+    new = sample.classes[found.suggested[0]]
+    journal = LabelJournal(workspace)
+    journal.append(sample, [NewEdit(str(sample.item_ids[first]), EditKind.LABEL, new)])
+    journal.append(sample, [NewEdit(str(sample.item_ids[second]), EditKind.CONFIRM)])
+    app.run()
+    assert not app.exception
+    assert "What the review has brought" in texts(app)
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert (shown["Reviewed"], shown["Errors found"]) == ("2", "1")
+    best = app.dataframe[0].value.iloc[0]
+    assert (best["Reviewed"], best["Errors"], best["Precision"]) == (2, 1, 0.5)
+    assert any(message.value.startswith("Go on") for message in app.info)
 
     app.switch_page("../pages/relabel.py").run()
     app.selectbox(key="queue").set_value("Likely wrong labels").run()

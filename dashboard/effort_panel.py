@@ -1,0 +1,78 @@
+"""What reviewing the likely wrong labels has brought: errors a minute, precision by score, when to stop."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.labels.journal import LabelJournal
+from core.quality.effort import Band, advise, bands, effort
+from core.quality.label_issues import LabelIssues
+from core.runs.store import Run
+from core.workspace import Workspace
+from dashboard import cached
+from dashboard.wording import count, counted
+
+N_BANDS = 5
+
+
+def draw(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) -> None:
+    """The panel; nothing where no flagged label was reviewed since the search."""
+    state = cached.labels(workspace, dataset)
+    at = issues.positions[: issues.n_estimated]
+    reviewed = np.asarray(state.reviewed[at])
+    if not reviewed.any():
+        return
+    is_error = (np.asarray(state.labels)[at] != issues.labels[: issues.n_estimated]) | state.excluded[at]
+    found = bands(
+        np.asarray(issues.combined[: issues.n_estimated], np.float64), reviewed, is_error, n_bands=N_BANDS
+    )
+    edits = [edit for edit in LabelJournal(workspace).edits(dataset.name) if edit.number > run.label_version]
+    done = effort(edits)
+    advice = advise(done, found)
+    with st.container(border=True, key="effort"):
+        st.subheader("What the review has brought", anchor=False)
+        tell = st.info if advice.go_on else st.success
+        tell(advice.sentence, icon=":material/directions_run:" if advice.go_on else ":material/task_alt:")
+        figures = (
+            ("Reviewed", count(done.n_reviewed), f"{count(int(reviewed.sum()))} of those flagged"),
+            ("Errors found", count(done.n_errors), _pace(done.errors_per_minute, "a minute")),
+            ("Images a minute", _number(done.images_per_minute), f"{done.minutes:.1f} minutes at work"),
+        )
+        for column, (name, value, note) in zip(st.columns(3), figures, strict=True):
+            column.metric(
+                name, value, note, delta_color="off", delta_arrow="off", border=True, height="stretch"
+            )
+        st.dataframe(
+            [_row(band) for band in found],
+            hide_index=True,
+            key="effort_bands",
+            column_config={
+                "Precision": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+            },
+        )
+        st.caption(
+            f"Precision: of the {counted(int(reviewed.sum()), 'reviewed flag')}, the share that was right."
+        )
+
+
+def _row(band: Band) -> dict[str, object]:
+    low, high = band.ci95
+    known = band.n_reviewed > 0
+    return {
+        "Score": f"{band.low:.2f} to {band.high:.2f}",
+        "Flagged": band.n,
+        "Reviewed": band.n_reviewed,
+        "Errors": band.n_errors,
+        "Precision": band.precision if known else None,
+        "95 %": f"{100 * low:.0f} to {100 * high:.0f} %" if known else "",
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value == value else "not known"
+
+
+def _pace(value: float, unit: str) -> str:
+    return f"{value:.1f} {unit}" if value == value else "no time measured yet"
