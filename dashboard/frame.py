@@ -20,6 +20,7 @@ PAGES = {
     "Labels": [
         ("issues.py", "Issues", ":material/troubleshoot:"),
         ("relabel.py", "Relabel", ":material/fact_check:"),
+        ("history.py", "History", ":material/history:"),
         ("prove.py", "Prove", ":material/verified:"),
     ],
 }

@@ -14,6 +14,7 @@ the last. What an undo took back, and looks that changed nothing, are not in it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -225,8 +226,14 @@ def label_text(dataset: Dataset, labels: NDArray[Any], position: int, class_name
 def write_patch(patch: Patch, path: Path) -> None:
     """Write ``patch`` atomically. Raises StorageFailed."""
     with atomic_writer(path) as file:
-        for row in (_header(patch), *map(_row, patch.lines)):
+        for row in patch_rows(patch):
             file.write(json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
+
+
+def patch_rows(patch: Patch) -> Iterator[dict[str, Any]]:
+    """The lines of a patch file as JSON objects, its header first."""
+    yield _header(patch)
+    yield from map(_row, patch.lines)
 
 
 def _header(patch: Patch) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+"""History: every edit of the labels, who made it, how to take it back, and the versions that they make."""
+
+import streamlit as st
+
+from core.labels.versions import current_version
+from dashboard import history_panels, picker
+from dashboard.frame import header
+from dashboard.review import controls
+
+workspace, dataset = picker.workspace(), picker.dataset()
+header(
+    "History",
+    f"Every edit of the labels of {dataset.title}. Nothing is overwritten: taking back is an edit too.",
+    action=controls.annotator,
+)
+newest = current_version(workspace, dataset.name)
+if not newest:
+    history_panels.nothing_yet()
+    st.stop()
+
+edits = history_panels.edits_of(workspace, dataset)
+history_panels.journal(workspace, dataset, edits, controls.name())
+history_panels.versions(workspace, dataset, newest, controls.name())
