@@ -93,12 +93,38 @@ def durability(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def prove_null(result: dict[str, Any]) -> list[Claim]:
+    def worst(test: str) -> float:
+        return max(setting["false_positives"][test]["rate"] for setting in result["settings"])
+
+    return [
+        (
+            f"`prove` says gain or loss where there is none, the worst of {len(result['settings'])} kinds of "
+            f"simulated world, {result['worlds']:,} worlds each, {result['seeds']} seeds",
+            f"{worst('crossed'):.1%} of the time (McNemar's test of one pair of trainings: "
+            f"{worst('mcnemar_one_seed'):.0%})",
+        )
+    ]
+
+
+def run_list(result: dict[str, Any]) -> list[Claim]:
+    return [
+        (
+            f"A list of {result['runs']:,} runs with their results: the first time, and after",
+            f"{result['first_seconds']:.2f} s, then {result['after_seconds']:.2f} s "
+            f"(reading everything every time: {result['naive_seconds']:.2f} s)",
+        )
+    ]
+
+
 CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "fast": fast,
     "best": best,
     "first_paint": first_paint,
     "explore": explore,
+    "run_list": run_list,
     "durability": durability,
+    "prove_null": prove_null,
 }
 """By the name of a benchmark, what README says of its result."""
 
