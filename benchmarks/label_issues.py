@@ -321,12 +321,11 @@ def summary(worlds: list[dict[str, Any]]) -> dict[str, Any]:
             "n_worlds": len(mine),
         }
         if mine[0]["reviewer"]:
-            out[kind]["points_per_100_reviews"] = {
-                name: float(
-                    np.mean([one["reviewer"]["after"][name]["points_per_100_reviews"] for one in mine])
-                )
-                for name in REVIEWED
-            }
+            for figure in ("points_per_100_reviews", "corrected_per_100_reviews"):
+                out[kind][figure] = {
+                    name: float(np.mean([one["reviewer"]["after"][name][figure] for one in mine]))
+                    for name in REVIEWED
+                }
     return out
 
 

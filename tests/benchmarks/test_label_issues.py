@@ -120,3 +120,9 @@ def test_the_whole_benchmark_small(
     assert set(after) == {"combined", "cleanlab", "random"}
     assert after["combined"]["corrected_per_100_reviews"] > after["random"]["corrected_per_100_reviews"]
     assert value["summary"] == summary(value["worlds"])
+
+    monkeypatch.setattr(sys, "argv", [one for one in sys.argv if one != "--json"])
+    label_issues.main()
+    text = capsys.readouterr().out
+    assert f"{precision['combined']:.4f}" in text
+    assert f"correct {after['combined']['corrected_per_100_reviews']:5.1f} labels" in text
