@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from core.data.dataset import Dataset
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
 
 ROOT = "tidyset"
 

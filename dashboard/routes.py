@@ -1,6 +1,7 @@
 """What travels beside Streamlit's own channel: thumbnails and pictures to the browser, label edits back.
 
-Another module's route joins by being listed in ROUTES; write it as Route(f"{PREFIX}/...", function).
+Another module's route joins by being listed in ROUTES; write it as Route(f"{PREFIX}/...", function). What
+an answer needs is imported with the first one, or before by dashboard.warmup: so the server is up sooner.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,12 +18,12 @@ from starlette.routing import BaseRoute, Route
 from streamlit import config
 
 from core import workspace as workspaces
-from core.data import thumbnails
-from core.data.dataset import Dataset, dataset_folder
 from core.errors import NotFound, TidysetError
 from core.workspace import check_name
 from dashboard import links, warmup
-from dashboard.opened import opened
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
 
 PREFIX = f"{config.get_option('server.baseUrlPath').rstrip('/')}/{links.ROOT}"
 if not PREFIX.startswith("/"):
@@ -39,12 +40,24 @@ FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 async def sheet(request: Request) -> Response:
     """One thumbnail sheet, as WebP."""
-    return await _answer(request, "image/webp", thumbnails.sheet_bytes)
+
+    def make(dataset: Dataset, number: int) -> bytes:
+        from core.data.thumbnails import sheet_bytes
+
+        return sheet_bytes(dataset, number)
+
+    return await _answer(request, "image/webp", make)
 
 
 async def picture(request: Request) -> Response:
     """One whole image, as PNG."""
-    return await _answer(request, "image/png", thumbnails.picture_png)
+
+    def make(dataset: Dataset, number: int) -> bytes:
+        from core.data.thumbnails import picture_png
+
+        return picture_png(dataset, number)
+
+    return await _answer(request, "image/png", make)
 
 
 async def company(request: Request) -> Response:
@@ -81,7 +94,7 @@ async def _answer(
 
 
 async def labels(request: Request) -> Response:
-    """Label edits; the module is imported with the first one, since its database library is slow to load."""
+    """Label edits."""
     from dashboard.review import endpoint
 
     return await endpoint.labels(request)
@@ -89,6 +102,9 @@ async def labels(request: Request) -> Response:
 
 def _dataset(name: str, fingerprint: str) -> Dataset:
     """The data set of that name and content. Raises NotFound; a request never puts one into the workspace."""
+    from core.data.dataset import dataset_folder
+    from dashboard.opened import opened
+
     workspace = workspaces.current()
     if not (dataset_folder(workspace, check_name(name, "data set")) / "dataset.json").exists():
         raise NotFound(f"There is no data set {name!r}.", "Reload the page.")

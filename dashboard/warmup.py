@@ -11,11 +11,6 @@ import logging
 import threading
 import time
 
-from core import workspace as workspaces
-from core.data import fashion_mnist
-from core.errors import TidysetError
-from dashboard.opened import opened
-
 _FIRST = ("dashboard.frame", "dashboard.home_panels", "dashboard.next_step", "dashboard.step_links")
 _LATER = (
     "dashboard.review.endpoint",
@@ -35,6 +30,11 @@ def start() -> None:
 
 def _run() -> None:
     _import(_FIRST)
+    from core import workspace as workspaces
+    from core.data import fashion_mnist
+    from core.errors import TidysetError
+    from dashboard.opened import opened
+
     try:
         opened(workspaces.current(), fashion_mnist.SAMPLE)
     except TidysetError as error:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -32,8 +32,10 @@ from core.data.dataset import Dataset
 from core.errors import Busy, DamagedFile, NameTaken, NotFound
 from core.files import Json, read_json, storage_failed, write_bytes, write_json
 from core.runs.events import TERMINAL, Event, EventLog
-from core.runs.recipe import PRESETS, Recipe, load_recipe
 from core.workspace import Workspace, check_name
+
+if TYPE_CHECKING:
+    from core.runs.recipe import Recipe  # else imported where it is needed: the list of runs does without
 
 STARTING_SECONDS = 60.0
 """How long a run that no worker holds counts as starting: imports can take long on a busy machine."""
@@ -144,7 +146,7 @@ class Run:
         try:
             written_ns = self.recipe_file.stat().st_mtime_ns
         except OSError:
-            return load_recipe(self.recipe_file)  # which says what is wrong
+            written_ns = 0  # reading it says what is wrong
         return _load_recipe_once(self.recipe_file, written_ns)
 
     @property
@@ -229,6 +231,8 @@ def _stem(recipe: Recipe | None, kind: str) -> str:
     """What a run without a name is called after: its preset or model, or its kind where it is no training."""
     if recipe is None or kind != "train":
         return kind
+    from core.runs.recipe import PRESETS
+
     return next((preset for preset, known in PRESETS.items() if known == recipe), recipe.model)
 
 
@@ -283,6 +287,8 @@ def load_run(folder: Path) -> Run:
 
 @lru_cache(maxsize=1_024)
 def _load_recipe_once(file: Path, written_ns: int) -> Recipe:
+    from core.runs.recipe import load_recipe
+
     return load_recipe(file)
 
 
