@@ -19,11 +19,8 @@ from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
 from dashboard import effort_panel, gallery, handover
-from dashboard.errors import shown_as_message
-from dashboard.run_monitor import STATES, resume_button, stop_button
 from dashboard.wording import count, counted, duration, plain
 
-EVERY_SECONDS = 1.0
 MOST_FOLDS = 20
 TILE, SHOWN, REASONS = 96, 28, 8
 SPLIT_WORDS = {"All": None, "Training": "train", "Validation": "val", "Test": "test"}
@@ -83,41 +80,6 @@ def _takes(workspace: Workspace, dataset: Dataset, preset: str, folds: int) -> s
     n_train = round(len(dataset.in_split("train")) * (folds - 1) / folds / (1 - recipe.validation_share))
     one = estimate(recipe, n_train, dataset.images.uniform, list_runs(workspace))
     return f"About {duration(one.seconds * folds)}" if one else "How long is not known before a first run"
-
-
-def follow(runs: Sequence[Run]) -> None:
-    """Progress of the searches that run, and what became of the newest if it did not finish."""
-    active = [run for run in runs if status(run).state.active]
-    shown = active or [run for run in runs[:1] if status(run).state is not RunState.FINISHED]
-    if not shown:
-        return
-
-    @st.fragment(run_every=EVERY_SECONDS if active else None)
-    def live() -> None:
-        with shown_as_message():
-            if any(not status(run).state.active for run in active):
-                st.rerun(scope="app")
-            for run in shown:
-                _progress(run)
-
-    live()
-
-
-def _progress(run: Run) -> None:
-    now = status(run)
-    with st.container(horizontal=True, vertical_alignment="center", key=f"search_{run.id}"):
-        if now.state.active:
-            text = (now.progress or {}).get("text", "starting")
-            left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
-            st.progress(min(now.share, 1.0), f"{plain(run.name)}: {plain(text)}{left}")
-            stop_button(run, f"stop_{run.id}")
-            return
-        icon = STATES[now.state][0]
-        if now.state is RunState.STOPPED:
-            st.info(f"{plain(run.name)} is stopped. It goes on with the folds that are missing.", icon=icon)
-        else:
-            st.error(f"{plain(run.name)}: {plain(now.error)}", icon=icon)
-        resume_button(run, f"resume_{run.id}")
 
 
 def newest(runs: Sequence[Run]) -> Run | None:

@@ -20,11 +20,8 @@ from core.workspace import Workspace
 from dashboard import links
 from dashboard.charts import prove as charts
 from dashboard.charts.template import show
-from dashboard.errors import shown_as_message
-from dashboard.run_monitor import STATES, resume_button
 from dashboard.wording import counted, duration, percent, plain, points
 
-EVERY_SECONDS = 1.0
 MOST_SEEDS = 20
 TELL = {"gain": st.success, "loss": st.warning}
 ICONS = {"gain": ":material/trending_up:", "loss": ":material/trending_down:"}
@@ -99,44 +96,6 @@ def _no_edits(base: Run) -> None:
         )
         if st.button("Correct labels", icon=":material/fact_check:"):
             st.switch_page(links.RELABEL)
-
-
-def follow(runs: Sequence[Run]) -> None:
-    """Progress of the proofs that run, and what became of the newest if it did not finish."""
-    active = [run for run in runs if status(run).state.active]
-    shown = active or [run for run in runs[:1] if status(run).state is not RunState.FINISHED]
-    if not shown:
-        return
-
-    @st.fragment(run_every=EVERY_SECONDS if active else None)
-    def live() -> None:
-        with shown_as_message():
-            if any(not status(run).state.active for run in active):
-                st.rerun(scope="app")
-            for run in shown:
-                _progress(run)
-
-    live()
-
-
-def _progress(run: Run) -> None:
-    now = status(run)
-    with st.container(horizontal=True, vertical_alignment="center", key=f"proof_{run.id}"):
-        if now.state.active:
-            text = (now.progress or {}).get("text", "starting")
-            left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
-            st.progress(min(now.share, 1.0), f"{plain(run.name)}: {plain(text)}{left}")
-            stopping = launch.stop_requested(run)
-            if st.button("Stop", icon=":material/stop:", key=f"stop_{run.id}", disabled=stopping):
-                launch.request_stop(run)
-                st.rerun(scope="fragment")
-            return
-        icon = STATES[now.state][0]
-        if now.state is RunState.STOPPED:
-            st.info(f"{plain(run.name)} is stopped. It goes on with what is missing.", icon=icon)
-        else:
-            st.error(f"{plain(run.name)}: {plain(now.error)}", icon=icon)
-        resume_button(run, f"resume_{run.id}")
 
 
 def pick(runs: Sequence[Run]) -> tuple[Json, Json] | None:

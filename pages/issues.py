@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import cached, issues_panels, issues_view, label_issues_panels, picker
+from dashboard import cached, issues_panels, issues_view, job_monitor, label_issues_panels, picker
 from dashboard.frame import header
 
 LABELS, IMAGES = "Labels", "Images"
@@ -16,7 +16,7 @@ look = st.segmented_control(
 if look == LABELS:
     runs = label_issues_panels.searches(workspace, dataset)
     label_issues_panels.start(workspace, dataset, runs)
-    label_issues_panels.follow(runs)
+    job_monitor.follow(runs)
     search = label_issues_panels.newest(runs)
     opened = label_issues_panels.found(workspace, dataset, search) if search is not None else None
     issues_panels.open_clicked(dataset, opened)

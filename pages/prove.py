@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import evaluate_view, picker, prove_panel
+from dashboard import evaluate_view, job_monitor, picker, prove_panel
 from dashboard.frame import header
 
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -14,7 +14,7 @@ if not runs:
 
 prove_panel.start(workspace, dataset, runs)
 proofs = prove_panel.proofs_of(workspace, dataset)
-prove_panel.follow(proofs)
+job_monitor.follow(proofs)
 shown = prove_panel.pick(proofs)
 if shown is not None:
     prove_panel.result(*shown)
