@@ -54,6 +54,8 @@ def test_control_c_stops_the_run_so_that_it_can_go_on(workspace: Workspace, samp
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell starts what runs in the background deaf to Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 120
     while not (list_runs(workspace) and status(find_run(workspace, "long")).epochs):
