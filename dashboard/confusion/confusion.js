@@ -15,7 +15,9 @@ export default function ({ data, parentElement, setStateValue }) {
     draw(matrix, data);
   }
   choose(matrix, chosen);
+  const call = (matrix.calls = (matrix.calls ?? 0) + 1);
   return () => {
+    if (matrix.calls !== call) return; // drawn again since: the clearing up of the call before comes late
     matrix.frame.remove();
     matrices.delete(parentElement);
   };

@@ -14,7 +14,9 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     gallery.drawn = drawn;
     draw(gallery, data);
   }
+  const call = (gallery.calls = (gallery.calls ?? 0) + 1);
   return () => {
+    if (gallery.calls !== call) return; // drawn again since: the clearing up of the call before comes late
     clearTimeout(gallery.timer);
     gallery.grid.remove();
     galleries.delete(parentElement);

@@ -32,7 +32,9 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   view.report = (saved) => setStateValue("saved", saved);
   view.open = (offset) => setTriggerValue("offset", offset);
   update(view, data);
+  const call = (view.calls = (view.calls ?? 0) + 1);
   return () => {
+    if (view.calls !== call) return; // drawn again since: the clearing up of the call before comes late
     clearTimeout(view.settling);
     clearTimeout(view.asking);
     clearInterval(view.watch);
