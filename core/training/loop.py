@@ -92,6 +92,7 @@ def fit(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     should_stop: Callable[[], bool] = lambda: False,
     on_scores: OnScores | None = None,
+    val_decides: bool = True,
 ) -> FitResult:
     """Train a network as the recipe says.
 
@@ -108,6 +109,8 @@ def fit(
         should_stop: Asked after every step.
         on_scores: Told of every training batch its (n,) positions, (n, K) scores before the softmax, and (n,)
             labels: what core.training.dynamics needs. What it sums up is not part of a checkpoint.
+        val_decides: False to report how ``parts.val`` fares and decide nothing by it: the last weights are
+            kept, and a plateau is one of the training loss. So a fold that is judged has no say in its judge.
 
     Raises:
         TrainingFailed: The loss became NaN, or memory ran out; says which field to change.
@@ -116,7 +119,9 @@ def fit(
         StorageFailed: The checkpoint cannot be written.
     """
     with memory_errors_explained(recipe):
-        trainer = Trainer(pixels, labels, parts, tuple(classes), recipe, on_event, on_scores)
+        trainer = Trainer(
+            pixels, labels, parts, tuple(classes), recipe, on_event, on_scores, val_decides=val_decides
+        )
         resumed_from = trainer.restore(checkpoint_file) if checkpoint_file else None
         trainer.announce(resumed_from)
         finished = trainer.run(checkpoint_file, checkpoint_seconds, should_stop)
@@ -162,8 +167,10 @@ class Trainer:
         recipe: Recipe,
         on_event: OnEvent,
         on_scores: OnScores | None = None,
+        *,
+        val_decides: bool = True,
     ) -> None:
-        self.on_scores = on_scores
+        self.on_scores, self.val_decides = on_scores, val_decides
         self.pixels, self.labels, self.parts, self.classes = pixels, labels, parts, classes
         self.recipe, self.on_event = recipe, on_event
         self.machine = choose_machine(recipe)
@@ -338,7 +345,8 @@ class Trainer:
         counters.history.append(figures)
         self.on_event("epoch", **figures, share=meter.share, seconds_left=meter.seconds_left)
         self.keep_best(valid["valid_accuracy"])
-        watched = valid["valid_loss"] if valid["valid_loss"] is not None else train["train_loss"]
+        watched = valid["valid_loss"] if self.val_decides else None
+        watched = train["train_loss"] if watched is None else watched
         decision = counters.patience.after(recipe, counters.epoch, watched)
         self.tell(decision)
         counters.epoch += 1
@@ -372,7 +380,7 @@ class Trainer:
     def keep_best(self, valid_accuracy: float | None) -> None:
         """Copy the weights if this epoch's are to be kept."""
         counters = self.counters
-        if self.recipe.keep == "last" or valid_accuracy is None:
+        if self.recipe.keep == "last" or not self.val_decides or valid_accuracy is None:
             counters.best_epoch = counters.epoch
         elif valid_accuracy > counters.best_accuracy:
             counters.best_accuracy, counters.best_epoch = valid_accuracy, counters.epoch
@@ -382,15 +390,16 @@ class Trainer:
     def tell(self, decision: str) -> None:
         """Say that the rate was lowered or the run ends early."""
         counters = self.counters
+        part = "validation" if self.val_decides and len(self.parts.val) else "training"
         if decision == "lower":
             rate = self.recipe.learning_rate * counters.patience.factor
-            text = f"The validation loss has not fallen since epoch {counters.patience.best_epoch + 1}: "
+            text = f"The {part} loss has not fallen since epoch {counters.patience.best_epoch + 1}: "
             self.on_event("note", text=f"{text}learning rate lowered to {rate:.2g}.")
         elif decision == "stop":
             self.on_event(
                 "note",
                 text=f"Stopped early after epoch {counters.epoch + 1}: "
-                f"the validation loss was lowest after epoch {counters.patience.best_epoch + 1}.",
+                f"the {part} loss was lowest after epoch {counters.patience.best_epoch + 1}.",
             )
 
     # Checkpoints

@@ -12,7 +12,7 @@ from core.labels.versions import current_version
 from core.quality.evidence import create_search, load_evidence
 from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, status
-from core.worker import finding, work
+from core.worker import folds, work
 from core.workspace import Workspace
 
 TINY = {"width": 4, "epochs": 1, "batch_size": 256, "learning_rate": 0.01, "threads": 1, "dropout": 0.0}
@@ -41,13 +41,13 @@ def some(workspace: Workspace, sample: Dataset) -> Dataset:
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """Of each training that the job really does, the positions trained on."""
-    fit, done = finding.fit, []
+    fit, done = folds.fit, []
 
     def counting(*arguments: object, **named: object) -> object:
         done.append(arguments[2].train)  # type: ignore[attr-defined]
         return fit(*arguments, **named)
 
-    monkeypatch.setattr(finding, "fit", counting)
+    monkeypatch.setattr(folds, "fit", counting)
     return done
 
 
@@ -65,19 +65,19 @@ def test_a_stopped_search_goes_on_with_the_folds_that_are_missing(
     workspace: Workspace, some: Dataset, trained: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = search(workspace, some)
-    counting = finding.fit
+    counting = folds.fit
 
     def stopping(*arguments: object, **named: object) -> object:
         if len(trained) == 1:
             run.stop_file.touch()
         return counting(*arguments, **named)
 
-    monkeypatch.setattr(finding, "fit", stopping)
+    monkeypatch.setattr(folds, "fit", stopping)
     assert work(run.folder) == 0
     assert status(run).state is RunState.STOPPED
     assert len(trained) == 2, "one fold finished, the next was stopped"
 
-    monkeypatch.setattr(finding, "fit", counting)
+    monkeypatch.setattr(folds, "fit", counting)
     del trained[:]
     assert work(run.folder) == 0
     now = status(run)

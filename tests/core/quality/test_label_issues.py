@@ -22,7 +22,7 @@ from core.quality.label_issues import combine, label_issues, load_issues, ranks,
 from core.runs.recipe import PRESETS
 from core.runs.store import RunState, status
 from core.worker import work
-from core.worker.finding import _Search
+from core.worker.folds import FoldTrainer
 from core.workspace import Workspace
 
 CLASSES = ("a", "b", "c")
@@ -171,7 +171,7 @@ def test_folds_never_judge_what_they_trained_on(workspace: Workspace, sample: Da
     from core.worker import Job
 
     run = create_search(workspace, sample, PRESETS["fast"], label_version=0, n_folds=4)
-    search = _Search(Job(run, workspace, run.events.append, lambda: False))
+    search = FoldTrainer(Job(run, workspace, run.events.append, lambda: False))
     assert sorted(np.unique(search.folds)) == [0, 1, 2, 3]
     assert np.array_equal(np.sort(np.concatenate([search.pool, search.rest])), np.arange(6_000))
     assert set(sample.split[search.rest]) == {2}

@@ -203,6 +203,19 @@ def test_without_validation_images_the_last_weights_are_kept(shapes: Any, recipe
     assert ("note", {"text": "There are no validation images: the last weights are kept."}) in events
 
 
+def test_images_that_only_report_change_nothing(shapes: Any, recipe: Recipe) -> None:
+    changes = {"epochs": 8, "schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.02}
+    chosen = recipe.with_changes({**changes, "early_stopping_patience": 2})
+    without = Parts(shapes.parts.train, shapes.parts.val[:0], shapes.parts.test)
+    blind, _ = train(shapes, chosen, parts=without)
+    watched, events = train(shapes, chosen, val_decides=False)
+    assert watched.history[0]["valid_accuracy"] is not None
+    assert watched.best_epoch == watched.epoch - 1
+    for name, tensor in weights(blind).items():
+        assert torch.equal(tensor, weights(watched)[name]), name
+    assert not [f for type_, f in events if type_ == "note" and "validation" in f["text"]]
+
+
 def test_only_the_batches_are_read(shapes: Any, recipe: Recipe, tmp_path: Path) -> None:
     """A data set larger than memory can be trained on: the pixels stay a memory map."""
     np.save(tmp_path / "pixels.npy", shapes.pixels)

@@ -1,0 +1,162 @@
+"""k-fold training: every image judged by a model that never trained on it.
+
+Each fold is kept in the cache by what went in: a job that was stopped goes on with the folds that are
+missing, and a cross-validation and a search for label errors with one recipe train their folds only once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.cache import Arrays, cached_arrays
+from core.data.dataset import SPLITS
+from core.data.splits import stratified_folds
+from core.evaluation.predictions import Predictions
+from core.files import digest
+from core.labels.versions import labels_at
+from core.quality.evidence import N_NEIGHBOURS
+from core.training.dynamics import Margins
+from core.training.inference import predict
+from core.training.loop import fit
+from core.training.neighbours import nearest
+from core.training.parts import Parts
+from core.training.pixels import pixel_array
+from core.worker import Job, Stopped
+from core.worker.training import now_and_then, open_run_dataset, stoppable
+
+CACHE = "issue-fold-2"
+CURVES = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1")
+"""Of every epoch; "valid" is the fold that was held out, which decides nothing."""
+
+
+class FoldTrainer:
+    """The images of one run in k folds, and its progress.
+
+    Attributes:
+        dataset: The run's.
+        labels: (N,) int64, of the run's label version; -1 where unlabelled or left out.
+        pool: (n,) positions that are dealt into folds: labelled, and not of the test split.
+        rest: (m,) positions that all folds judge together: none of them trained on one.
+        folds: (n,) the fold of each position of the pool.
+        n_folds: k.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.recipe = job, job.run.recipe
+        self.dataset = open_run_dataset(job)
+        self.n_folds = int(job.run.job["n_folds"])
+        state = labels_at(job.workspace, self.dataset, job.run.label_version)
+        excluded = np.asarray(state.excluded, bool)
+        self.labels = np.where(excluded, -1, np.asarray(state.labels, np.int64))
+        in_test = np.asarray(self.dataset.split) == SPLITS.index("test")
+        self.pool = np.flatnonzero(~in_test & (self.labels >= 0))
+        self.rest = np.flatnonzero((in_test | (self.labels < 0)) & ~excluded)
+        self.folds = stratified_folds(self.labels[self.pool], self.n_folds, self.recipe.split_seed)
+        self.pixels = pixel_array(job.workspace, self.dataset, self.recipe.image_size, stoppable(job))
+        self._spent, self._n_trained = 0.0, 0
+
+    def all(self) -> list[Arrays]:
+        """Every fold in turn. Raises Stopped."""
+        self.job.on_event("started", n_trainings=self.n_folds)
+        return [self.fold(number) for number in range(self.n_folds)]
+
+    def held(self, number: int) -> NDArray[np.int64]:
+        """Positions of one fold."""
+        return np.asarray(self.pool[self.folds == number])
+
+    def fold(self, number: int) -> Arrays:
+        """Train without one fold and judge it: from the cache, or now. Raises Stopped."""
+        if self.job.should_stop():
+            raise Stopped
+        key = {
+            "fingerprint": self.dataset.fingerprint,
+            "labels": digest(self.labels),
+            "rest": digest(self.rest),  # the labels do not tell what is unlabelled from what is left out
+            "recipe": self.recipe.model_dump(exclude={"threads", "device", "precision"}),
+            "fold": number,
+            "n_folds": self.n_folds,
+        }
+        began = time.monotonic()
+
+        def compute() -> Arrays:
+            found = self._train(number, self._progress(number, began))
+            self._spent += time.monotonic() - began
+            self._n_trained += 1
+            return found
+
+        return cached_arrays(self.job.workspace, CACHE, key, compute)
+
+    def _train(self, number: int, on_event: Callable[..., None]) -> Arrays:
+        held, train = self.held(number), self.pool[self.folds != number]
+        margins = Margins(len(self.dataset))
+        result = fit(
+            self.pixels,
+            self.labels,
+            Parts(train, held, held[:0]),
+            self.dataset.classes,
+            self.recipe,
+            on_event,
+            should_stop=now_and_then(self.job.should_stop),
+            on_scores=margins,
+            val_decides=False,  # else the labels of a fold would have a say in who judges them
+        )
+        if result.stopped:
+            raise Stopped
+        judged = np.concatenate([held, self.rest, train])
+        outputs = predict(result.model, result.card, self.pixels, judged, result.machine, with_features=True)
+        assert outputs.features is not None
+        n_asked = len(held) + len(self.rest)
+        asked = outputs.features[:n_asked] if number == 0 else outputs.features[: len(held)]
+        near = nearest(asked, outputs.features[n_asked:], N_NEIGHBOURS, result.machine)
+        return {
+            "held_probs": outputs.pred_probs[: len(held)],
+            "rest_probs": outputs.pred_probs[len(held) : n_asked],
+            "neighbours": np.where(near >= 0, train[near], -1).astype(np.int32),
+            "total": margins.total,
+            "count": margins.count,
+            "curves": np.array([[epoch[name] for name in CURVES] for epoch in result.history], np.float32),
+        }
+
+    def _progress(self, number: int, began: float) -> Callable[..., None]:
+        def on_event(type_: str, **fields: Any) -> None:
+            if type_ not in ("progress", "epoch"):
+                return
+            share = float(fields.get("share", 0.0))
+            spent = self._spent + time.monotonic() - began
+            trained = self._n_trained + share
+            self.job.on_event(
+                "progress",
+                share=(number + share) / self.n_folds,
+                seconds_left=(self.n_folds - number - share) * spent / trained if trained else None,
+                text=f"fold {number + 1} of {self.n_folds}",
+            )
+
+        return on_event
+
+    def pred_probs(self, folds: list[Arrays]) -> NDArray[np.float32]:
+        """(N, K) of models that did not train on the image; NaN where nothing was asked."""
+        n_classes = len(self.dataset.classes)
+        found = np.full((len(self.dataset), n_classes), np.nan, np.float32)
+        for number, fold in enumerate(folds):
+            found[self.held(number)] = fold["held_probs"]
+        found[self.rest] = np.mean([fold["rest_probs"] for fold in folds], axis=0)
+        return found
+
+    def predictions(self, pred_probs: NDArray[np.float32]) -> Predictions:
+        """The same as a run's predictions, for what shows and compares those."""
+        rows = np.flatnonzero(~np.isnan(pred_probs[:, 0]))
+        return Predictions(
+            item_ids=np.asarray(self.dataset.item_ids[rows]),
+            split=np.array(SPLITS)[self.dataset.split[rows]],
+            labels=self.labels[rows],
+            pred_probs=pred_probs[rows],
+            classes=self.dataset.classes,
+            run=self.job.run.id,
+            label_version=self.job.run.label_version,
+            fingerprint=self.dataset.fingerprint,
+        )
