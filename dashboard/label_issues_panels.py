@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.data.dataset import SPLITS, Dataset, Task
 from core.errors import TidysetError
+from core.evaluation.crossval import N_FOLDS
 from core.labels.versions import current_version, edits_since
 from core.quality import evidence, queue
 from core.quality.label_issues import LabelIssues, load_issues
@@ -49,7 +50,7 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
                     "Folds",
                     2,
                     MOST_FOLDS,
-                    evidence.N_FOLDS,
+                    N_FOLDS,
                     key="search_folds",
                     width=130,
                     help="How many trainings. Each leaves one part out and judges that.",

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import SPLITS, Dataset, Task
+from core.data.dataset import Dataset, Task
 from core.errors import BadInput, DamagedFile, NotFound
+from core.evaluation.crossval import N_FOLDS, check_folds
 from core.files import atomic_writer
 from core.runs.recipe import Recipe
 from core.runs.store import Run, RunState, create_run, list_runs, status
 from core.workspace import Workspace
 
 KIND = "issues"
-N_FOLDS = 5
 N_NEIGHBOURS = 10
 _FILE = "evidence.npz"
 _ARRAYS = ("labels", "pred_probs", "neighbours", "area")
@@ -68,13 +68,7 @@ def create_search(
             f"Data set {dataset.name!r} has several labels an image.",
             "Label errors are looked for in data with one label an image so far.",
         )
-    trained_on = np.asarray(dataset.split) != SPLITS.index("test")
-    n = int((np.asarray(dataset.labels)[trained_on] >= 0).sum())
-    if not 2 <= n_folds <= max(2, n // 2):
-        raise BadInput(
-            f"{n_folds} folds do not fit {n:,} labelled images.",
-            "Choose 2 or more folds, of at least two images each.",
-        )
+    check_folds(dataset, n_folds)
     return create_run(
         workspace,
         dataset,

@@ -23,6 +23,7 @@ JOBS = {
     "train": "core.worker.training:train",
     "trial": "core.worker.trial:trial",
     "issues": "core.worker.finding:find",
+    "crossval": "core.worker.crossvalidation:crossvalidate",
     "prove": "core.worker.proving:prove",
     "import": "core.worker.importing:import_data",
 }

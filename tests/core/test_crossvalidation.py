@@ -1,0 +1,81 @@
+"""The job of a cross-validation on real and tiny trainings, alone and beside a search for label errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.data.dataset import Dataset
+from core.data.writer import write_array_dataset
+from core.evaluation.crossval import create_crossval, read_crossval
+from core.evaluation.predictions import load_predictions
+from core.quality.evidence import create_search, load_evidence
+from core.runs.recipe import make_recipe
+from core.runs.store import RunState, status
+from core.worker import folds, work
+from core.workspace import Workspace
+
+TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "learning_rate": 0.02, "threads": 1})
+
+
+@pytest.fixture
+def some(workspace: Workspace, sample: Dataset) -> Dataset:
+    """800 images of the sample; of one class only two are in no test split."""
+    rows = np.arange(len(sample))[::5][:800]
+    labels, split = np.array(sample.labels, np.int64)[rows], np.asarray(sample.split)[rows]
+    labels[np.flatnonzero((labels == 9) & (split != 2))[2:]] = -1
+    return write_array_dataset(
+        workspace,
+        "some",
+        title="Some",
+        task=sample.task,
+        classes=sample.classes,
+        item_ids=np.asarray(sample.item_ids)[rows],
+        split=split,
+        labels=labels,
+        images=np.array(sample.images.pixels)[rows],  # type: ignore[attr-defined]
+    )
+
+
+def test_folds_are_judged_once_each_and_serve_the_search_for_label_errors(
+    workspace: Workspace, some: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, n_fitted = folds.fit, []
+
+    def counting(*arguments: object, **named: object) -> object:
+        n_fitted.append(1)
+        return fit(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(folds, "fit", counting)
+    run = create_crossval(workspace, some, TINY, label_version=0, n_folds=3)
+    assert work(run.folder) == 0, status(run).error
+    now, value = status(run), read_crossval(run)
+    assert now.state is RunState.FINISHED
+    assert len(n_fitted) == 3
+    n_judged = int(((np.asarray(some.split) != 2) & (np.asarray(some.labels) >= 0)).sum())
+    assert sum(fold["n"] for fold in value["folds"]) == n_judged
+
+    found = load_predictions(run.predictions_file)
+    judged = (found.split != "test") & (found.labels >= 0)
+    right = (found.predicted == found.labels)[judged].mean()
+    weights = np.array([fold["n"] for fold in value["folds"]]) / n_judged
+    assert right == pytest.approx(float(weights @ [fold["accuracy"] for fold in value["folds"]]))
+    assert now.summary["accuracy"] == value["accuracy"]
+
+    curve = value["curves"]["valid_accuracy"]
+    assert [len(one) for one in curve] == [2, 2, 2]
+    for fold, one in zip(value["folds"], curve, strict=True):
+        assert one[-1] == pytest.approx(fold["accuracy"], abs=1e-5), "the last weights are the ones judged"
+
+    search = create_search(workspace, some, TINY, label_version=0, n_folds=3)
+    assert work(search.folder) == 0
+    assert len(n_fitted) == 3, "the search used the folds that were there"
+    assert np.nanmax(load_evidence(search).pred_probs) <= 1
+
+
+def test_a_class_that_a_fold_lacks_is_named(workspace: Workspace, some: Dataset) -> None:
+    run = create_crossval(workspace, some, TINY.with_changes({"epochs": 1}), label_version=0, n_folds=3)
+    assert work(run.folder) == 0
+    (note,) = read_crossval(run)["notes"]
+    assert "'Ankle boot' has 2 labelled images: 1 of 3 folds" in note
+    assert note in status(run).notes
