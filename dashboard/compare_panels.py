@@ -17,7 +17,11 @@ from dashboard.errors import shown_as_message
 from dashboard.wording import counted, percent, plain, points
 
 ICONS = {"better": ":material/trending_up:", "worse": ":material/trending_down:"}
-LABEL_WORDS = {"given": "Labels as given", "corrected": "Corrected labels"}
+LABEL_WORDS = {
+    "given": "Labels as given",
+    "corrected": "Corrected labels",
+    "suggested": "With unconfirmed corrections",
+}
 MAX_IMAGES = 120
 
 

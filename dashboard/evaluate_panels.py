@@ -81,7 +81,7 @@ def pick_labels(choices: Sequence[LabelSet]) -> LabelSet:
     """Which labels to score on; asked only where there are edits."""
     if len(choices) == 1:
         return choices[0]
-    words = {"given": "As given", "corrected": "Corrected"}
+    words = {"given": "As given", "corrected": "Corrected", "suggested": "With unconfirmed"}
     chosen = st.segmented_control(
         "Labels",
         range(len(choices)),
@@ -89,7 +89,8 @@ def pick_labels(choices: Sequence[LabelSet]) -> LabelSet:
         default=0,
         required=True,
         key="evaluate_labels",
-        help="Score on the labels as imported, or with all corrections so far.",
+        help="Score on the labels as imported, or with the corrections so far. A correction of a test label "
+        "that a model suggested favours that model: it counts once somebody saw the same blind.",
     )
     return choices[chosen or 0]
 

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from core.data.dataset import SPLITS, Dataset, Task
+from core.evaluation.predictions import LABEL_WORDS
 from core.labels.versions import LabelState
 from core.quality.duplicates import Group, exclusions, to_leave_out
 from core.quality.image_issues import ImageIssue
@@ -125,7 +126,7 @@ def _pick_run(runs: list[Run]) -> Run:
 
 
 def _score_row(one: RunScore) -> None:
-    score, note = one.score, f"on the {one.labels} labels"
+    score, note = one.score, f"on the {LABEL_WORDS[one.labels]}"
     if not score.positions:
         st.caption(f"This run saw no copy of a test image ({note}).")
         return

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from core import workspace as workspaces
 from core.cli.app import app
 from core.cli.output import JsonFlag, emit, errors_explained
+from core.files import Json
 from core.runs.store import Run, find_run
+
+if TYPE_CHECKING:
+    from core.evaluation.predictions import Predictions
+    from core.workspace import Workspace
 
 SplitOption = Annotated[Literal["test", "val", "train"], typer.Option(help="Which images to compare on.")]
 
@@ -43,16 +48,21 @@ def evaluate(
         found = find_run(workspace, run)
         predictions, note = predict_source(workspace, found, data, skip_bad=skip_bad)
         metrics = metrics_of(predictions, "test")
+        edited, fixes = _on_edited_labels(workspace, data, predictions)
         seconds = time.perf_counter() - started
         facts = {
             "data": data,
             "images": f"{len(predictions):,}",
             "run": f"{found.name} ({found.id}), trained on {found.dataset}",
             **({"note": note} if note else {}),
+            **_about_fixes(fixes),
             "time": f"{seconds:.1f} s",
         }
         text = text_report(
-            [metrics], heading=f"Run {found.name} on {Path(data).name}", facts=facts, model=_summary(found)
+            [metrics, *edited.values()],
+            heading=f"Run {found.name} on {Path(data).name}",
+            facts=facts,
+            model=_summary(found),
         )
         if output is not None:
             write_bytes(output.expanduser(), text.encode())
@@ -65,6 +75,9 @@ def evaluate(
             "note": note,
             "report": str(output) if output else None,
             **metrics,
+            "on_corrected": edited.get("corrected"),
+            "on_unreviewed": edited.get("suggested"),
+            "test_edits": fixes,
         }
         emit(value, f"The report is in {output}." if output else text, as_json=as_json)
 
@@ -84,8 +97,39 @@ def compare(
         workspace = workspaces.current()
         found = compare_runs(workspace, find_run(workspace, run_a), find_run(workspace, run_b), split)
         value = found[0].to_json()
-        value["on_corrected_labels"] = found[1].to_json() if len(found) > 1 else None
+        by_labels = {one.label_set: one.to_json() for one in found}
+        value["on_corrected_labels"] = by_labels.get("corrected")
+        value["on_unreviewed_labels"] = by_labels.get("suggested")
         emit(value, text_comparison(found), as_json=as_json)
+
+
+def _on_edited_labels(
+    workspace: Workspace, data: str, predictions: Predictions
+) -> tuple[dict[str, Json], dict[str, int]]:
+    """The metrics on a data set's edited test labels, where they differ, and how many edits count."""
+    from core.data.catalog import list_datasets, open_dataset
+    from core.evaluation.of_run import on_edited_labels
+    from core.evaluation.report import metrics_of
+    from core.labels.guard import guarded_labels
+
+    if data not in {entry.name for entry in list_datasets(workspace)}:
+        return {}, {"n_counted": 0, "n_reviewed_blind": 0, "n_unreviewed": 0}
+    dataset = open_dataset(workspace, data)
+    found = {
+        key: {**metrics_of(answers, "test"), "labels": key}
+        for key, answers in on_edited_labels(workspace, dataset, predictions).items()
+    }
+    return found, guarded_labels(workspace, dataset).fixes.to_json()
+
+
+def _about_fixes(fixes: dict[str, int]) -> dict[str, str]:
+    """A line on corrected test labels, for the report's head."""
+    if not fixes["n_counted"] and not fixes["n_unreviewed"]:
+        return {}
+    words = f"{fixes['n_counted']:,} count"
+    if fixes["n_unreviewed"]:
+        words += f"; {fixes['n_unreviewed']:,} more were suggested by a model and wait for a blind review"
+    return {"corrected test labels": words}
 
 
 def _summary(run: Run) -> str:

@@ -155,13 +155,15 @@ def _text(value: dict[str, Any]) -> str:
     for group in groups["top"]:
         marks = [mark for mark in ("exact", "leak", "contradicting") if group[mark]]
         lines.append(f"    {', '.join(group['items'])}  {' '.join(marks) or 'near'}")
+    from core.evaluation.predictions import LABEL_WORDS
+
     scores = value["scores"] or {}
-    for key in ("given", "corrected"):
+    for key in ("given", "corrected", "suggested"):
         if key in scores:
             parts = [
                 f"{name.replace('_', ' ')} {part['accuracy']:.4f} (n = {part['n']:,})"
                 for name, part in scores[key].items()
                 if part["n"]
             ]
-            lines.append(f"Accuracy of {scores['run']} on the {key} labels: {', '.join(parts)}")
+            lines.append(f"Accuracy of {scores['run']} on the {LABEL_WORDS[key]}: {', '.join(parts)}")
     return "\n".join(lines)

@@ -23,7 +23,7 @@ from core.evaluation.paired import (
     mcnemar_exact,
     tango_interval,
 )
-from core.evaluation.predictions import Predictions
+from core.evaluation.predictions import LABEL_WORDS, Predictions
 from core.files import Json
 
 SIGNIFICANT = 0.05
@@ -59,7 +59,7 @@ class Comparison:
     Attributes:
         run_a, run_b: What to call them.
         split: The split that was compared.
-        label_set: Which labels both were scored on: "given" or "corrected".
+        label_set: Which labels both were scored on: "given", "corrected" or "suggested".
         classes: K class names.
         item_ids: (n,) str.
         labels: (n,) int64, the right answers.
@@ -241,7 +241,7 @@ def compare(
             classes of ``a``.
         split: "train", "val" or "test".
         names: What to call the runs; their ids otherwise.
-        label_set: What to call the labels: "given" or "corrected".
+        label_set: What to call the labels: "given", "corrected" or "suggested".
 
     Raises:
         BadInput: The class names differ, or there is no labelled item in common.
@@ -287,7 +287,7 @@ def _one_text(found: Comparison) -> str:
     f1_low, f1_high = (f"{100 * bound:+.1f}" for bound in found.macro_f1_ci95)
     f1_change = 100 * (found.scores_b.macro_f1 - found.scores_a.macro_f1)
     lines = [
-        f"On the {found.label_set} labels of the {found.split} split:",
+        f"On the {LABEL_WORDS[found.label_set]} of the {found.split} split:",
         found.verdict,
         "",
         f"  {found.run_a}: accuracy {found.scores_a.accuracy:.4f}, macro-F1 {found.scores_a.macro_f1:.4f}",

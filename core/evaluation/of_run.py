@@ -12,6 +12,7 @@ from core.errors import BadInput, NotFound
 from core.evaluation.compare import Comparison, compare
 from core.evaluation.metrics import Ints
 from core.evaluation.predictions import Predictions, load_predictions
+from core.labels.guard import guarded_labels
 from core.labels.versions import labels_at
 from core.runs.store import Run
 from core.workspace import Workspace
@@ -22,7 +23,8 @@ class LabelSet:
     """One set of right answers for all items of a data set.
 
     Attributes:
-        key: "given" (as imported) or "corrected" (with all edits so far).
+        key: "given" (as imported), "corrected" (with the edits so far; in the test split only with those that
+            count, see core.labels.guard) or "suggested" (with the others too).
         version: The label version; 0 for the given labels.
         labels: (N,) int64, -1 unlabelled; items that a person has excluded count as unlabelled.
     """
@@ -40,13 +42,19 @@ def predictions_of(run: Run) -> Predictions:
 
 
 def label_sets(workspace: Workspace, dataset: Dataset) -> tuple[LabelSet, ...]:
-    """The given labels and, where there are edits, the corrected ones."""
+    """The given labels and, where there are edits, the corrected ones.
+
+    Where a model suggested corrections of test labels that nobody has confirmed blind, they make a third set.
+    """
     given = LabelSet("given", 0, np.asarray(dataset.labels, np.int64))
     newest = labels_at(workspace, dataset)
     if newest.version == 0:
         return (given,)
-    corrected = np.where(newest.excluded, UNLABELLED, newest.labels).astype(np.int64)
-    return given, LabelSet("corrected", newest.version, corrected)
+    guarded = guarded_labels(workspace, dataset, newest)
+    corrected = LabelSet("corrected", newest.version, guarded.counted.astype(np.int64))
+    if not guarded.fixes.n_unreviewed:
+        return given, corrected
+    return given, corrected, LabelSet("suggested", newest.version, guarded.suggested.astype(np.int64))
 
 
 def scored_on(predictions: Predictions, dataset: Dataset, labels: LabelSet) -> Predictions:
@@ -59,8 +67,31 @@ def scored_on(predictions: Predictions, dataset: Dataset, labels: LabelSet) -> P
     return replace(predictions, labels=labels.labels[positions], label_version=labels.version)
 
 
+def on_edited_labels(
+    workspace: Workspace, dataset: Dataset, predictions: Predictions
+) -> dict[str, Predictions]:
+    """The predictions with edited labels as right answers, by the sets of ``label_sets`` that differ there.
+
+    Args:
+        predictions: Of items of ``dataset``; a model of the same classes in another order may have made them.
+
+    Raises:
+        NotFound: An item is not in the data set.
+    """
+    index = np.array([predictions.classes.index(name) for name in dataset.classes], np.int64)
+    found: dict[str, Predictions] = {}
+    before = predictions
+    for labels in label_sets(workspace, dataset)[1:]:
+        answers = scored_on(predictions, dataset, labels)
+        known = answers.labels != UNLABELLED
+        answers = replace(answers, labels=np.where(known, index[answers.labels], UNLABELLED))
+        if not np.array_equal(answers.labels, before.labels):
+            found[labels.key] = before = answers
+    return found
+
+
 def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "test") -> list[Comparison]:
-    """Compare two runs on the given labels and, where they differ there, on the corrected ones too.
+    """Compare two runs on each set of labels that differs there from the others: see ``label_sets``.
 
     The given labels come first: corrections are often found by looking at one run's mistakes, and then
     favour it.
@@ -84,7 +115,7 @@ def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "tes
             names=(run_a.name, run_b.name),
             label_set=labels.key,
         )
-        if not found or not _same_labels(found[0], comparison):
+        if not any(_same_labels(other, comparison) for other in found):
             found.append(comparison)
     return found
 

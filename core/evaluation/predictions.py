@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 from core.errors import DamagedFile
 from core.files import atomic_writer
 
+LABEL_WORDS = {
+    "given": "labels as given",
+    "corrected": "corrected labels",
+    "suggested": "corrected labels, with those that nobody reviewed blind",
+}
+"""What the sets of right answers (core.evaluation.of_run) are called in reports."""
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:

@@ -17,6 +17,7 @@ from core.errors import BadInput
 from core.evaluation.crossed import Effect, Intervals, Right, bootstrap, effect
 from core.evaluation.metrics import Ints, Scores, scores
 from core.evaluation.paired import holm, mcnemar_exact
+from core.evaluation.predictions import LABEL_WORDS
 from core.files import Json
 
 BEFORE, AFTER, PLACEBO, DROP = "before", "after", "placebo", "drop"
@@ -257,7 +258,7 @@ def make_proof(
 
 def text_proof(value: Json) -> str:
     """One proof's JSON form for people: verdict, arms and classes."""
-    lines = [f"On the {value['labels']} labels of the test split:", value["verdict"], ""]
+    lines = [f"On the {LABEL_WORDS[value['labels']]} of the test split:", value["verdict"], ""]
     lines.append("  arm      accuracy  macro-F1   against before, points (95 %)         p")
     for arm, figures in value["arms"].items():
         line = f"  {arm:<8} {figures['accuracy']:.4f}    {figures['macro_f1']:.4f}"

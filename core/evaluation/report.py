@@ -9,7 +9,7 @@ from typing import Any
 from core.data.dataset import UNLABELLED
 from core.evaluation.calibration import brier_score, log_loss, reliability
 from core.evaluation.metrics import scores, top_k_accuracy
-from core.evaluation.predictions import Predictions
+from core.evaluation.predictions import LABEL_WORDS, Predictions
 from core.files import Json
 
 TOP_K = (2, 3, 5)
@@ -88,7 +88,7 @@ def _split_report(of_split: Mapping[str, Any]) -> str:
         of_split["split"], "All items"
     )
     if "labels" in of_split:
-        title += ", labels as given" if of_split["labels"] == "given" else ", corrected labels"
+        title += f", {LABEL_WORDS[of_split['labels']]}"
     if not of_split["n"]:
         return f"{title}\n{'-' * len(title)}\nno labelled items"
     blocks = [f"{title}\n{'-' * len(title)}", _headline(of_split), _class_report(of_split)]

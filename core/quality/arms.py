@@ -7,7 +7,6 @@ there. The arm "drop" leaves the edited images out: if it does as well, throwing
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,16 +18,15 @@ from core.data.dataset import UNLABELLED, Dataset
 from core.errors import BadInput, NotFound
 from core.evaluation.metrics import Ints
 from core.evaluation.proof import AFTER, ARMS, BEFORE, DROP
-from core.labels.versions import LabelState, current_version, labels_at
+from core.labels.guard import confirm_blind, count_fixes, edits_in_force, is_blind, origin_of, saw_a_model
+from core.labels.versions import LabelState, labels_at
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from core.labels.journal import Edit
     from core.labels.patch import Patch
 
 Mask = NDArray[np.bool_]
 TEST_ROLE = 2
-_ON_SCREEN = ("guess", "run")  # evidence that tells of a model whose opinion the person saw
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +70,10 @@ def edits_of_version(
         NotFound: There is no such version.
     """
     then, now = labels_at(workspace, dataset, before), labels_at(workspace, dataset, version)
-    edits = _edits_in_force(workspace, dataset, now.version)
-    flagged, blind = _no_item(dataset), _seen_blind(dataset, edits, now.labels)
-    for position, edit in edits:
-        if edit.kind != "look":
-            flagged[position] = _saw_a_model(edit.evidence)  # that of the newest edit counts
-            blind[position] |= _settled_blind(edit.kind, edit.evidence)
-    return _edit_set(then, now.labels, now.excluded, flagged, blind, f"label version {now.version}")
+    edits = edits_in_force(workspace, dataset, now.version)
+    origin = origin_of(dataset, now.labels, now.excluded, edits)
+    source = f"label version {now.version}"
+    return _edit_set(then, now.labels, now.excluded, origin.flagged, origin.blind, source)
 
 
 def edits_of_patch(workspace: Workspace, dataset: Dataset, before: int, patch: Patch) -> EditSet:
@@ -102,14 +97,14 @@ def edits_of_patch(workspace: Workspace, dataset: Dataset, before: int, patch: P
             excluded[chosen] = line.kind == "exclude"
         elif line.new is not None:
             labels[chosen] = _class_index(dataset, line.new)
-        flagged[chosen] |= _saw_a_model(line.evidence)
-        blind[chosen] |= _settled_blind(line.kind, line.evidence)
+        flagged[chosen] |= saw_a_model(line.evidence)
+        blind[chosen] |= is_blind(line.kind, line.evidence)
     if not fits:
         raise BadInput(
             f"None of the patch's {len(patch.lines):,} images is in {dataset.name!r}.",
             f"It was made from {patch.dataset!r}: give a patch for this data set.",
         )
-    blind |= _seen_blind(dataset, _edits_in_force(workspace, dataset, None), labels)
+    confirm_blind(dataset, labels, edits_in_force(workspace, dataset, None), blind)
     return _edit_set(then, labels, excluded, flagged, blind, f"patch {patch.id}")
 
 
@@ -136,37 +131,8 @@ def _class_index(dataset: Dataset, name: str) -> int:
     return dataset.classes.index(name)
 
 
-def _saw_a_model(evidence: Mapping[str, object]) -> bool:
-    return any(evidence.get(key) for key in _ON_SCREEN)
-
-
-def _settled_blind(kind: str, evidence: Mapping[str, object]) -> bool:
-    return kind == "settle" or bool(evidence.get("blind"))
-
-
 def _no_item(dataset: Dataset) -> Mask:
     return np.zeros(len(dataset), bool)
-
-
-def _seen_blind(dataset: Dataset, edits: Sequence[tuple[int, Edit]], labels: Ints) -> Mask:
-    """(N,) whether a blind look saw what ``labels`` says."""
-    blind = _no_item(dataset)
-    for position, edit in edits:
-        label = int(labels[position])
-        if edit.kind == "look" and label != UNLABELLED:
-            blind[position] |= edit.new == dataset.classes[label]
-    return blind
-
-
-def _edits_in_force(workspace: Workspace, dataset: Dataset, version: int | None) -> list[tuple[int, Edit]]:
-    """(position, edit) of the items that are still there, oldest first."""
-    if current_version(workspace, dataset.name) == 0:
-        return []
-    from core.labels.journal import EditFilter, LabelJournal
-
-    there = {item_id: position for position, item_id in enumerate(dataset.item_ids.tolist())}
-    edits = LabelJournal(workspace).in_force(dataset.name, EditFilter(last=version))
-    return [(there[edit.item_id], edit) for edit in edits if edit.item_id in there]
 
 
 def arm_labels(edits: EditSet, roles: NDArray[np.int8], arm: str, seed: int) -> tuple[Ints, Mask]:
@@ -243,14 +209,5 @@ def right_answers(dataset: Dataset, edits: EditSet, positions: NDArray[np.int64]
     """The three sets of right answers for the images at ``positions``, those of the test split."""
     given = np.asarray(dataset.labels, np.int64)[positions]
     suggested = np.where(edits.excluded_after, UNLABELLED, edits.after)[positions]
-    fixed = suggested != given
-    flagged, blind = edits.model_flagged[positions], edits.blind[positions]
-    unreviewed = fixed & flagged & ~blind
-    return Answers(
-        given=given,
-        corrected=np.where(unreviewed, given, suggested),
-        suggested=suggested,
-        n_counted=int((fixed & ~unreviewed).sum()),
-        n_blind=int((fixed & flagged & blind).sum()),
-        n_unreviewed=int(unreviewed.sum()),
-    )
+    found = count_fixes(given, suggested, edits.model_flagged[positions], edits.blind[positions])
+    return Answers(given, found.counted, suggested, found.n_counted, found.n_blind, found.n_unreviewed)

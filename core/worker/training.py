@@ -17,6 +17,7 @@ from core.errors import BadInput
 from core.evaluation.predictions import Predictions, save_predictions
 from core.evaluation.report import metrics_of, text_report
 from core.files import write_array, write_bytes, write_json
+from core.labels.guard import guarded_labels
 from core.labels.versions import labels_at
 from core.models import model_summary, save_model
 from core.runs.recipe import Recipe
@@ -28,6 +29,7 @@ from core.training.pixels import Pixels, pixel_array
 from core.worker import Job, Outcome, Stopped
 
 POLL_SECONDS = 0.2
+TEST_ROLE = SPLITS.index("test")
 
 
 def train(job: Job) -> Outcome:
@@ -39,9 +41,9 @@ def train(job: Job) -> Outcome:
     run, recipe = job.run, job.run.recipe
     dataset = open_run_dataset(job)
     state = labels_at(job.workspace, dataset, run.label_version)
-    labels = np.asarray(state.labels, np.int64)
+    labels, excluded = np.asarray(state.labels, np.int64), np.asarray(state.excluded, bool)
     roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
-    parts = make_parts(roles, labels, np.asarray(state.excluded, bool))
+    parts = make_parts(roles, labels, excluded)
     pixels = pixel_array(job.workspace, dataset, recipe.image_size, stoppable(job))
     result = fit(
         pixels,
@@ -56,11 +58,12 @@ def train(job: Job) -> Outcome:
     )
     if result.stopped:
         return Outcome("stopped", {"epoch": result.epoch})
-    shown = np.flatnonzero(~np.asarray(state.excluded, bool))
+    shown = np.flatnonzero(~excluded | (roles == TEST_ROLE))  # who leaves out test images changes no test
     shown = shown[np.argsort(roles[shown], kind="stable")]
     outputs = predict_all(job, result, pixels, shown)
     save_model(run.model_file, result.model, result.card)
-    predictions = as_predictions(run, dataset, outputs, shown, roles, labels)
+    answers = guarded_labels(job.workspace, dataset, state).counted.astype(np.int64)
+    predictions = as_predictions(run, dataset, outputs, shown, roles, answers)
     given = np.asarray(dataset.labels, np.int64)[shown]
     return Outcome("finished", write_results(run, recipe, result, outputs, predictions, given))
 
@@ -154,7 +157,8 @@ def write_results(
     """Write features, predictions, metrics and the report; the fields of the finished event.
 
     The headline test figures are on the labels as ``given``: corrections are often found by looking at a
-    model's mistakes and then favour it. Where test labels were corrected, those figures stand beside them.
+    model's mistakes and then favour it. Where test labels were corrected, those figures stand beside them;
+    corrections that a model suggested and nobody confirmed blind are not among them (core.labels.guard).
     """
     if outputs.features is not None:
         write_array(run.features_file, outputs.features)

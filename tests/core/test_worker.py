@@ -107,6 +107,24 @@ def test_test_figures_are_on_the_given_labels_and_apart_on_the_corrected(
     assert "Test split, corrected labels\n" in report
 
 
+def test_who_is_led_by_a_model_cannot_change_what_a_run_is_tested_on(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    relabelled, left_out = (str(sample.item_ids[p]) for p in sample.in_split("test")[:2])
+    saw = {"run": "r1", "guess": "Bag"}
+    led = [
+        NewEdit(relabelled, EditKind.LABEL, "Bag", evidence=saw),
+        NewEdit(left_out, EditKind.EXCLUDE, evidence=saw),
+    ]
+    LabelJournal(workspace).append(sample, led)
+    run = make_run(workspace, sample, label_version=len(led))
+    assert work(run.folder) == 0
+    test = load_predictions(run.predictions_file).only("test")
+    assert len(test) == 1_000
+    assert np.array_equal(test.labels, sample.labels[sample.positions(test.item_ids.tolist())])
+    assert "test_corrected_accuracy" not in status(run).summary
+
+
 def test_a_killed_run_goes_on_and_ends_bit_for_bit_like_an_unbroken_one(
     workspace: Workspace, sample: Dataset
 ) -> None:

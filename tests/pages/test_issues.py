@@ -77,7 +77,7 @@ def test_a_runs_score_is_shown_with_and_without_the_leaks(workspace: Workspace, 
         "Without the leaks",
         "On the leaks alone",
     ]
-    assert app.metric[0].delta == "1,000 images, on the given labels"
+    assert app.metric[0].delta == "1,000 images, on the labels as given"
     assert "95 %" in app.metric[1].delta
 
 

@@ -62,6 +62,31 @@ def test_the_same_images_give_the_metrics_of_the_training_run(
     assert value["test_accuracy"] == own["accuracy"]
 
 
+def test_unconfirmed_fixes_of_test_labels_are_reported_apart(
+    r1: Run, workspace: Workspace, sample: Dataset
+) -> None:
+    own, led = sample.in_split("test")[:2]
+    saw = {"run": r1.id, "guess": "Bag"}
+    names = {p: sample.classes[(int(sample.labels[p]) + 1) % 10] for p in (own, led)}
+    fixes = [
+        NewEdit(str(sample.item_ids[p]), EditKind.LABEL, names[p], evidence=evidence)
+        for p, evidence in ((own, {}), (led, saw))
+    ]
+    LabelJournal(workspace).append(sample, fixes)
+    value = json.loads(run_command("evaluate", "r1", "--data", sample.name, "--json")[1])
+    assert value["test_edits"] == {"n_counted": 1, "n_reviewed_blind": 0, "n_unreviewed": 1}
+    assert (value["on_corrected"]["labels"], value["on_unreviewed"]["labels"]) == ("corrected", "suggested")
+    assert value["accuracy"] == read_json(r1.metrics_file)["test"]["accuracy"], "on the labels as given"
+    text = run_command("evaluate", "r1", "--data", sample.name)[1]
+    assert "1 count; 1 more were suggested by a model and wait for a blind review" in text
+    assert "Test split, corrected labels, with those that nobody reviewed blind" in text
+
+    LabelJournal(workspace).append(sample, [NewEdit(fixes[1].item_id, EditKind.LOOK, names[led])])
+    value = json.loads(run_command("evaluate", "r1", "--data", sample.name, "--json")[1])
+    assert value["test_edits"] == {"n_counted": 2, "n_reviewed_blind": 1, "n_unreviewed": 0}
+    assert value["on_unreviewed"] is None
+
+
 def test_the_report_has_all_its_parts(r1: Run, sample: Dataset, tmp_path: Path) -> None:
     report = tmp_path / "out" / "report.txt"
     code, out, err = run_command("evaluate", "r1", "--data", sample.name, "--output", report)

@@ -76,7 +76,7 @@ def test_people_get_sentences(workspace: Workspace, sample: Dataset) -> None:
     assert code == 0
     assert "6,000 images, label version 0" in out
     assert "dark is below" in out
-    assert "Accuracy of r1 on the given labels: with leaks" in out
+    assert "Accuracy of r1 on the labels as given: with leaks" in out
 
 
 @pytest.mark.parametrize("arguments", [["--data", "none"], ["--run", "none"]])

@@ -9,7 +9,7 @@ import pytest
 
 from core.data.dataset import Dataset
 from core.errors import BadInput, NotFound
-from core.evaluation.of_run import compare_runs, label_sets, predictions_of, scored_on
+from core.evaluation.of_run import compare_runs, label_sets, on_edited_labels, predictions_of, scored_on
 from core.evaluation.predictions import load_predictions, save_predictions
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.runs.store import create_run
@@ -48,6 +48,35 @@ def test_corrections_elsewhere_do_not_make_a_second_comparison(workspace: Worksp
     given, corrected = compare_runs(workspace, a, b)
     assert (len(given), len(corrected), corrected.n_unlabelled) == (1000, 999, 1)
     assert (given.run_a, given.run_b) == ("a", "b")
+
+
+def test_unconfirmed_corrections_of_test_labels_are_a_set_of_their_own(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    run = finished_run(workspace, sample, "r1", epochs=1)
+    predictions = predictions_of(run).only("test")
+    own, led = (int(p) for p in sample.in_split("test")[:2])
+    other = {p: sample.classes[(int(sample.labels[p]) + 1) % 10] for p in (own, led)}
+    saw = {"run": run.id, "guess": other[led]}
+    fixes = [
+        NewEdit(str(sample.item_ids[own]), EditKind.LABEL, other[own]),
+        NewEdit(str(sample.item_ids[led]), EditKind.LABEL, other[led], evidence=saw),
+    ]
+    LabelJournal(workspace).append(sample, fixes)
+    given, corrected, suggested = label_sets(workspace, sample)
+    assert [one.key for one in (given, corrected, suggested)] == ["given", "corrected", "suggested"]
+    assert np.flatnonzero(corrected.labels != given.labels).tolist() == [own]
+    assert np.flatnonzero(suggested.labels != given.labels).tolist() == [own, led]
+    assert list(on_edited_labels(workspace, sample, predictions)) == ["corrected", "suggested"]
+
+    look = NewEdit(str(sample.item_ids[led]), EditKind.LOOK, other[led])
+    LabelJournal(workspace).append(sample, [look])
+    turned = replace(
+        predictions, classes=predictions.classes[::-1], pred_probs=predictions.pred_probs[:, ::-1]
+    )
+    (answers,) = on_edited_labels(workspace, sample, turned).values()
+    row = int(np.flatnonzero(answers.item_ids == sample.item_ids[led])[0])
+    assert answers.classes[answers.labels[row]] == other[led]
 
 
 def test_a_run_without_predictions_says_so(workspace: Workspace, sample: Dataset) -> None:
