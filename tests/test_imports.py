@@ -19,7 +19,7 @@ LAYERS = (
     {"core.runs"},
     {"core.models"},
     {"core.training"},
-    {"core.evaluation"},
+    {"core.evaluation", "core.embeddings"},
     {"core.quality"},
     {"core.worker", "core.cli"},
 )
@@ -32,6 +32,8 @@ LIGHT = [
     "core.runs.launch",
     "core.runs.recipe",
     "core.runs.store",
+    "core.embeddings.features",
+    "core.embeddings.maps",
     "core.evaluation.compare",
     "core.evaluation.metrics",
     "core.evaluation.predictions",

@@ -25,6 +25,7 @@ JOBS = {
     "issues": "core.worker.finding:find",
     "crossval": "core.worker.crossvalidation:crossvalidate",
     "prove": "core.worker.proving:prove",
+    "embed": "core.worker.embedding:embed",
     "import": "core.worker.importing:import_data",
 }
 """By the run's kind, the function that does it: ``module:function``, imported only then."""

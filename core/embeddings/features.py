@@ -1,0 +1,239 @@
+"""Features: what a network, or the pixels themselves, say of each image, as one vector an image.
+
+They come from the penultimate layer of a run, from CLIP, from a pretrained network, or from the pixels.
+What has to be computed is kept in the workspace's cache, by what went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.cache import cached_arrays
+from core.data.dataset import Dataset
+from core.errors import BadInput, DamagedFile, NotFound
+from core.files import digest, read_array
+from core.runs.store import Run, find_run
+from core.workspace import Workspace
+
+Floats = NDArray[np.float32]
+Progress = Callable[[float, str], None]
+"""Told how much is done, 0 to 1, and what is being done."""
+
+Kind = Literal["run", "clip", "backbone", "pixels"]
+KINDS: tuple[str, ...] = get_args(Kind)
+LARGEST_SIDE = 32
+"""Of the images whose pixels are features: larger ones are scaled down to squares of it."""
+
+_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """Where features come from.
+
+    Attributes:
+        kind: "run", "clip", "backbone" or "pixels".
+        name: The id or name of a run, the key of a CLIP model, or the name of a network; "" for pixels.
+        weights: For a backbone, a local .safetensors file; "" for the published weights.
+    """
+
+    kind: Kind
+    name: str = ""
+    weights: str = ""
+
+    def key(self) -> dict[str, str]:
+        """The same as JSON."""
+        return asdict(self)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        if self.kind == "run":
+            return f"run {self.name}"
+        if self.kind == "clip":
+            return f"CLIP {self.name}".strip()
+        return f"{self.name}, pretrained" if self.kind == "backbone" else "raw pixels"
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """One vector an image, all finite.
+
+    Attributes:
+        positions: (n,) int64, which items of the data set, ascending. Items that a run left out are missing.
+        values: (n, D) float32.
+        source: Where they come from.
+        digest: Changes with the content: the key of everything derived.
+        n_left_out: Images whose features were not finite.
+    """
+
+    positions: NDArray[np.int64]
+    values: Floats
+    source: FeatureSource
+    digest: str
+    n_left_out: int = 0
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+def features_of(
+    workspace: Workspace,
+    dataset: Dataset,
+    source: FeatureSource,
+    *,
+    on_progress: Progress | None = None,
+) -> Features:
+    """The features of a data set, read, from the cache, or computed and kept there.
+
+    Images with features that are not finite are left out and counted.
+
+    Raises:
+        NotFound, DamagedFile: There is no such run or weights file, or it cannot be read.
+        BadInput: An unknown source, or no image has usable features.
+        Offline: Published weights are needed and cannot be reached.
+    """
+    report = on_progress or (lambda share, text: None)
+    makers: dict[str, Callable[..., tuple[NDArray[np.int64], NDArray[Any], str]]] = {
+        "run": _of_run,
+        "clip": _of_clip,
+        "backbone": _of_backbone,
+        "pixels": _of_pixels,
+    }
+    if source.kind not in makers:
+        raise BadInput(f"There are no features of kind {source.kind!r}.", f"Choose: {', '.join(KINDS)}.")
+    positions, values, key = makers[source.kind](workspace, dataset, source, report)
+    return finite(positions, np.asarray(values, np.float32), source, key)
+
+
+def finite(positions: NDArray[np.int64], values: Floats, source: FeatureSource, key: str) -> Features:
+    """Features without the rows that hold NaN or infinity. Raises BadInput when none is left."""
+    good = np.ones(len(values), bool)
+    for start in range(0, len(values), 65_536):
+        good[start : start + 65_536] = np.isfinite(values[start : start + 65_536]).all(axis=1)
+    if not good.any():
+        raise BadInput(
+            f"The features of {source.title} are not finite for any of {len(values):,} images.",
+            "A training that diverged leaves such: lower its learning rate, or choose other features.",
+        )
+    if good.all():
+        return Features(positions, values, source, key)
+    return Features(positions[good], values[good], source, f"{key}-finite", int((~good).sum()))
+
+
+def _of_run(
+    workspace: Workspace, dataset: Dataset, source: FeatureSource, report: Progress
+) -> tuple[NDArray[np.int64], NDArray[Any], str]:
+    """What the run kept; for a data set it was not trained on, what its network says of that."""
+    run = find_run(workspace, source.name)
+    if run.fingerprint == dataset.fingerprint and run.features_file.exists():
+        positions, values = _kept(run, dataset)
+        return positions, values, digest(positions, np.asarray(values))
+    if not run.model_file.exists():
+        raise NotFound(f"Run {run.name!r} has no model.", "Let it finish, or choose another run.")
+    key = {"fingerprint": dataset.fingerprint, "model": digest(run.model_file.read_bytes())}
+
+    def compute() -> dict[str, Any]:
+        from core.embeddings.networks import run_features
+
+        return {"values": run_features(run, dataset, report)}
+
+    values = cached_arrays(workspace, "features-1", key, compute)["values"]
+    return np.arange(len(dataset)), values, digest(key)
+
+
+def _kept(run: Run, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """(positions (n,), features (n, D)) in the order of the data set. Raises DamagedFile."""
+    from core.evaluation.predictions import load_predictions
+
+    features = read_array(run.features_file)
+    try:
+        positions = dataset.positions(load_predictions(run.predictions_file).item_ids.tolist())
+    except NotFound as error:
+        raise DamagedFile(
+            f"Run {run.name!r} does not fit its data: {error.problem}", "Train again."
+        ) from error
+    if features.ndim != 2 or len(features) != len(positions):
+        raise DamagedFile(
+            f"{run.features_file} has shape {features.shape} for {len(positions):,} predictions.",
+            "Resume the run to write its results again.",
+        )
+    order = np.argsort(positions, kind="stable")
+    return positions[order], features[order]
+
+
+def _of_clip(
+    workspace: Workspace, dataset: Dataset, source: FeatureSource, report: Progress
+) -> tuple[NDArray[np.int64], NDArray[Any], str]:
+    from importlib import import_module
+
+    clip = import_module("core.embeddings.clip")
+    values = clip.clip_features(workspace, dataset, source.name, on_progress=report)
+    return np.arange(len(dataset)), values, digest("clip", source.key(), dataset.fingerprint)
+
+
+def _of_backbone(
+    workspace: Workspace, dataset: Dataset, source: FeatureSource, report: Progress
+) -> tuple[NDArray[np.int64], NDArray[Any], str]:
+    from core.embeddings.networks import backbone_features, weights_digest
+
+    key = {
+        "fingerprint": dataset.fingerprint,
+        "backbone": source.name,
+        "weights": weights_digest(source.weights),
+    }
+
+    def compute() -> dict[str, Any]:
+        return {"values": backbone_features(source.name, source.weights, dataset, report)}
+
+    values = cached_arrays(workspace, "features-1", key, compute)["values"]
+    return np.arange(len(dataset)), values, digest(key)
+
+
+def _of_pixels(
+    workspace: Workspace, dataset: Dataset, source: FeatureSource, report: Progress
+) -> tuple[NDArray[np.int64], NDArray[Any], str]:
+    """Pixels 0 to 1, row after row; images of other sizes than a small common one are scaled to squares."""
+    uniform = dataset.images.uniform
+    if uniform is None or max(uniform[:2]) > LARGEST_SIDE:
+        uniform = (LARGEST_SIDE, LARGEST_SIDE, uniform[2] if uniform else 3)
+    key = {"fingerprint": dataset.fingerprint, "pixels": list(uniform)}
+
+    def compute() -> dict[str, Any]:
+        small = np.empty((len(dataset), *uniform), np.uint8)
+        for start in range(0, len(dataset), _CHUNK):
+            chunk = np.arange(start, min(start + _CHUNK, len(dataset)))
+            small[chunk] = dataset.images.resized(chunk, *uniform)
+            report((int(chunk[-1]) + 1) / len(dataset), "scaling images")
+        return {"pixels": small}
+
+    if uniform == dataset.images.uniform:
+        pixels = compute()["pixels"]
+    else:
+        pixels = cached_arrays(workspace, "pixel-features-1", key, compute)["pixels"]
+    values = pixels.reshape(len(dataset), -1).astype(np.float32)
+    values /= 255
+    return np.arange(len(dataset)), values, digest(key)
+
+
+def parse_source(text: str, weights: str = "") -> FeatureSource:
+    """``run:NAME``, ``clip:KEY``, ``backbone:NAME`` or ``pixels`` as a source. Raises BadInput."""
+    kind, _, name = text.partition(":")
+    if kind not in KINDS or (kind in ("run", "backbone") and not name):
+        raise BadInput(
+            f"{text!r} names no features.", "Write run:NAME, clip:MODEL, backbone:NETWORK or pixels."
+        )
+    return FeatureSource(kind, name, weights)  # type: ignore[arg-type]
+
+
+def source_of(value: dict[str, str]) -> FeatureSource:
+    """What ``FeatureSource.key`` made. Raises DamagedFile."""
+    try:
+        return FeatureSource(**value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise DamagedFile(f"{value!r} names no features.", "Make the map again.") from error

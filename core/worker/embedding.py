@@ -1,0 +1,119 @@
+"""The job of a run of kind "embed": features, principal components at once, then the map and its quality."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from core.cache import cached_arrays
+from core.data.catalog import open_dataset
+from core.data.dataset import Dataset
+from core.embeddings import maps
+from core.embeddings.features import Features, Floats, features_of
+from core.embeddings.maps import MapRequest, in_unit_square, request_of
+from core.embeddings.projection import principal_components, umap_reference
+from core.errors import BadInput
+from core.files import write_array
+from core.worker import Job, Outcome, Stopped
+
+REPORT_SECONDS = 0.5
+FEATURES, LAYOUT = 0.4, 0.9
+"""Shares of the whole after which the features, and then the layout, are done."""
+
+
+class _Stage:
+    """Reports one part of the job as a stretch of the whole, now and then, and ends the job when asked to."""
+
+    def __init__(self, job: Job, low: float, high: float) -> None:
+        self._job, self._low, self._high = job, low, high
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, share: float, text: str) -> None:
+        now = time.monotonic()
+        if now - self._told < REPORT_SECONDS and share < 1:
+            return
+        self._told = now
+        if self._job.should_stop():
+            raise Stopped
+        left = (now - self._began) * (1 - share) / share if share > 0 else None
+        whole = self._low + (self._high - self._low) * share
+        self._job.on_event("progress", share=whole, seconds_left=left, text=text)
+
+
+def embed(job: Job) -> Outcome:
+    """Make the map that the run asks for; ``finished`` has how many points it has and its quality.
+
+    Raises:
+        TidysetError: Anything that a person can mend.
+    """
+    began = time.monotonic()
+    run, request = job.run, request_of(job.run)
+    job.on_event("started")
+    dataset = _dataset(job)
+    features = features_of(job.workspace, dataset, request.source, on_progress=_Stage(job, 0, FEATURES))
+    _check(job, features)
+    write_array(run.folder / maps.POSITIONS, features.positions)
+    components = principal_components(features.values)
+    write_array(run.folder / maps.PCA, in_unit_square(components))
+    job.on_event("progress", share=FEATURES, seconds_left=None, text="principal components are there")
+    xy = _coordinates(job, request, features, components)
+    write_array(run.folder / maps.XY, in_unit_square(xy))
+    facts: dict[str, Any] = {"n_items": len(features), "method": request.method}
+    return Outcome("finished", {**facts, "seconds": round(time.monotonic() - began, 2)})
+
+
+def _dataset(job: Job) -> Dataset:
+    dataset = open_dataset(job.workspace, job.run.dataset)
+    if dataset.fingerprint != job.run.fingerprint:
+        raise BadInput(
+            f"Data set {job.run.dataset!r} was replaced after this map was asked for.",
+            "Make a new map of the data as it is now.",
+        )
+    return dataset
+
+
+def _check(job: Job, features: Features) -> None:
+    """A note on what was left out. Raises BadInput where no map can be made."""
+    if features.n_left_out:
+        job.on_event(
+            "note", text=f"{features.n_left_out:,} images are left out: their features are not finite."
+        )
+    if len(features) < 2 or not (features.values != features.values[0]).any():
+        raise BadInput(
+            f"All {len(features):,} images have the same features ({features.source.title}): "
+            "there is nothing to tell them apart by.",
+            "Choose other features.",
+        )
+
+
+def _coordinates(job: Job, request: MapRequest, features: Features, components: Floats) -> Floats:
+    """(n, 2) by the method asked for, from the cache where it was made before."""
+    if request.method == "pca":
+        return components
+    n_neighbors = min(request.n_neighbors, len(features) - 1)
+    if n_neighbors < request.n_neighbors:
+        job.on_event(
+            "note",
+            text=f"{request.n_neighbors} neighbours were asked for, but each of {len(features):,} images "
+            f"has only {n_neighbors} others.",
+        )
+    if len(features) < 5:
+        job.on_event("note", text="So few images need no layout: these are their principal components.")
+        return components
+    key = {**request.to_json(), "source": features.digest}
+    stage = _Stage(job, FEATURES, LAYOUT)
+
+    def compute() -> dict[str, Any]:
+        xy = umap_reference(
+            features.values,
+            n_neighbors=n_neighbors,
+            min_dist=request.min_dist,
+            metric=request.metric,
+            seed=request.seed,
+            report=stage,
+        )
+        return {"xy": np.asarray(xy, np.float32)}
+
+    return cached_arrays(job.workspace, "map-1", key, compute)["xy"]
