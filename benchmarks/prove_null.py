@@ -1,6 +1,7 @@
 """How often "did it help?" says yes or no where nothing differs: at most one time in twenty.
 
 ``uv run python benchmarks/prove_null.py [--worlds 2000] [--items 1000] [--seeds 3] [--json]``
+``uv run python benchmarks/prove_null.py --looks 3 5 7 10 15 [--worlds 2000] [--json]``
 
 A null world: four arms of S trainings each that differ by luck only. An item has a difficulty; a training has
 luck that it shares over all items; an arm may have a taste, being better at some items and worse at others,
@@ -10,6 +11,10 @@ crossed           core.evaluation.crossed.effect, which the verdict uses: items 
 items_only        the exact sign-flip test over items, seeds averaged: blind to the luck of the seed
 mcnemar_one_seed  exact McNemar on one model of each arm, which is what most people do
 mcnemar_pooled    exact McNemar on all seeds' answers laid end to end, as if they were other items
+
+With --looks the same edits are put to the proof again and again, each time with more seeds, until one look
+says yes or no: at p below 0.05 each time (naive), or with later looks paying for the earlier ones (paid), as
+the verdict does (core.quality.looks).
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import numpy as np
 from core.evaluation.crossed import Right, effect, sign_flip
 from core.evaluation.metrics import wilson_interval
 from core.evaluation.paired import mcnemar_exact
+from core.evaluation.proof import look_penalty
 
 N_ARMS = 4
 SETTINGS = {
@@ -71,13 +77,36 @@ def false_positives(
     return found
 
 
+def false_positives_of_looks(
+    *, n_worlds: int, n_items: int, luck: float, taste: float, looks: list[int], seed: int = 0
+) -> dict[str, int]:
+    """Of ``n_worlds`` null worlds, in how many the first look, or any of ``looks``, finds a difference.
+
+    Args:
+        looks: Numbers of seeds, ascending; each look has the seeds of the one before and some more.
+    """
+    rng = np.random.default_rng(seed)
+    found = dict.fromkeys(("first", "naive", "paid"), 0)
+    for _ in range(n_worlds):
+        right = world(rng, n_items=n_items, luck=luck, taste=taste, n_seeds=looks[-1])
+        p_values = [effect(right[:, :n_seeds], 0, 1).p_value for n_seeds in looks]
+        found["first"] += p_values[0] < 0.05
+        found["naive"] += min(p_values) < 0.05
+        found["paid"] += min(p * look_penalty(k) for k, p in enumerate(p_values, start=1)) < 0.05
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--worlds", type=int, default=2000)
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--looks", type=int, nargs="+", help="Seeds at each look, ascending.")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
+    if wanted.looks:
+        print_looks(sorted(wanted.looks), wanted.worlds, wanted.items, as_json=wanted.json)
+        return
     rows = []
     for name, (luck, taste) in SETTINGS.items():
         found = false_positives(
@@ -100,6 +129,31 @@ def main() -> None:
         ours = f"{100 * rates['crossed']['rate']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
         rivals = [rates[test]["rate"] for test in ("items_only", "mcnemar_one_seed", "mcnemar_pooled")]
         print(f"{row['world']:<18}  {ours:<22}  " + "  ".join(f"{100 * rate:13.1f} %" for rate in rivals))
+
+
+def print_looks(looks: list[int], n_worlds: int, n_items: int, *, as_json: bool) -> None:
+    """The false positives of looking again and again, in every kind of world."""
+    rows = []
+    for name, (luck, taste) in SETTINGS.items():
+        found = false_positives_of_looks(
+            n_worlds=n_worlds, n_items=n_items, luck=luck, taste=taste, looks=looks
+        )
+        rates = {
+            rule: {"rate": n / n_worlds, "ci95": list(wilson_interval(n, n_worlds))}
+            for rule, n in found.items()
+        }
+        rows.append({"world": name, "luck": luck, "taste": taste, "false_positives": rates})
+    if as_json:
+        about = {"worlds": n_worlds, "items": n_items, "seeds_at_each_look": looks}
+        print(json.dumps({**about, "level": 0.05, "settings": rows}, indent=1))
+        return
+    print(f"{n_worlds:,} null worlds each, {n_items:,} items, looks with {looks} seeds, level 5 %\n")
+    print(f"{'world':<18}  first look   any look, naive   any look, paid")
+    for row in rows:
+        first, naive, paid = (
+            100 * row["false_positives"][rule]["rate"] for rule in ("first", "naive", "paid")
+        )
+        print(f"{row['world']:<18}  {first:8.1f} %   {naive:13.1f} %   {paid:12.1f} %")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from core.errors import TidysetError
 from core.evaluation.proof import ARMS
 from core.files import Json
 from core.labels.versions import training_changes_since
-from core.quality import proofs
+from core.quality import looks, proofs
 from core.quality.arms import edits_of_version
 from core.runs import launch
 from core.runs.estimate import estimate
@@ -57,13 +57,15 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
                 proofs.N_SEEDS,
                 key="prove_seeds",
                 width=130,
-                help="Trainings of each arm. More seeds tell a smaller gain from luck.",
+                help="Trainings of each arm. More seeds tell a smaller gain from luck. Choose them before "
+                "you look: whoever adds seeds until p is small finds gains that are not there.",
             )
             base = by_name[str(chosen)]
             n = training_changes_since(workspace, dataset, base.label_version)
             pressed = st.button("Prove it", type="primary", icon=":material/verified:", disabled=not n)
         if n:
             st.caption(_plan(workspace, dataset, base, n, int(n_seeds)))
+            _looked_before(workspace, dataset, base)
         else:
             _no_edits(base)
     if pressed:
@@ -87,6 +89,14 @@ def _plan(workspace: Workspace, dataset: Dataset, base: Run, n: int, n_seeds: in
         f"{counted(n, 'training image')} changed since {plain(base.name)}. {n_trainings} trainings{takes}: "
         "before and after the edits, with as many random edits, and with the edited images left out."
     )
+
+
+def _looked_before(workspace: Workspace, dataset: Dataset, base: Run) -> None:
+    """That these edits were put to the proof before, where they were."""
+    if (workspace.root / looks.FILE).exists():
+        edits = edits_of_version(workspace, dataset, base.label_version)
+        if earlier := looks.looks_at_edits(workspace, base, edits):
+            st.warning(plain(looks.warning(earlier)), icon=":material/repeat:")
 
 
 def _no_edits(base: Run) -> None:
@@ -127,6 +137,8 @@ def result(value: Json, found: Json) -> None:
     """
     tell, icon = TELL.get(found["outcome"], st.info), ICONS.get(found["outcome"], ":material/balance:")
     tell(plain(found["verdict"]), icon=icon)
+    if warning := value.get("looks", {}).get("warning"):  # none in results from before looks were counted
+        st.caption(f":material/repeat: {plain(warning)}")
     _figures(found)
     left, right = st.columns([2, 3])
     with left, st.container(border=True, height="stretch"):
@@ -156,7 +168,9 @@ def _on_answers(value: Json) -> Json:
 
 def _figures(found: Json) -> None:
     before, after = found["arms"]["before"], found["arms"]["after"]
-    p_value = found["p_value"]
+    p_value = float(found["p_value"])
+    paid = float(found.get("p_value_for_looks", p_value))  # not in results from before looks were counted
+    below = "proven below 0.05" if paid == p_value else f"{_p(paid)} after earlier looks"
     cards = (
         (
             f"Accuracy, {_change(before['accuracy'], after['accuracy'])}",
@@ -168,7 +182,7 @@ def _figures(found: Json) -> None:
             points(found["macro_f1_difference"], 2),
             _interval(found["macro_f1_ci95"]),
         ),
-        ("p", "< 0.001" if p_value < 0.001 else f"{p_value:.3f}", "proven below 0.05"),
+        ("p", _p(p_value), below),
         (
             "Smallest provable gain",
             points(found["minimum_detectable"], 2).removeprefix("+"),
@@ -177,6 +191,10 @@ def _figures(found: Json) -> None:
     )
     for column, (name, value, note) in zip(st.columns(4), cards, strict=True):
         column.metric(name, value, note, delta_color="off", delta_arrow="off", border=True, height="stretch")
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _change(before: float, after: float) -> str:

@@ -41,9 +41,11 @@ def prove(
     """Did it help? Train before and after the edits, with as many random edits, and with the images left out.
 
     Every arm is trained with the same seeds and scored on the same test images. Ctrl-C stops it;
-    `tidyset runs resume` goes on with what is missing.
+    `tidyset runs resume` goes on with what is missing. Choose the seeds before you look: whoever adds some
+    until p is small finds gains that are not there, so each further look at the same edits must show more.
     """
     with errors_explained(as_json=as_json):
+        from core.quality.looks import earlier_than, looks_at_edits, warning
         from core.quality.proofs import create_proof
         from core.runs.launch import start
         from core.runs.recipe import parse_settings
@@ -54,6 +56,8 @@ def prove(
         found = _edits(workspace, base, edits, version)
         changes = parse_settings(settings or [])
         made = create_proof(workspace, base, found, n_seeds=seeds, changes=changes, name=name)
+        if earlier := earlier_than(made, looks_at_edits(workspace, made, found)):
+            typer.echo(warning(earlier), err=True)
         start(made)
         if detach:
             text = f"{made.name} started; `tidyset runs show {made.name}` tells how it goes."

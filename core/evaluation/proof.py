@@ -53,6 +53,7 @@ class Proof:
         seeds: The S seeds that every arm was trained with.
         labels: (n,) int64, the right answers.
         predicted: By arm, (S, n) int64. "before" and "after" at least.
+        look: 1 for the first verdict on these edits; each later one must show more (``look_penalty``).
     """
 
     label_set: str
@@ -60,6 +61,7 @@ class Proof:
     seeds: tuple[int, ...]
     labels: Ints
     predicted: Mapping[str, Ints]
+    look: int = 1
 
     @cached_property
     def right(self) -> Right:
@@ -110,13 +112,18 @@ class Proof:
         return rows
 
     @property
+    def p_for_looks(self) -> float:
+        """The p-value after paying for earlier looks at the same edits."""
+        return min(1.0, self.effect.p_value * look_penalty(self.look))
+
+    @property
     def outcome(self) -> str:
-        """ "gain" or "loss" (p below 0.05), else "not proven".
+        """ "gain" or "loss" (p below 0.05, earlier looks paid for), else "not proven".
 
         A gain must also be more than what as many random edits bring.
         """
         found = self.effect
-        if found.p_value >= SIGNIFICANT:
+        if self.p_for_looks >= SIGNIFICANT:
             return "not proven"
         if found.difference < 0:
             return "loss"
@@ -136,7 +143,15 @@ class Proof:
         sureness = f"95 % interval {low} to {high} points, p {_p_words(found.p_value)}"
         if self.outcome != "not proven":
             word = "Gain: the edits raise" if self.outcome == "gain" else "Loss: the edits lower"
-            return f"{word} accuracy by {size} on {where} ({sureness}){self._placebo_words}."
+            return (
+                f"{word} accuracy by {size} on {where} ({sureness}){self._placebo_words}{self._look_words}."
+            )
+        if self.p_for_looks >= SIGNIFICANT > found.p_value:
+            moved = "rises" if found.difference > 0 else "falls"
+            return (
+                f"Not proven: accuracy {moved} by {size} on {where} ({sureness}), but who looks again and "
+                f"again finds something sooner or later{self._look_words}."
+            )
         if found.p_value < SIGNIFICANT:
             return (
                 f"Not proven: accuracy rises by {size} on {where} ({sureness}), "
@@ -149,7 +164,8 @@ class Proof:
         )
         return (
             f"Not proven: {moved} on {where}, which luck alone could explain ({sureness}); the smallest gain "
-            f"that this test set would show four times in five is {100 * found.detectable:.2f} points."
+            f"that this test set would show four times in five is {100 * found.detectable:.2f} points"
+            f"{self._look_words}."
         )
 
     @property
@@ -158,6 +174,16 @@ class Proof:
             return ""
         change = 100 * (self.accuracy(PLACEBO) - self.accuracy(BEFORE))
         return f"; as many random edits change it by {change:+.2f} points"
+
+    @property
+    def _look_words(self) -> str:
+        if self.look == 1:
+            return ""
+        penalty = look_penalty(self.look)
+        return (
+            f"; this is look {self.look} at the same edits, where p counts {penalty} times: "
+            f"{_p_words(self.p_for_looks).removeprefix('= ')}"
+        )
 
     @cached_property
     def class_effects(self) -> tuple[ClassEffect, ...]:
@@ -199,6 +225,7 @@ class Proof:
             "difference": found.difference,
             "ci95": list(found.ci95),
             "p_value": found.p_value,
+            "p_value_for_looks": self.p_for_looks,
             "minimum_detectable": found.detectable,
             "bootstrap_ci95": list(intervals.accuracy),
             "macro_f1_difference": self.macro_f1(AFTER) - self.macro_f1(BEFORE),
@@ -235,12 +262,15 @@ def make_proof(
     predicted: Mapping[str, Ints],
     *,
     label_set: str = "given",
+    look: int = 1,
 ) -> Proof:
     """Score arms on the items that have a label.
 
     Args:
         labels: (N,) int64 the right answers, -1 unlabelled (such items are left out).
         predicted: By arm, (S, N) int64, columns as ``labels``.
+        label_set: What to call the labels.
+        look: 1 for the first verdict on these edits.
 
     Raises:
         BadInput: Fewer than two items are labelled, or fewer than two seeds.
@@ -251,9 +281,16 @@ def make_proof(
             f"{len(kept)} labelled test images and {len(seeds)} seeds cannot prove anything.",
             "At least two of each are needed; three seeds and some hundred images are a good start.",
         )
-    return Proof(
-        label_set, classes, seeds, labels[kept], {arm: guess[:, kept] for arm, guess in predicted.items()}
-    )
+    arms = {arm: guess[:, kept] for arm, guess in predicted.items()}
+    return Proof(label_set, classes, seeds, labels[kept], arms, look)
+
+
+def look_penalty(look: int) -> int:
+    """What the p-value of look 1, 2, 3, ... at the same edits is multiplied by: 1, 3, 6, ...
+
+    Look k is so held to the level 0.05 * 2 / (k (k + 1)); over any number of looks these sum to below 0.1.
+    """
+    return look * (look + 1) // 2
 
 
 def text_proof(value: Json) -> str:

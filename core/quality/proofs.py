@@ -131,12 +131,15 @@ def judge(
     positions: Ints,
     seeds: Sequence[int],
     predicted: Mapping[str, Ints],
+    *,
+    look: int = 1,
 ) -> Json:
     """The result: figures on the given test labels, and beside them on the corrected ones.
 
     Args:
         positions: (n,) the test images.
         predicted: By arm, (S, n) class indices.
+        look: 1 for the first verdict on these edits (core.quality.looks).
 
     Returns:
         Proof.to_json on the given labels, with ``on_corrected`` and ``on_unreviewed`` (the same on other
@@ -145,7 +148,7 @@ def judge(
     answers = right_answers(dataset, edits, positions)
 
     def scored(labels: Ints, name: str) -> Json:
-        proof = make_proof(dataset.classes, tuple(seeds), labels, predicted, label_set=name)
+        proof = make_proof(dataset.classes, tuple(seeds), labels, predicted, label_set=name, look=look)
         return proof.to_json()
 
     corrected = not np.array_equal(answers.corrected, answers.given)
@@ -186,6 +189,8 @@ def text_result(value: Json) -> str:
             "reviewed blind. They favour that model and do not count above; with them, the difference is "
             f"{100 * other['difference']:+.2f} points ({low:+.2f} to {high:+.2f}, p {other['p_value']:.3f}).",
         ]
+    if value["looks"]["warning"]:
+        lines += ["", value["looks"]["warning"]]
     if value["n_placebo_missing"]:
         lines += ["", f"The placebo lacks {value['n_placebo_missing']:,} edits: no like image was left."]
     return "\n".join(lines)

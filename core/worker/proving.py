@@ -20,6 +20,7 @@ from core.evaluation.predictions import Predictions, load_predictions, save_pred
 from core.evaluation.proof import BEFORE
 from core.files import Json, digest, write_bytes, write_json
 from core.quality.arms import EditSet, arm_labels, placebo_pairs
+from core.quality.looks import about_looks, earlier_than, looks_at, question_of, record_look, warning
 from core.quality.proofs import arm_file, judge, load_edits, proof_file, text_result
 from core.runs.recipe import Recipe
 from core.runs.store import Run, find_run
@@ -42,6 +43,10 @@ def prove(job: Job) -> Outcome:
     began = time.monotonic()
     trainer = _Trainer(job)
     job.on_event("started", n_trainings=len(trainer.plan))
+    question = question_of(trainer.dataset.fingerprint, trainer.roles, trainer.edits)
+    earlier = earlier_than(job.run, looks_at(job.workspace, question))
+    if earlier:
+        job.on_event("note", text=warning(earlier))
     progress = _Progress(job, [one for one in trainer.plan if not trainer.is_done(*one)], len(trainer.plan))
     predicted: dict[str, list[NDArray[np.int64]]] = {}
     for arm, seed in trainer.plan:
@@ -50,7 +55,9 @@ def prove(job: Job) -> Outcome:
         progress.end(arm, seed)
     seeds = job.run.job["seeds"]
     arms = {arm: np.stack(rows) for arm, rows in predicted.items()}
-    value = judge(trainer.dataset, trainer.edits, trainer.test, seeds, arms)
+    value = judge(trainer.dataset, trainer.edits, trainer.test, seeds, arms, look=len(earlier) + 1)
+    record_look(job.workspace, question, job.run, value["p_value"])
+    value |= {"looks": about_looks(earlier)}
     value |= _about(job.run, trainer) | {"seconds": round(time.monotonic() - began, 2)}
     write_json(proof_file(job.run), value)
     write_bytes(job.run.report_file, (text_result(value) + "\n").encode())
@@ -162,7 +169,7 @@ class _Trainer:
     ) -> NDArray[np.float32]:
         if self._pixels is None:
             self._pixels = pixel_array(
-                self.job.workspace, self.dataset, recipe.image_size, stoppable(self.job)
+                self.job.workspace, self.dataset, recipe.input_size, stoppable(self.job)
             )
         checkpoint = self.run.folder / "arms" / f"{name}.checkpoint.safetensors"
         result = fit(

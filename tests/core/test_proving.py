@@ -13,6 +13,7 @@ from core.evaluation.predictions import load_predictions
 from core.evaluation.proof import ARMS
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.quality.arms import edits_of_version
+from core.quality.looks import looks_at_edits
 from core.quality.proofs import arm_file, create_proof, proof_file, read_proof
 from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, create_run, status
@@ -113,6 +114,34 @@ def test_nothing_is_trained_twice(
     third = proof_of(workspace, sample, base, changes={"learning_rate": 0.02})
     assert work(third.folder) == 0
     assert trained == [0] * 4 + [1] * 4, "another recipe"
+
+
+def test_each_further_look_at_the_same_edits_must_show_more(
+    workspace: Workspace, sample: Dataset, base: Run
+) -> None:
+    break_labels(workspace, sample, 300)
+    first, again = proof_of(workspace, sample, base), proof_of(workspace, sample, base)
+    edits = edits_of_version(workspace, sample, 0)
+    assert looks_at_edits(workspace, base, edits) == []
+    for run in (first, again):
+        assert work(run.folder) == 0
+    assert read_proof(first)["looks"] == {"number": 1, "penalty": 1, "earlier": [], "warning": None}
+    assert read_proof(again)["looks"]["number"] == 1, "the same trainings again are no new look"
+
+    more = create_proof(workspace, base, edits, n_seeds=3)
+    shutil.rmtree(first.folder)
+    assert work(more.folder) == 0
+    value = read_proof(more)
+    assert value["looks"]["number"] == 2, "the look outlives its run"
+    assert value["p_value_for_looks"] == pytest.approx(min(1.0, 3 * value["p_value"]))
+    assert "this is look 2 at the same edits, where p counts 3 times" in value["verdict"]
+    report = more.report_file.read_text()
+    assert "These edits were put to the proof once before (prove-1 with 2 seeds: p = " in report
+    assert value["looks"]["warning"] in status(more).notes
+
+    break_labels(workspace, sample, 301)
+    other = edits_of_version(workspace, sample, 0)
+    assert looks_at_edits(workspace, base, other) == [], "other edits are another question"
 
 
 def test_a_stopped_proof_goes_on_with_what_is_missing(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmarks.prove_null import false_positives, world
+from benchmarks.prove_null import false_positives, false_positives_of_looks, world
 from core.errors import BadInput
 from core.evaluation.crossed import bootstrap, effect, sign_flip
 from core.evaluation.paired import macro_f1_interval, mcnemar_exact
@@ -100,6 +100,12 @@ def test_one_seed_would_be_fooled_by_luck() -> None:
     assert found["mcnemar_one_seed"] > 60
     assert found["items_only"] > 60
     assert found["crossed"] <= 18
+
+
+def test_looking_again_with_more_seeds_until_p_is_small_is_paid_for() -> None:
+    found = false_positives_of_looks(n_worlds=150, n_items=300, luck=0.15, taste=0.5, looks=[2, 4, 6, 8])
+    assert found["naive"] > found["paid"]
+    assert found["paid"] <= 15
 
 
 def test_the_detectable_difference_is_found_four_times_in_five() -> None:

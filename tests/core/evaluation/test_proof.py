@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from core.errors import BadInput
-from core.evaluation.proof import AFTER, BEFORE, DROP, PLACEBO, make_proof, text_proof
+from core.evaluation.proof import AFTER, BEFORE, DROP, PLACEBO, look_penalty, make_proof, text_proof
 
 CLASSES = ("cat", "dog", "owl")
 RNG = np.random.default_rng(0)
@@ -45,6 +46,22 @@ def test_a_loss_says_so() -> None:
     assert proof.outcome == "loss"
     assert proof.verdict.startswith("Loss: the edits lower accuracy by ")
     assert proof.effect.ci95[1] < 0
+
+
+def test_a_gain_at_a_later_look_must_be_clearer() -> None:
+    close = next(
+        proof
+        for after in np.arange(0.81, 0.86, 0.002)
+        if 0.01 < (proof := make_proof(CLASSES, (0, 1, 2), LABELS, arms(after), look=1)).effect.p_value < 0.04
+    )
+    assert close.outcome == "gain"
+    fifth = replace(close, look=5)
+    assert fifth.p_for_looks == pytest.approx(min(1, 15 * close.effect.p_value))
+    assert fifth.outcome == "not proven"
+    assert "who looks again and again finds something sooner or later; this is look 5" in fifth.verdict
+    assert replace(make_proof(CLASSES, (0, 1, 2), LABELS, arms(0.9)), look=5).outcome == "gain"
+    levels = [0.05 / look_penalty(look) for look in range(1, 1_000)]
+    assert sum(levels) < 0.1
 
 
 def test_luck_is_not_proven_and_the_smallest_gain_is_named() -> None:
