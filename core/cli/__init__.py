@@ -16,6 +16,7 @@ from core.cli import (  # noqa: F401  (each adds its commands)
     runs,
     serve,
     training,
+    tune,
 )
 from core.cli.app import app
 

@@ -31,12 +31,13 @@ def crossval(
         from core.evaluation.crossval import create_crossval, read_crossval, text_crossval
         from core.labels.versions import current_version
         from core.runs.launch import start
-        from core.runs.recipe import load_recipe, parse_settings
+        from core.runs.presets import find_recipe
+        from core.runs.recipe import parse_settings
         from core.workspace import current
 
         workspace = current()
         dataset = open_dataset(workspace, data)
-        chosen = load_recipe(recipe).with_changes(parse_settings(settings or []))
+        chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         version = current_version(workspace, dataset.name)
         run = create_crossval(workspace, dataset, chosen, label_version=version, n_folds=folds, name=name)
         start(run)

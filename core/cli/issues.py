@@ -41,11 +41,12 @@ def issues(
         from core.quality.evidence import create_search
         from core.quality.label_issues import load_issues
         from core.runs.launch import start
-        from core.runs.recipe import load_recipe, parse_settings
+        from core.runs.presets import find_recipe
+        from core.runs.recipe import parse_settings
 
         workspace = current()
         dataset = catalog.open_dataset(workspace, data)
-        chosen = load_recipe(recipe).with_changes(parse_settings(settings or []))
+        chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         version = current_version(workspace, dataset.name)
         run = create_search(workspace, dataset, chosen, label_version=version, n_folds=folds, name=name)
         start(run)

@@ -25,7 +25,7 @@ def _list_recipe_fields(wanted: bool) -> None:
 def train(
     data: Annotated[str, typer.Option(help="Name of the data set.")] = "fashion-mnist-sample",
     recipe: Annotated[
-        str, typer.Option(help="A preset (baseline, fast, best) or a .toml file.")
+        str, typer.Option(help="A preset (baseline, fast, best, or one of your own) or a .toml file.")
     ] = "baseline",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field: --set epochs=3. Can be repeated.")
@@ -67,12 +67,13 @@ def make_run(data: str, recipe: str, settings: Sequence[str], name: str | None, 
     """The folder of a new run. Raises TidysetError for anything that cannot be."""
     from core.data.catalog import open_dataset
     from core.labels.versions import labels_at
-    from core.runs.recipe import load_recipe, parse_settings
+    from core.runs.presets import find_recipe
+    from core.runs.recipe import parse_settings
     from core.runs.store import create_run
     from core.workspace import current
 
-    chosen = load_recipe(recipe).with_changes(parse_settings(list(settings)))
     workspace = current()
+    chosen = find_recipe(workspace, recipe).with_changes(parse_settings(list(settings)))
     dataset = open_dataset(workspace, data)
     version = labels_at(workspace, dataset, version_number(labels)).version
     return create_run(workspace, dataset, chosen, name=name, label_version=version)

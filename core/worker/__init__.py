@@ -25,6 +25,7 @@ JOBS = {
     "issues": "core.worker.finding:find",
     "crossval": "core.worker.crossvalidation:crossvalidate",
     "prove": "core.worker.proving:prove",
+    "tune": "core.worker.tuning:tune",
     "embed": "core.worker.embedding:embed",
     "import": "core.worker.importing:import_data",
 }

@@ -1,0 +1,67 @@
+"""Recipes with a name: those that come with Tidyset, and those that people kept in their workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.errors import BadInput, DamagedFile, NameTaken, TidysetError
+from core.files import storage_failed, write_bytes
+from core.runs.recipe import PRESETS, Recipe, load_recipe
+from core.workspace import Workspace, check_name
+
+
+def preset_file(workspace: Workspace, name: str) -> Path:
+    """Where a preset of that name is kept. Raises BadInput for a name that is none."""
+    return workspace.root / "presets" / f"{check_name(name, 'preset')}.toml"
+
+
+def save_preset(workspace: Workspace, name: str, recipe: Recipe) -> None:
+    """Keep ``recipe`` under a name.
+
+    Raises:
+        BadInput: The name is none.
+        NameTaken: There is a preset of that name.
+        StorageFailed: It cannot be written.
+    """
+    file = preset_file(workspace, name)
+    if name in PRESETS or file.exists():
+        raise NameTaken(f"There is a preset {name!r} already.", "Choose another name.")
+    write_bytes(file, recipe.to_toml().encode())
+
+
+def delete_preset(workspace: Workspace, name: str) -> None:
+    """Forget a preset of the workspace. Raises BadInput for one that comes with Tidyset, or is not there."""
+    file = preset_file(workspace, name)
+    if not file.exists():
+        raise BadInput(f"There is no preset {name!r} in this workspace.")
+    try:
+        file.unlink()
+    except OSError as error:
+        raise storage_failed(file, error) from error
+
+
+def own_presets(workspace: Workspace) -> dict[str, Recipe]:
+    """Those kept in the workspace, by name; a damaged file is left out."""
+    found = {}
+    for file in sorted((workspace.root / "presets").glob("*.toml")):
+        try:
+            found[file.stem] = load_recipe(file)
+        except TidysetError:
+            continue
+    return found
+
+
+def find_recipe(workspace: Workspace, source: str) -> Recipe:
+    """A preset by name, the workspace's own too, or a TOML file.
+
+    Raises:
+        BadInput: None of these, or the file is no valid recipe.
+        DamagedFile: The workspace's preset of that name cannot be read any more.
+    """
+    own = workspace.root / "presets" / f"{source}.toml"
+    if source in PRESETS or "/" in source or not own.is_file():
+        return load_recipe(source)
+    try:
+        return load_recipe(own)
+    except BadInput as error:
+        raise DamagedFile(f"Preset {source!r}: {error.problem}", error.mend) from error

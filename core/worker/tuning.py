@@ -1,0 +1,394 @@
+"""The job of a run of kind "tune": one training a trial, its values proposed by Optuna.
+
+Several processes can work on one study: each takes trials from Optuna's journal and holds a lock on the one
+that it trains. A trial whose lock nobody holds was broken off; whoever comes next goes on with it from its
+checkpoint. The test images are not touched: every decision falls on the validation images.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from core.cache import cached_json
+from core.errors import BadInput, TidysetError
+from core.files import Json, digest, write_bytes, write_json
+from core.labels.versions import labels_at
+from core.runs.recipe import Recipe
+from core.runs.store import load_run
+from core.training.loop import TrainingFailed, fit
+from core.training.parts import Parts, assign_roles, make_parts
+from core.training.pixels import Pixels, pixel_array
+from core.tuning import studies
+from core.tuning.space import Axis
+from core.tuning.studies import StudyPlan, TrialRecord, TrialState
+from core.worker import Job, Outcome, Stopped
+from core.worker.training import now_and_then, open_run_dataset, stoppable
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+CACHE = "trial-1"
+N_BEFORE_PRUNING = 4
+"""Trials that finish before any is broken off."""
+N_FOR_IMPORTANCES = 4
+
+
+def tune(job: Job) -> Outcome:
+    """Try ``n_trials`` sets of values; ``finished`` has the best.
+
+    Raises:
+        TidysetError: Anything that a person can mend, or that no trial could be trained.
+    """
+    began = time.monotonic()
+    plan = studies.plan_of(job.run)
+    job.on_event("started", n_trainings=plan.n_trials)
+    helpers = [_helper(job.run.folder) for _ in range(plan.n_workers - 1)]
+    try:
+        Searcher(job, plan, lead=True).search()
+        _wait_for(job, helpers)
+    finally:
+        for helper in helpers:
+            helper.terminate()
+    # Whatever a helper left behind when it died is finished here.
+    Searcher(job, plan, lead=True).search()
+    trials = studies.load_trials(job.run)
+    best = studies.ranked(trials, plan)
+    if not best:
+        reasons = {one.error for one in trials if one.error}
+        raise TidysetError("No trial could be trained.", " ".join(sorted(reasons)[:3]))
+    value = studies.as_value(job.run, trials, studies.load_importances(job.run))
+    write_bytes(job.run.report_file, (studies.text_study(value) + "\n").encode())
+    return Outcome(
+        "finished",
+        {
+            "best_value": best[0].value,
+            "best_trial": best[0].number,
+            "n_trials": len(trials),
+            "seconds": round(time.monotonic() - began, 2),
+        },
+    )
+
+
+def _helper(folder: Path) -> subprocess.Popen[bytes]:
+    """Another process on the same study; it prints into the same log."""
+    return subprocess.Popen([sys.executable, "-m", "core.worker.tuning", str(folder)])
+
+
+def _wait_for(job: Job, helpers: list[subprocess.Popen[bytes]]) -> None:
+    """Until all helpers have ended. Raises Stopped."""
+    plan = studies.plan_of(job.run)
+    while any(helper.poll() is None for helper in helpers):
+        if job.should_stop():
+            raise Stopped
+        report(job, plan)
+        time.sleep(0.5)
+
+
+def help_with(folder: Path) -> None:
+    """What a helper process does: take trials until none are left."""
+    run = load_run(folder)
+    job = Job(run, Workspace(folder.parents[1]), _nothing, run.stop_file.exists)
+    try:
+        Searcher(job, studies.plan_of(run), lead=False).search()
+    except Stopped:
+        return
+
+
+def _nothing(_type: str, **_fields: Any) -> None:
+    """Only the process that holds the run writes its events."""
+
+
+class Searcher:
+    """One process at work on a study.
+
+    Args:
+        lead: Whether it is the one that reports progress.
+    """
+
+    def __init__(self, job: Job, plan: StudyPlan, *, lead: bool) -> None:
+        self.job, self.run, self.plan, self.lead = job, job.run, plan, lead
+        self.base = job.run.recipe
+        dataset = open_run_dataset(job)
+        state = labels_at(job.workspace, dataset, self.run.label_version)
+        self.classes, self.fingerprint = dataset.classes, dataset.fingerprint
+        self.labels = np.asarray(state.labels, np.int64)
+        self.roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), self.base)
+        parts = make_parts(self.roles, self.labels, np.asarray(state.excluded, bool))
+        self.parts = Parts(parts.train, parts.val, parts.test[:0])
+        self._pixels: dict[int, Pixels] = {}
+        self._pixels_of: Callable[[int], Pixels] = lambda size: pixel_array(
+            job.workspace, dataset, size, stoppable(job)
+        )
+
+    def search(self) -> None:
+        """Take trials until there are ``n_trials``. Raises Stopped."""
+        while (taken := self.next_trial()) is not None:
+            trial, lock = taken
+            try:
+                self.try_out(trial)
+            finally:
+                lock.release()
+            self.tell_importances()
+
+    def next_trial(self) -> tuple[Trial, FileLock] | None:
+        """A trial that was broken off, or a new one; None when all are taken."""
+        if self.job.should_stop():
+            raise Stopped
+        with FileLock(self.run.folder / "study.lock", is_singleton=False):
+            study = self.study()
+            known = study.get_trials(deepcopy=False)
+            for one in known:
+                if not one.state.is_finished() and (lock := self.lock(one.number)) is not None:
+                    import optuna
+
+                    return optuna.trial.Trial(study, one._trial_id), lock
+            if len(known) >= self.plan.n_trials:
+                return None
+            trial = study.ask()
+            for axis in self.plan.axes:
+                propose(trial, axis)  # now, so that whoever asks next knows what is being tried
+            held = self.lock(trial.number)
+            assert held is not None, "nobody else knows of this trial yet"
+            return trial, held
+
+    def lock(self, number: int) -> FileLock | None:
+        """The lock of a trial, or None where a living process holds it."""
+        folder = studies.trial_folder(self.run, number)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock", is_singleton=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        return lock
+
+    def study(self) -> Study:
+        """Optuna's view, with a sampler whose draws follow from the seed and the trials there are."""
+        import optuna
+        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        file = str(studies.study_file(self.run))
+        storage = JournalStorage(JournalFileBackend(file, lock_obj=JournalFileOpenLock(file)))
+        way: Literal["maximize", "minimize"] = "maximize" if self.plan.maximise else "minimize"
+        study = optuna.create_study(
+            storage=storage,
+            study_name=self.run.id,
+            directions=[way, "minimize"] if self.plan.with_cost else [way],
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=N_BEFORE_PRUNING, n_warmup_steps=1)
+            if self.prunes
+            else optuna.pruners.NopPruner(),
+            load_if_exists=True,
+        )
+        n = len(study.get_trials(deepcopy=False))
+        study.sampler = optuna.samplers.TPESampler(
+            seed=int(np.random.SeedSequence([self.plan.seed, n]).generate_state(1)[0])
+        )
+        return study
+
+    @property
+    def prunes(self) -> bool:
+        """With two objectives no trial can be said to be worse before it has ended."""
+        return self.plan.prune and not self.plan.with_cost
+
+    def try_out(self, trial: Trial) -> None:
+        """Train one trial and tell the study. Raises Stopped, and TidysetError where none can succeed."""
+        params = {axis.field: propose(trial, axis) for axis in self.plan.axes}
+        record = TrialRecord(trial.number, params, TrialState.RUNNING)
+        studies.save_trial(self.run, record)
+        try:
+            recipe = self.base.with_changes({**params, **self.machine_share()})
+            result = self.trained(trial, recipe)
+        except (BadInput, TrainingFailed) as error:  # these values do not work; others may
+            self.tell(trial, replace(record, state=TrialState.FAILED, error=str(error)))
+        else:
+            self.tell(trial, self.judged(record, result))
+
+    def machine_share(self) -> dict[str, Any]:
+        """Processes side by side share the cores."""
+        if self.plan.n_workers == 1 or self.base.threads:
+            return {}
+        return {"threads": max(1, (os.cpu_count() or 1) // self.plan.n_workers)}
+
+    def trained(self, trial: Trial, recipe: Recipe) -> Json:
+        """history, seconds, pruned and cached of the training; from the cache where it was done before."""
+        key = {
+            "fingerprint": self.fingerprint,
+            "labels": digest(self.labels[self.parts.train], self.labels[self.parts.val]),
+            "parts": digest(self.parts.train, self.parts.val),
+            "recipe": recipe.model_dump(exclude={"threads", "device", "precision"}),
+        }
+        was_trained = False
+
+        def compute() -> Json:
+            nonlocal was_trained
+            was_trained = True
+            found = self.fit(trial, recipe)
+            if found["pruned"]:
+                raise _Pruned(found)
+            return found
+
+        try:
+            found = dict(cached_json(self.job.workspace, CACHE, key, compute))
+        except _Pruned as pruned:
+            found = pruned.found
+        if not was_trained:
+            for epoch in found["history"]:
+                studies.trial_events(self.run, trial.number).append("epoch", **epoch)
+        return {**found, "cached": not was_trained}
+
+    def fit(self, trial: Trial, recipe: Recipe) -> Json:
+        """Train, tell the study of every epoch, and end early where it says so. Raises Stopped."""
+        watch = _Watch(self, trial, recipe.epochs)
+        checkpoint = studies.trial_folder(self.run, trial.number) / "checkpoint.safetensors"
+        size = recipe.image_size
+        if size not in self._pixels:
+            self._pixels = {size: self._pixels_of(size)}
+        result = fit(
+            self._pixels[size],
+            self.labels,
+            self.parts,
+            self.classes,
+            recipe,
+            watch.on_event,
+            checkpoint_file=checkpoint,
+            should_stop=watch.should_stop,
+        )
+        if result.stopped and not watch.pruned:
+            raise Stopped
+        checkpoint.unlink(missing_ok=True)
+        return {"history": result.history, "seconds": result.seconds, "pruned": watch.pruned}
+
+    def judged(self, record: TrialRecord, result: Json) -> TrialRecord:
+        """The record with what came of it."""
+        values = [(epoch["epoch"], epoch[self.field]) for epoch in result["history"]]
+        pick = max if self.plan.maximise else min
+        kept = values[-1] if self.base.keep == "last" else pick(values, key=lambda one: one[1])
+        return replace(
+            record,
+            state=TrialState.PRUNED if result["pruned"] else TrialState.FINISHED,
+            value=float(kept[1]),
+            epoch=int(kept[0]),
+            n_epochs=len(values),
+            seconds=float(result["seconds"]),
+            cached=bool(result["cached"]),
+        )
+
+    @property
+    def field(self) -> str:
+        """The field of the epoch events that decides."""
+        return studies.OBJECTIVES[self.plan.objective]
+
+    def tell(self, trial: Trial, record: TrialRecord) -> None:
+        """Tell the study and write the record; in this order, so that no trial is told twice."""
+        import optuna
+
+        states = optuna.trial.TrialState
+        study = self.study()
+        if record.state is TrialState.FINISHED:
+            assert record.value is not None
+            values = [record.value, record.seconds] if self.plan.with_cost else [record.value]
+            study.tell(trial.number, values)
+        else:
+            study.tell(
+                trial.number, state=states.PRUNED if record.state is TrialState.PRUNED else states.FAIL
+            )
+        studies.save_trial(self.run, record)
+        if self.lead:
+            report(self.job, self.plan)
+
+    def tell_importances(self) -> None:
+        """Write how much each field mattered, once enough trials have finished with different values."""
+        import optuna
+
+        study = self.study()
+        done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+        if len(done) < N_FOR_IMPORTANCES or len({one.values[0] for one in done}) == 1:
+            return
+        sign = -1.0 if self.plan.maximise else 1.0  # PED-ANOVA asks what leads to low values
+        with warnings.catch_warnings(action="ignore"):  # it says what the line above minds
+            found = optuna.importance.get_param_importances(study, target=lambda one: sign * one.values[0])
+        write_json(studies.importances_file(self.run), {k: round(float(v), 4) for k, v in found.items()})
+
+
+class _Pruned(Exception):
+    """Carries a training that was broken off past the cache: its history is not that of the whole."""
+
+    def __init__(self, found: Json) -> None:
+        self.found = found
+
+
+class _Watch:
+    """Passes the events of one training on, and ends it where the study or a person says so."""
+
+    def __init__(self, searcher: Searcher, trial: Trial, n_epochs: int) -> None:
+        self.searcher, self.trial, self.pruned = searcher, trial, False
+        self._last_epoch = n_epochs - 1
+        self._events = studies.trial_events(searcher.run, trial.number)
+        self._asked = now_and_then(searcher.job.should_stop)
+
+    def on_event(self, type_: str, **fields: Any) -> None:
+        """Of core.training.loop.fit."""
+        if type_ in ("epoch", "note"):
+            self._events.append(type_, **fields)
+        if type_ == "epoch" and not self.searcher.plan.with_cost:
+            value = fields[self.searcher.field]
+            if value is None:
+                raise TidysetError(
+                    "There are no validation images to choose by.", "Raise validation_share, or label more."
+                )
+            self.trial.report(float(value), int(fields["epoch"]))
+            is_over = int(fields["epoch"]) == self._last_epoch
+            self.pruned = self.searcher.prunes and not is_over and bool(self.trial.should_prune())
+        if type_ in ("progress", "epoch") and self.searcher.lead:
+            report(self.searcher.job, self.searcher.plan, float(fields.get("share", 0.0)))
+
+    def should_stop(self) -> bool:
+        """Asked after every step."""
+        return self.pruned or self._asked()
+
+
+def report(job: Job, plan: StudyPlan, share: float = 0.0) -> None:
+    """Progress of the whole study: trials that have ended, and ``share`` of the one under way here."""
+    trials = studies.load_trials(job.run)
+    ended = [one for one in trials if one.state is not TrialState.RUNNING]
+    spent = [one.seconds for one in ended if one.seconds and not one.cached]
+    n_left = max(0.0, plan.n_trials - len(ended) - share)
+    best = studies.ranked(trials, plan)
+    found = f", best {plan.objective} {best[0].value:.4f}" if best else ""
+    job.on_event(
+        "progress",
+        share=min(1.0, (len(ended) + share) / plan.n_trials),
+        seconds_left=n_left * float(np.mean(spent)) / plan.n_workers if spent else None,
+        text=f"trial {min(len(ended) + 1, plan.n_trials)} of {plan.n_trials}{found}",
+    )
+
+
+def propose(trial: Trial, axis: Axis) -> Any:
+    """The trial's value on an axis: the one it has, or a new one from the sampler.
+
+    Ranges of real numbers are rounded to as many digits as a person would write: more mean the same.
+    """
+    if axis.options:
+        return trial.suggest_categorical(axis.field, list(axis.options))
+    assert axis.low is not None
+    assert axis.high is not None
+    if axis.whole:
+        return trial.suggest_int(axis.field, int(axis.low), int(axis.high), log=axis.log)
+    return float(f"{trial.suggest_float(axis.field, axis.low, axis.high, log=axis.log):.4g}")
+
+
+if __name__ == "__main__":
+    help_with(Path(sys.argv[1]))
