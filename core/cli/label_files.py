@@ -29,9 +29,10 @@ from core.errors import BadInput
 from core.workspace import current
 
 if TYPE_CHECKING:
-    from core.labels.agreement import Agreement, Measure
+    from core.labels.agreement import Agreement
     from core.labels.apply import Application, Finding
     from core.labels.journal import EditFilter
+    from core.labels.kappa import Measure
 
 PATCH_ENDING = ".jsonl"
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")]
@@ -328,6 +329,13 @@ def agreement_command(
     person: Annotated[
         str | None, typer.Option(help="With --choose: only what this person decided on.")
     ] = None,
+    test_fixes: Annotated[
+        bool,
+        typer.Option(
+            help="Instead: the test images with corrections that a model suggested and that wait for a blind "
+            "look, mixed with others."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the draw, and of the intervals.")] = 0,
     data: DataOption = SAMPLE,
     who: Annotated[
@@ -340,13 +348,24 @@ def agreement_command(
     Only blind looks and first decisions count. Settle a difference with `labels edit --as settle`.
     """
     with errors_explained(as_json=as_json):
-        from core.labels.agreement import choose_for_second_look, looked_again, measure_agreement
+        from core.labels.agreement import (
+            choose_for_second_look,
+            looked_again,
+            measure_agreement,
+            still_to_look,
+        )
+        from core.labels.guard import blind_review, guarded_labels
         from core.labels.journal import LabelJournal
         from core.labels.versions import current_version
 
         dataset = catalog.open_dataset(current(), data)
         any_edits = current_version(current(), dataset.name)
         edits = LabelJournal(current()).edits(dataset.name) if any_edits else []
+        if test_fixes:
+            drawn = blind_review(dataset, guarded_labels(current(), dataset), edits, seed=seed)
+            drawn = still_to_look(edits, drawn, who or account())
+            emit({"items": drawn, "seed": seed}, "\n".join(drawn), as_json=as_json)
+            return
         if choose is not None:
             drawn = choose_for_second_look(edits, choose, seed=seed, who=person)
             seen = [item for item in drawn if item in looked_again(edits, who or account())]
@@ -382,6 +401,7 @@ def _measure(one: Measure | None) -> dict[str, Any] | None:
         "ci95": list(one.ci95) if one.ci95 else None,
         "n": one.n_units,
         "agreed": one.agreed,
+        "strength": one.strength or None,
     }
 
 
@@ -412,7 +432,7 @@ def _measure_line(title: str, one: Measure) -> str:
     if one.value is None or one.ci95 is None:
         figure = "not defined, all said the same"
     else:
-        figure = f"{one.value:.3f} (95 %: {one.ci95[0]:.3f} to {one.ci95[1]:.3f})"
+        figure = f"{one.value:.3f} (95 %: {one.ci95[0]:.3f} to {one.ci95[1]:.3f}), {one.strength}"
     return f"{title:<44} {figure}; agreed on {one.agreed:.1%} of {one.n_units:,}"
 
 

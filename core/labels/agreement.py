@@ -8,19 +8,18 @@ A vote is on one unit: an item, or one class of it where an image has several la
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.errors import BadInput
 from core.labels.journal import UNKNOWN, Edit, EditKind, live
+from core.labels.kappa import DRAWS, Measure, cohen, fleiss, krippendorff
 
 Unit = tuple[str, str | None]
 """An item's id, and the class where an image has several labels."""
 
-DRAWS = 1_000
 _VOTING = (EditKind.LABEL, EditKind.CONFIRM, EditKind.LOOK)
 
 
@@ -78,28 +77,11 @@ def votes(edits: Sequence[Edit]) -> Votes:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A figure of agreement with its interval.
-
-    Attributes:
-        value: None where it is not defined, as when all said the same class everywhere.
-        ci95: Percentile bootstrap over units; None where there is no value.
-        n_units: How many units it rests on.
-        agreed: Share of them on which all said the same, 0 to 1.
-    """
-
-    value: float | None
-    ci95: tuple[float, float] | None
-    n_units: int
-    agreed: float
-
-
-@dataclass(frozen=True, slots=True)
 class Conflict:
-    """A unit on which people differ.
+    """A unit on which people differ, or one person from themself.
 
     Attributes:
-        said: The last vote of each person.
+        said: The last vote of each person; of one person alone, their first decision and their blind look.
         settled: What it was settled on since, or None.
     """
 
@@ -118,7 +100,7 @@ class Agreement:
         pairs: By pair of people: Cohen's kappa on the units that both voted on.
         fleiss: Fleiss' kappa on the units that everyone voted on; None with fewer than two people.
         alpha: Krippendorff's alpha on all units with two or more people; None without any.
-        conflicts: Where people differ, the open ones first.
+        conflicts: Where people differ, or somebody from themself; the open ones first.
         n_followed: Decisions left aside, because the person saw another's.
     """
 
@@ -137,7 +119,7 @@ def measure_agreement(edits: Sequence[Edit], *, seed: int = 0, n_draws: int = DR
         seed, n_draws: Of the bootstrap.
     """
     cast = votes(edits)
-    last = {unit: {vote.who: vote.value for vote in found} for unit, found in cast.of.items()}
+    last = _last(cast)
     people = sorted({who for said in last.values() for who in said})
     alone = {who: measured for who in people if (measured := _with_self(cast, who, seed, n_draws))}
     pairs = {}
@@ -152,7 +134,7 @@ def measure_agreement(edits: Sequence[Edit], *, seed: int = 0, n_draws: int = DR
         pairs=pairs,
         fleiss=fleiss(complete, seed=seed, n_draws=n_draws) if complete else None,
         alpha=krippendorff(rated, seed=seed, n_draws=n_draws) if rated else None,
-        conflicts=_conflicts(cast, last),
+        conflicts=find_conflicts(cast),
         n_followed=cast.n_followed,
     )
 
@@ -166,103 +148,27 @@ def _with_self(cast: Votes, who: str, seed: int, n_draws: int) -> Measure | None
     return cohen(both, seed=seed, n_draws=n_draws) if both else None
 
 
-def _conflicts(cast: Votes, last: dict[Unit, dict[str, str]]) -> tuple[Conflict, ...]:
+def find_conflicts(cast: Votes) -> tuple[Conflict, ...]:
+    """Where people differ, or somebody from themself; the open ones first."""
     found = []
-    for (item_id, class_name), said in last.items():
-        if len(set(said.values())) > 1:
-            unit = item_id, class_name
+    for unit, said in _last(cast).items():
+        differing = said if len(said) > 1 else _said_alone(cast.of[unit])
+        if len(set(differing.values())) > 1:
             value, number = cast.settled.get(unit, (None, 0))
             newest = max(vote.number for vote in cast.of[unit])
-            found.append(Conflict(item_id, class_name, said, value if number > newest else None))
+            found.append(Conflict(*unit, differing, value if number > newest else None))
     return tuple(sorted(found, key=lambda conflict: conflict.settled is not None))
 
 
-# ---------------------------------------------------------------- figures
+def _last(cast: Votes) -> dict[Unit, dict[str, str]]:
+    """By unit, the last vote of each person."""
+    return {unit: {vote.who: vote.value for vote in found} for unit, found in cast.of.items()}
 
 
-def cohen(both: Sequence[tuple[str, str]], *, seed: int = 0, n_draws: int = DRAWS) -> Measure:
-    """Cohen's kappa of two series of votes on the same units (statsmodels.stats.inter_rater.cohens_kappa)."""
-    from statsmodels.stats.inter_rater import cohens_kappa
-
-    codes, k = _codes([list(pair) for pair in both])
-    pairs = np.array(codes)
-
-    def kappa(chosen: NDArray[np.int64]) -> float:
-        table = np.zeros((k, k))
-        np.add.at(table, (pairs[chosen, 0], pairs[chosen, 1]), 1)
-        return float(cohens_kappa(table, return_results=False)) if np.count_nonzero(table) > 1 else np.nan
-
-    return _measured(kappa, codes, seed, n_draws)
-
-
-def fleiss(said: Sequence[Sequence[str]], *, seed: int = 0, n_draws: int = DRAWS) -> Measure:
-    """Fleiss' kappa (statsmodels.stats.inter_rater.fleiss_kappa).
-
-    Args:
-        said: For each unit the votes, of as many people for each.
-    """
-    from statsmodels.stats.inter_rater import fleiss_kappa
-
-    codes, k = _codes(said)
-    counts = _counts(codes, k)
-
-    def kappa(chosen: NDArray[np.int64]) -> float:
-        table = counts[chosen]
-        return float(fleiss_kappa(table)) if np.count_nonzero(table.sum(axis=0)) > 1 else np.nan
-
-    return _measured(kappa, codes, seed, n_draws)
-
-
-def krippendorff(said: Sequence[Sequence[str]], *, seed: int = 0, n_draws: int = DRAWS) -> Measure:
-    """Krippendorff's alpha for nominal data; units may have votes of different people and numbers of them.
-
-    Source: Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), C.: nominal data, any number of
-    observers, missing data. Units with a single vote do not count.
-
-    Raises:
-        BadInput: No unit has two votes.
-    """
-    codes, k = _codes([votes for votes in said if len(votes) > 1])
-    if not codes:
-        raise BadInput("No item has votes of two people.", "Let a second person look at some.")
-    counts = _counts(codes, k)
-    n_votes = counts.sum(axis=1)
-    agreeing = (counts * (counts - 1)).sum(axis=1) / (n_votes - 1)  # a unit's part of the diagonal
-
-    def alpha(chosen: NDArray[np.int64]) -> float:
-        totals = counts[chosen].sum(axis=0)
-        n = totals.sum()
-        expected = n * n - (totals * totals).sum()
-        return float(1 - (n - 1) * (n - agreeing[chosen].sum()) / expected) if expected else np.nan
-
-    return _measured(alpha, codes, seed, n_draws)
-
-
-def _codes(said: Sequence[Sequence[str]]) -> tuple[list[list[int]], int]:
-    """The votes as numbers, and how many values there are."""
-    values = {value: code for code, value in enumerate(sorted({one for votes in said for one in votes}))}
-    return [[values[one] for one in votes] for votes in said], len(values)
-
-
-def _counts(codes: Sequence[Sequence[int]], k: int) -> NDArray[np.float64]:
-    """(units, k) how many votes each value got."""
-    return np.array([np.bincount(votes, minlength=k) for votes in codes], np.float64)
-
-
-def _measured(
-    figure: Callable[[NDArray[np.int64]], float], codes: list[list[int]], seed: int, n_draws: int
-) -> Measure:
-    """A figure of all units, and its percentiles over draws of units with replacement."""
-    n = len(codes)
-    agreed = float(np.mean([len(set(votes)) == 1 for votes in codes]))
-    value = figure(np.arange(n))
-    if np.isnan(value):
-        return Measure(None, None, n, agreed)
-    rng = np.random.default_rng(seed)
-    drawn = np.array([figure(rng.integers(0, n, n)) for _ in range(n_draws)])
-    drawn = drawn[~np.isnan(drawn)]  # a draw of units that all got one value has no figure
-    low, high = np.percentile(drawn, (2.5, 97.5)) if len(drawn) else (value, value)
-    return Measure(value, (float(low), float(high)), n, agreed)
+def _said_alone(found: list[Vote]) -> dict[str, str]:
+    """What the only person who voted on a unit said first, and last when blind."""
+    who, first, last = found[0].who, found[0], found[-1]
+    return {f"{who}, first": first.value, f"{who}, blind": last.value} if last.is_blind else {who: last.value}
 
 
 # ---------------------------------------------------------------- second looks
@@ -302,3 +208,18 @@ def choose_for_second_look(
 def looked_again(edits: Sequence[Edit], who: str) -> set[str]:
     """Ids of the items that a person has looked at blindly."""
     return {edit.item_id for edit in live(edits) if edit.kind is EditKind.LOOK and edit.who == who}
+
+
+def still_to_look(edits: Sequence[Edit], item_ids: Sequence[str], who: str) -> list[str]:
+    """Those of ``item_ids`` that a person has not looked at blindly since they were last decided on.
+
+    Args:
+        edits: All edits of the data set, oldest first.
+    """
+    seen: set[str] = set()
+    for edit in live(edits):
+        if edit.kind is EditKind.LOOK and edit.who == who:
+            seen.add(edit.item_id)
+        elif edit.kind in (EditKind.LABEL, EditKind.CONFIRM, EditKind.SETTLE, EditKind.EXCLUDE):
+            seen.discard(edit.item_id)
+    return [item_id for item_id in item_ids if item_id not in seen]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.labels.journal import Edit
 
 Mask = NDArray[np.bool_]
+OTHERS_FOR_EACH = 3
 _ON_SCREEN = ("guess", "run")  # evidence that tells of a model whose opinion the person saw
 
 
@@ -200,21 +201,22 @@ def edits_in_force(workspace: Workspace, dataset: Dataset, version: int | None) 
     return [(there[edit.item_id], edit) for edit in edits if edit.item_id in there]
 
 
-def wait_for_a_look(edits: Sequence[Edit], who: str) -> set[str]:
-    """Ids of the items on which a decision is newer than the last blind look of ``who``.
+def blind_review(dataset: Dataset, guarded: GuardedLabels, edits: Sequence[Edit], *, seed: int) -> list[str]:
+    """Ids of the test images to look at blind, so that corrections which a model suggested may count.
+
+    Other test images, which nobody has decided on, are mixed in, one to every three: whoever knows that each
+    image was corrected sees it with other eyes.
 
     Args:
         edits: All edits of the data set, oldest first.
+        seed: Of the order, and of which others are mixed in.
     """
-    from core.labels.journal import live
-
-    waiting: set[str] = set()
-    for edit in live(edits):
-        if edit.kind == "look" and edit.who == who:
-            waiting.discard(edit.item_id)
-        elif edit.kind in ("label", "confirm", "settle", "exclude"):
-            waiting.add(edit.item_id)
-    return waiting
+    waiting = dataset.item_ids[guarded.to_review].tolist()
+    touched = {edit.item_id for edit in edits}
+    others = [one for one in dataset.item_ids[guarded.positions].tolist() if one not in touched]
+    rng = np.random.default_rng(seed)
+    mixed_in = rng.permutation(others)[: -(-len(waiting) // OTHERS_FOR_EACH)] if others else []
+    return [str(one) for one in rng.permutation([*waiting, *mixed_in])]
 
 
 def _where(dataset: Dataset, position: int, edit: Edit) -> tuple[int, ...]:

@@ -269,6 +269,7 @@ def test_agreement_and_a_settlement(sample: Dataset, item: str) -> None:
         {"item": item, "class": None, "said": {"ann": "Bag", "bob": "Coat"}, "settled": None}
     ]
     assert f"{item}: ann Bag, bob Coat" in as_text("agreement")
+    assert run("agreement", "--test-fixes") == {"items": [], "seed": 0}
     run("edit", "--item", item, "--label", "Coat", "--as", "settle", "--who", "carl")
     assert run("agreement")["conflicts"][0]["settled"] == "Coat"
     assert "0 of them open" in as_text("agreement")

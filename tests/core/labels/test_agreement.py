@@ -15,9 +15,11 @@ from core.labels.agreement import (
     krippendorff,
     looked_again,
     measure_agreement,
+    still_to_look,
     votes,
 )
 from core.labels.journal import Edit, EditKind, LabelJournal, NewEdit
+from core.labels.kappa import Measure
 from core.workspace import Workspace
 
 
@@ -171,6 +173,47 @@ def test_a_conflict_is_settled_until_somebody_looks_again(journal: LabelJournal,
     assert {one.settled for one in measure_agreement(all_edits(journal, sample), n_draws=10).conflicts} == {
         None
     }
+
+
+def test_a_person_can_contradict_themself(journal: LabelJournal, sample: Dataset) -> None:
+    for edit in (
+        said(sample, 0, "ann", EditKind.LABEL, "Coat"),
+        said(sample, 1, "ann", EditKind.LABEL, "Bag"),
+        said(sample, 0, "ann", EditKind.LOOK, "Shirt"),
+        said(sample, 1, "ann", EditKind.LOOK, "Bag"),
+        said(sample, 2, "ann", EditKind.LABEL, "Coat"),
+        said(sample, 2, "ann", EditKind.LABEL, "Bag"),
+    ):
+        journal.append(sample, [edit])
+    (conflict,) = measure_agreement(all_edits(journal, sample), n_draws=10).conflicts
+    assert (conflict.item_id, conflict.said) == (
+        str(sample.item_ids[0]),
+        {"ann, first": "Coat", "ann, blind": "Shirt"},
+    )
+    journal.append(sample, [said(sample, 0, "ann", EditKind.SETTLE, "Coat")])
+    (settled,) = measure_agreement(all_edits(journal, sample), n_draws=10).conflicts
+    assert settled.settled == "Coat"
+
+
+def test_what_is_still_to_be_looked_at(journal: LabelJournal, sample: Dataset) -> None:
+    first, second = (str(item_id) for item_id in sample.item_ids[:2])
+    journal.append(sample, [said(sample, k, "ann", EditKind.LABEL, "Bag") for k in (0, 1)])
+    journal.append(sample, [said(sample, 0, "ann", EditKind.LOOK, "Bag")])
+    both = [second, first]
+    assert still_to_look(all_edits(journal, sample), both, "ann") == [second]
+    assert still_to_look(all_edits(journal, sample), both, "bob") == both
+    journal.append(sample, [said(sample, 0, "bob", EditKind.LABEL, "Coat")])
+    assert still_to_look(all_edits(journal, sample), both, "ann") == both, "somebody decided anew"
+
+
+def test_agreement_has_a_word() -> None:
+    words = [
+        Measure(value, None, 1, 1).strength for value in (-0.1, 0.0, 0.1, 0.3, 0.5, 0.61, 0.81, 1.0, None)
+    ]
+    assert words == [
+        *["no better than chance"] * 2,
+        *("slight", "fair", "moderate", "substantial", "almost perfect", "almost perfect", ""),
+    ]
 
 
 def test_nobody_voted() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.data.dataset import Dataset, Task
-from core.labels.guard import guarded_labels, wait_for_a_look
+from core.labels.guard import blind_review, guarded_labels
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.workspace import Workspace
@@ -86,17 +86,21 @@ def test_an_undone_look_confirms_nothing(workspace: Workspace, sample: Dataset) 
     assert guarded_labels(workspace, sample).fixes.n_unreviewed == 1
 
 
-def test_an_item_waits_until_the_person_has_looked_at_the_newest_decision(
-    workspace: Workspace, sample: Dataset
-) -> None:
-    first, second = (str(item_id) for item_id in sample.item_ids[:2])
+def test_a_blind_review_mixes_other_test_images_in(workspace: Workspace, sample: Dataset) -> None:
+    fixed = sample.in_split("test")[:7]
     journal = LabelJournal(workspace)
-    journal.append(sample, [NewEdit(item, EditKind.LABEL, "Bag", who="ann") for item in (first, second)])
-    journal.append(sample, [NewEdit(first, EditKind.LOOK, "Bag", who="ann")])
-    assert wait_for_a_look(journal.edits(sample.name), "ann") == {second}
-    assert wait_for_a_look(journal.edits(sample.name), "bob") == {first, second}
-    journal.append(sample, [NewEdit(first, EditKind.LABEL, "Coat", who="bob")])
-    assert wait_for_a_look(journal.edits(sample.name), "ann") == {first, second}
+    journal.append(sample, [relabel(sample, p, **SAW) for p in fixed])
+    guarded, edits = guarded_labels(workspace, sample), journal.edits(sample.name)
+    items = blind_review(sample, guarded, edits, seed=0)
+    assert set(sample.item_ids[fixed].tolist()) < set(items)
+    assert len(items) == 7 + 3
+    assert set(items) <= set(sample.item_ids[sample.in_split("test")].tolist())
+    assert items[:7] != sample.item_ids[fixed].tolist()
+    assert blind_review(sample, guarded, edits, seed=0) == items
+    assert (
+        blind_review(sample, guarded_labels(workspace, sample, labels_at(workspace, sample, 0)), [], seed=0)
+        == []
+    )
 
 
 def test_each_class_of_several_is_guarded_by_itself(workspace: Workspace, sample: Dataset) -> None:
