@@ -17,6 +17,7 @@ from core.cli import (  # noqa: F401  (each adds its commands)
     serve,
     training,
     tune,
+    zero_shot,
 )
 from core.cli.app import app
 

@@ -27,6 +27,8 @@ JOBS = {
     "prove": "core.worker.proving:prove",
     "tune": "core.worker.tuning:tune",
     "embed": "core.worker.embedding:embed",
+    "clip": "core.worker.zero_shot:clip",
+    "zero-shot": "core.worker.zero_shot:zero_shot",
     "import": "core.worker.importing:import_data",
 }
 """By the run's kind, the function that does it: ``module:function``, imported only then."""

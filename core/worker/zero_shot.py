@@ -1,0 +1,187 @@
+"""The jobs of runs of kind "zero-shot" (answers from words) and "clip" (the features of all images)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.catalog import open_dataset
+from core.data.dataset import SPLITS, Dataset, Task
+from core.embeddings import zero_shot as zs
+from core.embeddings.clip import Encoder, clip_features, model_facts
+from core.embeddings.clip_models import ClipModel, model_of
+from core.embeddings.prompts import class_vectors
+from core.errors import BadInput
+from core.evaluation.predictions import Predictions, save_predictions
+from core.evaluation.report import metrics_of, text_report
+from core.files import Json, write_array, write_bytes, write_json
+from core.labels.versions import labels_at
+from core.worker import Job, Outcome, Stopped
+
+REPORT_SECONDS = 0.5
+
+
+def clip(job: Job) -> Outcome:
+    """Compute the features of all images of the data set, so that pages find them."""
+    began = time.monotonic()
+    job.on_event("started")
+    dataset = _dataset(job)
+    model = model_of(job.run.job["model"])
+    values = clip_features(job.workspace, dataset, model, _Reporter(job))
+    return Outcome(
+        "finished",
+        {"n_items": len(values), **_rate(job, model), "seconds": round(time.monotonic() - began, 2)},
+    )
+
+
+def zero_shot(job: Job) -> Outcome:
+    """Answer for every image from the prompts, tune thresholds on validation, and keep predictions.
+
+    Raises:
+        TidysetError: Anything that a person can mend.
+    """
+    began = time.monotonic()
+    job.on_event("started")
+    request = zs.request_of(job.run)
+    dataset = _dataset(job)
+    answers = _answers(job, dataset, request)
+    save_predictions(job.run.predictions_file, answers.predictions)
+    write_array(job.run.folder / zs.SCORES, answers.similarity)
+    value = _figures(dataset, answers)
+    metrics = [metrics_of(answers.predictions, split) for split in answers.splits]
+    write_json(job.run.metrics_file, {"run": job.run.name, **_as_a_run(value), "splits": metrics})
+    facts = {"model": request.model.key, "label version": job.run.label_version}
+    heading = f"Run {job.run.name} on {dataset.name}"
+    write_bytes(job.run.report_file, text_report(metrics, heading=heading, facts=facts).encode())
+    write_json(job.run.folder / zs.THRESHOLDS, {"figures": value})
+    shown = "test" if "test" in value else next(iter(value))
+    summary: Json = {
+        name: value[shown][name]
+        for name in ("n", "n_single", "accuracy", "balanced_accuracy", "macro_f1", "map", "macro_f1_marks")
+        if name in value[shown]
+    }
+    return Outcome(
+        "finished",
+        {
+            "split": shown,
+            **summary,
+            **_as_a_run(value),
+            **_rate(job, request.model),
+            "seconds": round(time.monotonic() - began, 2),
+        },
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    positions: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+    marks: NDArray[np.float32]
+    thresholds: NDArray[np.float32] | None
+    predictions: Predictions
+
+    @property
+    def splits(self) -> list[str]:
+        present = set(self.predictions.split.tolist())
+        return [split for split in SPLITS if split in present]
+
+
+def _answers(job: Job, dataset: Dataset, request: zs.ZeroShotRequest) -> _Answers:
+    encoder = Encoder(job.workspace, request.model, _Reporter(job))
+    vectors = class_vectors(request.prompts, encoder.texts)
+    multi = dataset.task is Task.MULTI_LABEL
+    tuned_on = zs.validation_positions(dataset) if multi else np.empty(0, np.int64)
+    positions, images = _images(dataset, request.splits, tuned_on, encoder)
+    state = labels_at(job.workspace, dataset, job.run.label_version)
+    similarity = zs.cosines(images, vectors)
+    all_marks = zs.marks(dataset, state.labels)
+    split = zs.split_names(dataset, positions, tuned_on)
+    thresholds = None
+    if multi:
+        rows = split == "val"
+        thresholds = zs.best_thresholds(all_marks[positions[rows]], similarity[rows])
+    predictions = Predictions(
+        dataset.item_ids[positions],
+        split,
+        zs.single_labels(dataset, state.labels)[positions],
+        zs.softmax(similarity, encoder.facts().logit_scale),
+        dataset.classes,
+        job.run.id,
+        job.run.label_version,
+        dataset.fingerprint,
+    )
+    return _Answers(positions, similarity, all_marks[positions], thresholds, predictions)
+
+
+def _images(
+    dataset: Dataset, splits: tuple[str, ...], tuned_on: NDArray[np.int64], encoder: Encoder
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(positions (n,), features (n, D)) of the splits, then of what is tuned on and not among them."""
+    parts = [dataset.in_split(split) for split in splits]
+    known = np.concatenate(parts) if parts else np.empty(0, np.int64)
+    rest = np.setdiff1d(tuned_on, known)
+    if len(rest):
+        parts.append(rest)
+    features = [encoder.images(dataset, part) for part in parts]
+    return np.concatenate(parts), np.concatenate(features)
+
+
+def _figures(dataset: Dataset, answers: _Answers) -> dict[str, Json]:
+    found = {}
+    for split in answers.splits:
+        rows = np.flatnonzero(answers.predictions.split == split)
+        found[split] = zs.figures(
+            answers.predictions.labels[rows],
+            answers.marks[rows],
+            answers.similarity[rows],
+            answers.thresholds,
+            dataset.classes,
+        )
+    return found
+
+
+def _as_a_run(value: dict[str, Json]) -> dict[str, Any]:
+    """The fields that lists of runs show of any model."""
+    names = (("test", "test"), ("val", "valid"))
+    return {
+        f"{prefix}_{name}": value[split][name]
+        for split, prefix in names
+        if split in value
+        for name in ("accuracy", "macro_f1")
+    }
+
+
+def _rate(job: Job, model: ClipModel) -> dict[str, Any]:
+    facts = model_facts(job.workspace, model)
+    return {"images_per_second": facts.images_per_second if facts else None}
+
+
+def _dataset(job: Job) -> Dataset:
+    dataset = open_dataset(job.workspace, job.run.dataset)
+    if dataset.fingerprint != job.run.fingerprint:
+        raise BadInput(f"Data set {job.run.dataset!r} was replaced after this was asked for.", "Ask again.")
+    return dataset
+
+
+class _Reporter:
+    """Reports how far the job is, with the time left, now and then; ends it when asked to."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, share: float, text: str) -> None:
+        if self._job.should_stop():
+            raise Stopped
+        now = time.monotonic()
+        if share == 0:
+            self._began = now
+        elif now - self._told < REPORT_SECONDS:
+            return
+        self._told = now
+        left = (now - self._began) * (1 - share) / share if share > 0 else None
+        self._job.on_event("progress", share=share, seconds_left=left, text=text)
