@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from core.data.dataset import Dataset
@@ -9,6 +11,7 @@ from core.errors import TidysetError
 from core.labels.versions import current_version, edits_since
 from core.runs import launch
 from core.runs.estimate import TRIAL, estimate
+from core.runs.presets import own_presets
 from core.runs.recipe import PRESETS, Recipe
 from core.runs.store import Run, create_run, list_runs, status
 from core.workspace import Workspace
@@ -19,37 +22,42 @@ from dashboard.wording import counted, duration, plain
 ABOUT = {
     "baseline": "What most people write: a plain CNN, Adam, small rotations and flips. 15 epochs.",
     "fast": "The same CNN on a one-cycle schedule: nearly as accurate after 4 epochs.",
-    "best": "A small residual net, shifts, erasing, averaged weights: slow but most accurate. 30 epochs.",
 }
 
 _TRIAL, _NAME, _STARTED = "train_trial", "run_name", "run_started"
 
 
-def draw(workspace: Workspace, dataset: Dataset) -> None:
-    """The panel. Starting a run reruns the page, which then follows it."""
+StartRow = Callable[[Workspace, Dataset, Recipe], None]
+
+
+def draw(workspace: Workspace, dataset: Dataset, start_row: StartRow) -> None:
+    """The panel: a recipe is chosen, and ``start_row`` says what can be done with it.
+
+    Starting something reruns the page, which then follows it.
+    """
     with st.container(border=True, key="new_run"):
-        preset = st.segmented_control("Preset", list(PRESETS), default="fast", required=True, key="preset")
-        st.caption(ABOUT[preset])
+        presets = {**PRESETS, **own_presets(workspace)}
+        preset = st.segmented_control("Preset", list(presets), default="fast", required=True, key="preset")
+        st.caption(ABOUT.get(preset) or "A preset of this workspace.")
         try:
             with st.expander("Recipe", icon=":material/tune:"):
-                recipe = recipe_form.draw(PRESETS[preset], f"recipe_{preset}")
+                recipe = recipe_form.draw(presets[preset], f"recipe_{preset}")
         except TidysetError as error:
             st.error(str(error), icon=":material/error:")
             return
-        _start_row(workspace, dataset, recipe)
+        start_row(workspace, dataset, recipe)
 
 
-def _start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
+def one_run(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
+    """What is needed to train once: a name, and how long it will take."""
     version = current_version(workspace, dataset.name)
-    n_edits = edits_since(workspace, dataset, 0)
     if st.session_state.pop(_STARTED, False):
         st.session_state[_NAME] = ""  # the name is taken now; it can only be emptied before it is drawn
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", placeholder="made up when empty", width=280, key=_NAME)
         start = st.button("Start training", type="primary", icon=":material/play_arrow:")
-        labels = f"corrected labels ({counted(n_edits, 'edit')})" if n_edits else "labels as given"
         with st.container(gap=None):
-            st.caption(f"On {labels}")
+            st.caption(on_which_labels(workspace, dataset))
             _expected(workspace, dataset, recipe, version)
     if start:
         try:
@@ -59,6 +67,12 @@ def _start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
         else:
             st.session_state[_STARTED] = True
             st.rerun()
+
+
+def on_which_labels(workspace: Workspace, dataset: Dataset) -> str:
+    """What is trained on, in words."""
+    n_edits = edits_since(workspace, dataset, 0)
+    return f"On corrected labels ({counted(n_edits, 'edit')})" if n_edits else "On labels as given"
 
 
 def begin(workspace: Workspace, dataset: Dataset, recipe: Recipe, name: str | None, version: int) -> None:

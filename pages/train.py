@@ -1,14 +1,41 @@
-"""Train: choose a recipe, start it, watch it, and look after the runs."""
+"""Train: choose a recipe, start it, watch it, look after the runs; or judge it over folds, or search it."""
 
 import streamlit as st
 
 from core.runs.store import status
-from dashboard import cached, picker, run_monitor, runs_table, train_panel
+from dashboard import (
+    cached,
+    crossval_panel,
+    picker,
+    run_monitor,
+    runs_table,
+    search_panel,
+    search_results,
+    train_panel,
+)
 from dashboard.frame import header
+
+ONCE, FOLDS, SEARCH = "Train once", "Cross-validate", "Search"
+START = {ONCE: train_panel.one_run, FOLDS: crossval_panel.start_row, SEARCH: search_panel.start_row}
 
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Train", f"Fit a model to {dataset.title} and watch it learn. Runs go on when this page is closed.")
-train_panel.draw(workspace, dataset)
+mode = st.segmented_control(
+    "What",
+    list(START),
+    default=ONCE,
+    required=True,
+    key="mode",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+train_panel.draw(workspace, dataset, START[mode])
+if mode == FOLDS:
+    crossval_panel.results(workspace, dataset)
+    st.stop()
+if mode == SEARCH:
+    search_results.draw(workspace, dataset)
+    st.stop()
 
 runs = cached.recent_runs(workspace, dataset, n=1_000)
 if not runs:
