@@ -12,26 +12,18 @@ from core.data.dataset import Dataset
 from core.errors import TidysetError
 from core.labels.apply import of_filter, revert_edits
 from core.labels.compare import compare_versions
-from core.labels.journal import Edit, EditFilter, EditKind, LabelJournal, NamedVersion, live
+from core.labels.journal import Edit, EditFilter, LabelJournal, NamedVersion, live
 from core.labels.patch import export_patch, patch_rows
 from core.labels.versions import labels_at
 from core.quality.queue import SELECTION, QueueRequest
 from core.workspace import Workspace
 from dashboard import gallery, handover, links
+from dashboard.history_filters import KIND_WORDS, Wanted, filters
 from dashboard.open_item import open_item
 from dashboard.wording import count, counted, plain
 
 NEWEST, MOST_TILES = 1_000, 60
-ANYBODY, ANYTHING, NO_LABEL = "Anybody", "Anything", "no label"
-KIND_WORDS = {
-    EditKind.LABEL: "relabelled",
-    EditKind.CONFIRM: "confirmed",
-    EditKind.EXCLUDE: "left out",
-    EditKind.INCLUDE: "taken in again",
-    EditKind.LOOK: "looked at blindly",
-    EditKind.SETTLE: "settled",
-    EditKind.UNDO: "taken back",
-}
+NO_LABEL = "no label"
 
 
 def nothing_yet() -> None:
@@ -48,34 +40,42 @@ def edits_of(workspace: Workspace, dataset: Dataset) -> list[Edit]:
 
 
 def journal(workspace: Workspace, dataset: Dataset, edits: Sequence[Edit], who_am_i: str) -> None:
-    """The newest edits, filtered; those that are selected can be taken back, or seen."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        who = st.selectbox("Who", [ANYBODY, *sorted({edit.who for edit in edits})], width=180)
-        kinds = [kind for kind in KIND_WORDS if any(edit.kind is kind for edit in edits)]
-        what = st.selectbox("What", [ANYTHING, *(KIND_WORDS[kind] for kind in kinds)], width=180)
-        _download(workspace, dataset)
+    """The newest edits, filtered; those that are selected, or all that are shown, can be taken back."""
     in_force = {edit.number for edit in live(edits)}
-    shown = [
-        edit
-        for edit in reversed(edits)
-        if who in (ANYBODY, edit.who) and what in (ANYTHING, KIND_WORDS[edit.kind])
-    ][:NEWEST]
+    wanted = filters(edits)
+    shown = [edit for edit in reversed(edits) if wanted.lets_through(edit)]
     picked = st.dataframe(
-        [_row(edit, edit.number in in_force) for edit in shown],
+        [_row(edit, edit.number in in_force) for edit in shown[:NEWEST]],
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        column_config={"When": st.column_config.DatetimeColumn(format="distance")},
-        key=f"journal_{len(edits)}",
+        column_config=_COLUMNS,
+        key=f"journal_{len(edits)}_{wanted.name}",
         height=min(36 * (len(shown) + 1) + 2, 460),
     )
     chosen = [shown[row] for row in picked.selection.rows if row < len(shown)]
-    if not chosen:
-        st.caption(
-            f"{counted(len(shown), 'edit')} shown. Select some to take them back or to look at their images."
-        )
-        return
-    _actions(workspace, dataset, chosen, in_force, who_am_i)
+    with st.container(horizontal=True, vertical_alignment="center", key="journal_actions"):
+        if chosen:
+            _actions(workspace, dataset, chosen, in_force, who_am_i)
+        else:
+            more = f", the newest {NEWEST:,} of them listed" if len(shown) > NEWEST else ""
+            hint = "" if wanted.is_narrow else " Select some to take them back or to look at their images."
+            st.caption(f"{counted(len(shown), 'edit')}{more}.{hint}", width="content")
+            if wanted.is_narrow:
+                _take_all_back(workspace, dataset, wanted, edits, who_am_i)
+        _download(workspace, dataset)
+    if chosen:
+        _pictures(dataset, chosen)
+
+
+_COLUMNS = {
+    "No.": st.column_config.NumberColumn(width=60),
+    "When": st.column_config.DatetimeColumn(format="distance", width=110),
+    "Who": st.column_config.TextColumn(width=90),
+    "In force": st.column_config.CheckboxColumn(
+        width=70, help="Not taken back since. Only edits in force make up the labels."
+    ),
+}
 
 
 def _row(edit: Edit, is_in_force: bool) -> dict[str, object]:
@@ -85,34 +85,49 @@ def _row(edit: Edit, is_in_force: bool) -> dict[str, object]:
         "When": datetime.fromtimestamp(edit.at, UTC),
         "Who": edit.who,
         "Image": edit.item_id,
-        "What": KIND_WORDS[edit.kind],
+        "What": f"took back no. {edit.undoes}" if edit.undoes else KIND_WORDS[edit.kind],
         "Label": f"{edit.class_name}: {change}" if edit.class_name else change,
         "In force": is_in_force,
         "Why": edit.why,
     }
 
 
+def _take_all_back(
+    workspace: Workspace, dataset: Dataset, wanted: Wanted, edits: Sequence[Edit], who: str
+) -> None:
+    """Take back all that the filters let through, after a second press."""
+    n = len(wanted.targets(edits)[0])
+    with st.popover(f"Take back all {n:,}", icon=":material/undo:", disabled=not n):
+        st.markdown(
+            f"{counted(n, 'edit')} will be taken back. Nothing is lost: that is an edit too, and can itself "
+            "be taken back."
+        )
+        if st.button(f"Take back {counted(n, 'edit')}", type="primary", key="take_all_back"):
+            _said(len(revert_edits(workspace, dataset, wanted.targets, who=who).edits))
+
+
 def _actions(
     workspace: Workspace, dataset: Dataset, chosen: Sequence[Edit], in_force: set[int], who: str
 ) -> None:
-    there = set(dataset.item_ids.tolist())
-    items = tuple(dict.fromkeys(edit.item_id for edit in chosen if edit.item_id in there))
-    with st.container(horizontal=True, vertical_alignment="center", key="journal_actions"):
-        standing = {edit.number for edit in chosen} & in_force
-        if st.button(
-            f"Take back {counted(len(standing), 'edit')}", icon=":material/undo:", disabled=not standing
-        ):
-            _revert(workspace, dataset, standing, who)
-        sessions = {edit.session for edit in chosen}
-        if len(sessions) == 1 and st.button(
-            "Take back the whole session",
-            icon=":material/history:",
-            help="All that the same visit or command edited.",
-        ):
-            done = revert_edits(workspace, dataset, of_filter(EditFilter(session=sessions.pop())), who=who)
-            _said(len(done.edits))
-        if items and st.button("Relabel these images", icon=":material/fact_check:"):
-            handover.to_relabel(QueueRequest(SELECTION, item_ids=items))
+    standing = {edit.number for edit in chosen} & in_force
+    words = f"Take back {counted(len(standing), 'edit')}"
+    if st.button(words, icon=":material/undo:", disabled=not standing):
+        _revert(workspace, dataset, standing, who)
+    sessions = {edit.session for edit in chosen}
+    if len(sessions) == 1 and st.button(
+        "Take back the whole visit",
+        icon=":material/history:",
+        help="All that was edited in the same visit of this page, or by the same command.",
+    ):
+        done = revert_edits(workspace, dataset, of_filter(EditFilter(session=sessions.pop())), who=who)
+        _said(len(done.edits))
+    items = _items(dataset, chosen)
+    if items and st.button("Relabel these images", icon=":material/fact_check:"):
+        handover.to_relabel(QueueRequest(SELECTION, item_ids=items))
+
+
+def _pictures(dataset: Dataset, chosen: Sequence[Edit]) -> None:
+    items = _items(dataset, chosen)
     if items:
         result = gallery.show(
             dataset,
@@ -122,6 +137,12 @@ def _actions(
         )
         if result.clicked is not None:
             open_item(dataset, result.clicked)
+
+
+def _items(dataset: Dataset, chosen: Sequence[Edit]) -> tuple[str, ...]:
+    """The images of some edits that are still in the data set."""
+    there = set(dataset.item_ids.tolist())
+    return tuple(dict.fromkeys(edit.item_id for edit in chosen if edit.item_id in there))
 
 
 def _revert(workspace: Workspace, dataset: Dataset, numbers: set[int], who: str) -> None:

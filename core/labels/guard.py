@@ -215,8 +215,10 @@ def blind_review(dataset: Dataset, guarded: GuardedLabels, edits: Sequence[Edit]
     touched = {edit.item_id for edit in edits}
     others = [one for one in dataset.item_ids[guarded.positions].tolist() if one not in touched]
     rng = np.random.default_rng(seed)
-    mixed_in = rng.permutation(others)[: -(-len(waiting) // OTHERS_FOR_EACH)] if others else []
-    return [str(one) for one in rng.permutation([*waiting, *mixed_in])]
+    n_others = min(len(others), -(-len(waiting) // OTHERS_FOR_EACH))
+    mixed_in = [others[k] for k in rng.permutation(len(others))[:n_others]]
+    drawn = [*waiting, *mixed_in]
+    return [drawn[k] for k in rng.permutation(len(drawn))]
 
 
 def _where(dataset: Dataset, position: int, edit: Edit) -> tuple[int, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from core.data.dataset import Dataset
 from core.labels.journal import EditKind, LabelJournal, NewEdit
@@ -27,6 +29,10 @@ def press(test: AppTest, label: str) -> AppTest:
     next(button for button in test.main.button if button.label == label).click().run()
     assert not test.exception
     return test
+
+
+def box(test: AppTest, label: str) -> Selectbox:
+    return next(box for box in test.main.selectbox if box.label == label)
 
 
 def selected(*rows: int) -> AppTest:
@@ -66,8 +72,43 @@ def test_every_edit_is_listed_and_can_be_filtered(edited: Dataset) -> None:
     assert rows["Why"].iloc[0] == "blurred"
     old, new = edited.classes[edited.labels[0]], edited.classes[(edited.labels[0] + 1) % 10]
     assert rows["Label"].iloc[3] == f"{old} → {new}"
-    next(box for box in test.main.selectbox if box.label == "Who").set_value("bob").run()
+    box(test, "Who").set_value("bob").run()
     assert test.main.dataframe[0].value["No."].tolist() == [4]
+    box(test, "Who").set_value("Anybody").run()
+    box(test, "What").set_value("relabelled").run()
+    assert test.main.dataframe[0].value["No."].tolist() == [3, 2, 1]
+    test.text_input(key="history_image").set_value(str(edited.item_ids[1])).run()
+    assert test.main.dataframe[0].value["No."].tolist() == [2]
+
+
+def test_edits_are_filtered_by_visit_and_by_time(workspace: Workspace, edited: Dataset) -> None:
+    test = opened()
+    assert box(test, "Visit").options[2].startswith("ann · ")
+    assert box(test, "Visit").options[2].endswith(" · 3 edits")
+    box(test, "Visit").set_value("visit-1").run()
+    assert test.main.dataframe[0].value["No."].tolist() == [3, 2, 1]
+    box(test, "When").set_value("Last hour").run()
+    assert test.main.dataframe[0].value["No."].tolist() == [3, 2, 1]
+    box(test, "When").set_value("Between …").run()
+    assert test.main.dataframe[0].value["No."].tolist() == [3, 2, 1], "the day of the newest edit"
+    long_ago = date(2020, 1, 1)
+    test.date_input(key="history_days").set_value((long_ago, long_ago)).run()
+    assert len(test.main.dataframe[0].value) == 0
+    assert not test.exception
+
+
+def test_all_that_the_filters_show_is_taken_back_after_a_second_press(
+    workspace: Workspace, edited: Dataset
+) -> None:
+    test = opened()
+    assert not [button for button in test.main.button if button.label == "Take back 3 edits"]
+    box(test, "Who").set_value("ann").run()
+    press(test, "Take back 3 edits")
+    state = labels_at(workspace, edited)
+    assert not state.edited.any()
+    assert state.excluded.sum() == 1
+    box(test, "Who").set_value("Anybody").run()
+    assert test.main.dataframe[0].value["What"].tolist()[:3] == [f"took back no. {n}" for n in (1, 2, 3)]
 
 
 def test_selected_edits_are_taken_back(workspace: Workspace, edited: Dataset) -> None:
@@ -77,12 +118,12 @@ def test_selected_edits_are_taken_back(workspace: Workspace, edited: Dataset) ->
     assert state.labels[2] == edited.labels[2]
     assert state.edited.sum() == 2
     rows = opened().main.dataframe[0].value
-    assert rows["What"].tolist()[0] == "taken back"
+    assert rows["What"].tolist()[0] == "took back no. 3"
     assert rows.loc[rows["No."] == 3, "In force"].tolist() == [False]
 
 
 def test_a_whole_visit_is_taken_back(workspace: Workspace, edited: Dataset) -> None:
-    press(selected(3), "Take back the whole session")
+    press(selected(3), "Take back the whole visit")
     state = labels_at(workspace, edited)
     assert not state.edited.any()
     assert state.excluded.sum() == 1
