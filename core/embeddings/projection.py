@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from core.embeddings.maps import MapRequest
+
 Floats = NDArray[np.float32]
 Report = Callable[[float, str], None]
 
@@ -39,22 +41,23 @@ def principal_components(values: Floats, n_components: int = 2) -> Floats:
 
 
 def umap_reference(
-    values: Floats, *, n_neighbors: int, min_dist: float, metric: str, seed: int, report: Report
+    values: Floats, request: MapRequest, *, report: Report = lambda share, text: None
 ) -> Floats:
     """(n, 2) float32 by umap-learn (McInnes, Healy, Melville 2018) with a seed, so in one thread.
 
     Args:
-        n_neighbors: Less than n.
+        values: (n, D), n larger than 4.
+        request: Which parameters; no more neighbours are asked for than there are.
         report: Told how far the layout is; what it raises ends the projection.
     """
     import umap
 
     report(0.0, "UMAP: neighbours")
     model = umap.UMAP(
-        n_neighbors=n_neighbors,
-        min_dist=min_dist,
-        metric=metric,
-        random_state=seed,
+        n_neighbors=min(request.n_neighbors, len(values) - 1),
+        min_dist=request.min_dist,
+        metric=request.metric,
+        random_state=request.seed,
         n_jobs=1,
         verbose=True,
         tqdm_kwds={"file": _Watcher(report), "bar_format": "{n_fmt}/{total_fmt}\n", "mininterval": 0.5},

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from core.cache import cached_arrays
+from core.cache import Arrays, cached_arrays
 from core.data.catalog import open_dataset
-from core.data.dataset import Dataset
+from core.data.dataset import Dataset, Task
 from core.embeddings import maps
 from core.embeddings.features import Features, Floats, features_of
+from core.embeddings.layout import fuzzy_graph, lay_out
 from core.embeddings.maps import MapRequest, in_unit_square, request_of
+from core.embeddings.neighbours import neighbour_graph
 from core.embeddings.projection import principal_components, umap_reference
+from core.embeddings.quality import map_quality
 from core.errors import BadInput
-from core.files import write_array
+from core.files import write_array, write_json
+from core.labels.versions import labels_at
 from core.worker import Job, Outcome, Stopped
 
 REPORT_SECONDS = 0.5
-FEATURES, LAYOUT = 0.4, 0.9
-"""Shares of the whole after which the features, and then the layout, are done."""
+FEATURES, NEIGHBOURS, LAYOUT = 0.3, 0.5, 0.9
+"""Shares of the whole after which the features, the neighbours and the layout are done."""
+FEWEST = 5
+"""Fewer images need no layout: they are shown at their principal components."""
 
 
 class _Stage:
@@ -58,9 +65,13 @@ def embed(job: Job) -> Outcome:
     components = principal_components(features.values)
     write_array(run.folder / maps.PCA, in_unit_square(components))
     job.on_event("progress", share=FEATURES, seconds_left=None, text="principal components are there")
-    xy = _coordinates(job, request, features, components)
-    write_array(run.folder / maps.XY, in_unit_square(xy))
-    facts: dict[str, Any] = {"n_items": len(features), "method": request.method}
+    neighbours = _neighbours(job, request, features)
+    write_array(run.folder / maps.NEIGHBOURS, neighbours["rows"])
+    xy = in_unit_square(_coordinates(job, request, features, components, neighbours))
+    write_array(run.folder / maps.XY, xy)
+    job.on_event("progress", share=LAYOUT, seconds_left=None, text="how far the map can be trusted")
+    quality = _quality(job, dataset, request, features, xy)
+    facts: dict[str, Any] = {"n_items": len(features), "method": request.method, **quality}
     return Outcome("finished", {**facts, "seconds": round(time.monotonic() - began, 2)})
 
 
@@ -88,32 +99,56 @@ def _check(job: Job, features: Features) -> None:
         )
 
 
-def _coordinates(job: Job, request: MapRequest, features: Features, components: Floats) -> Floats:
-    """(n, 2) by the method asked for, from the cache where it was made before."""
-    if request.method == "pca":
-        return components
-    n_neighbors = min(request.n_neighbors, len(features) - 1)
-    if n_neighbors < request.n_neighbors:
+def _neighbours(job: Job, request: MapRequest, features: Features) -> Arrays:
+    """``rows`` and ``distances`` (n, k) of each image's nearest others, from the cache or kept there."""
+    k = min(request.n_neighbors, len(features)) - 1
+    if request.n_neighbors > len(features):
         job.on_event(
             "note",
-            text=f"{request.n_neighbors} neighbours were asked for, but each of {len(features):,} images "
-            f"has only {n_neighbors} others.",
+            text=f"{request.n_neighbors} neighbours were asked for, but there are only {len(features):,} "
+            "images.",
         )
-    if len(features) < 5:
-        job.on_event("note", text="So few images need no layout: these are their principal components.")
+    key = {"features": features.digest, "k": k, "metric": request.metric, "seed": request.seed}
+    stage = _Stage(job, FEATURES, NEIGHBOURS)
+
+    def compute() -> Arrays:
+        rows, distances = neighbour_graph(
+            features.values, k, metric=request.metric, seed=request.seed, report=stage
+        )
+        return {"rows": rows, "distances": distances}
+
+    return cached_arrays(job.workspace, "neighbours-1", key, compute)
+
+
+def _coordinates(
+    job: Job, request: MapRequest, features: Features, components: Floats, neighbours: Arrays
+) -> Floats:
+    """(n, 2) by the method asked for, from the cache where it was made before."""
+    if request.method == "pca" or len(features) < FEWEST:
         return components
     key = {**request.to_json(), "source": features.digest}
-    stage = _Stage(job, FEATURES, LAYOUT)
+    stage = _Stage(job, NEIGHBOURS, LAYOUT)
 
-    def compute() -> dict[str, Any]:
-        xy = umap_reference(
-            features.values,
-            n_neighbors=n_neighbors,
-            min_dist=request.min_dist,
-            metric=request.metric,
-            seed=request.seed,
-            report=stage,
-        )
-        return {"xy": np.asarray(xy, np.float32)}
+    def compute() -> Arrays:
+        if request.method == "fast-umap":
+            graph = fuzzy_graph(neighbours["rows"], neighbours["distances"])
+            layout = lay_out(graph, components, min_dist=request.min_dist, seed=request.seed, report=stage)
+            return {"xy": layout}
+        return {"xy": umap_reference(features.values, request, report=stage)}
 
     return cached_arrays(job.workspace, "map-1", key, compute)["xy"]
+
+
+def _quality(
+    job: Job, dataset: Dataset, request: MapRequest, features: Features, xy: Floats
+) -> dict[str, Any]:
+    """Its figures, kept in the run's folder; empty where there are too few points."""
+    labels = None
+    if dataset.task is Task.SINGLE_LABEL:
+        state = labels_at(job.workspace, dataset, job.run.label_version)
+        labels = np.asarray(state.labels, np.int64)[features.positions]
+    found = map_quality(features.values, xy, labels, len(dataset.classes), metric=request.metric)
+    if found is None:
+        return {}
+    write_json(job.run.folder / maps.QUALITY, asdict(found))
+    return asdict(found)
