@@ -9,14 +9,14 @@ from typing import Any, Literal
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from core.runs.recipe import Recipe
+from core.runs.recipe import ONE_LABEL, Recipe
 from dashboard.wording import plain
 
 COLUMNS = 4
 _Limits = dict[str, Any]
 
 
-def draw(base: Recipe, key: str) -> Recipe:
+def draw(base: Recipe, key: str, task: str = ONE_LABEL) -> Recipe:
     """The form, filled with ``base``; returns the recipe that it now describes.
 
     Fields that do not count with the other choices are hidden and keep the recipe's default.
@@ -24,6 +24,7 @@ def draw(base: Recipe, key: str) -> Recipe:
     Args:
         base: What the fields start from; those that differ from it are marked.
         key: Prefix of the widgets' keys; another base needs another key.
+        task: Of the data set, "single-label" or "multi-label": only what fits it is offered.
 
     Raises:
         BadInput: The choices contradict each other; says which.
@@ -34,7 +35,7 @@ def draw(base: Recipe, key: str) -> Recipe:
     values: dict[str, Any] = {}
     for tab, names in zip(st.tabs(list(groups)), groups.values(), strict=True):
         with tab:
-            _group(names, base, key, values)
+            _group([name for name in names if _fits(name, task)], base, key, values, task)
     changed = [name for name, value in values.items() if value != getattr(base, name)]
     if changed:
         fields = Recipe.model_fields
@@ -46,17 +47,22 @@ def draw(base: Recipe, key: str) -> Recipe:
     return base.with_changes(values)
 
 
-def _group(names: list[str], base: Recipe, key: str, values: dict[str, Any]) -> None:
+def _fits(name: str, task: str) -> bool:
+    """Whether the field counts for the task at all."""
+    return bool(_extra(Recipe.model_fields[name]).get("task", task) == task)
+
+
+def _group(names: list[str], base: Recipe, key: str, values: dict[str, Any], task: str) -> None:
     """The fields that everyone looks at, and below them, folded away, the rest."""
     shown = [name for name in names if not _extra(Recipe.model_fields[name])["advanced"]]
     advanced = [name for name in names if name not in shown]
-    _grid(shown, base, key, values)
+    _grid(shown, base, key, values, task)
     if any(_counts(name, base, key) for name in advanced):
         with st.expander("More"):
-            _grid(advanced, base, key, values)
+            _grid(advanced, base, key, values, task)
 
 
-def _grid(names: list[str], base: Recipe, key: str, values: dict[str, Any]) -> None:
+def _grid(names: list[str], base: Recipe, key: str, values: dict[str, Any], task: str) -> None:
     there = []
     for name in names:
         if _counts(name, base, key):
@@ -66,7 +72,8 @@ def _grid(names: list[str], base: Recipe, key: str, values: dict[str, Any]) -> N
     for start in range(0, len(there), COLUMNS):
         for column, name in zip(st.columns(COLUMNS), there[start : start + COLUMNS], strict=False):
             with column:
-                values[name] = _widget(name, Recipe.model_fields[name], getattr(base, name), f"{key}_{name}")
+                field, value = Recipe.model_fields[name], getattr(base, name)
+                values[name] = _widget(name, field, value, f"{key}_{name}", task)
 
 
 def _counts(name: str, base: Recipe, key: str) -> bool:
@@ -84,14 +91,16 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
     return dict(field.json_schema_extra)
 
 
-def _widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
+def _widget(name: str, field: FieldInfo, value: Any, key: str, task: str) -> Any:
     """The widget that fits the field's type and limits."""
     title, help_ = str(field.title), field.description
     if field.annotation is bool:
         return st.toggle(title, value, key=key, help=help_)
     if typing.get_origin(field.annotation) is Literal:
-        options = list(typing.get_args(field.annotation))
-        return st.selectbox(title, options, options.index(value), key=key, help=help_)
+        choices: dict[str, list[str]] = _extra(field).get("choices", {})
+        options = choices.get(task, list(typing.get_args(field.annotation)))
+        first = options.index(value) if value in options else 0
+        return st.selectbox(title, options, first, key=key, help=help_)
     if field.annotation is str:
         return st.text_input(title, value, key=key, help=help_)
     limits = _limits(field)

@@ -139,10 +139,31 @@ def wait_for(run: Run, *, as_json: bool = False) -> RunStatus:
 def result_text(run: Run, summary: dict[str, Any]) -> str:
     """The result for people."""
     lines = [f"{run.name}: {summary['epochs']} epochs in {summary['seconds']:.1f} s"]
+    if summary.get("task") == "multi-label":
+        return "\n".join([*lines, *_multilabel_lines(summary), f"  report      {run.report_file}"])
     for title, part in (("test", "test"), ("validation", "valid")):
         if (accuracy := summary.get(f"{part}_accuracy")) is not None:
             lines.append(f"  {title:<11} accuracy {accuracy:.4f}, macro F1 {summary[f'{part}_macro_f1']:.4f}")
     return "\n".join([*lines, f"  report      {run.report_file}"])
+
+
+_MULTILABEL_FIGURES = {
+    "macro_auc": "mean AUC",
+    "mean_average_precision": "mAP",
+    "macro_f1": "macro F1",
+    "hamming": "Hamming",
+    "jaccard": "Jaccard",
+}
+
+
+def _multilabel_lines(summary: dict[str, Any]) -> list[str]:
+    lines = []
+    for title, part in (("test", "test"), ("validation", "valid"), ("test, tuned", "test_tuned")):
+        there = [(words, summary.get(f"{part}_{name}")) for name, words in _MULTILABEL_FIGURES.items()]
+        figures = [f"{words} {value:.4f}" for words, value in there if value is not None]
+        if figures:
+            lines.append(f"  {title:<11} {', '.join(figures)}")
+    return lines
 
 
 def progress_text(run: Run, now: RunStatus) -> str:
@@ -171,6 +192,8 @@ def epoch_text(epoch: dict[str, Any]) -> str:
     ]
     if epoch.get("valid_accuracy") is not None:
         parts.append(f"validation {epoch['valid_loss']:.4f} / {epoch['valid_accuracy']:.4f}")
+    if epoch.get("valid_macro_auc") is not None:
+        parts.append(f"AUC {epoch['valid_macro_auc']:.4f}")
     return "   ".join([*parts, f"{epoch['seconds']:.1f} s", f"{epoch['images_per_second']:,.0f} images/s"])
 
 

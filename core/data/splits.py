@@ -13,7 +13,8 @@ def stratified_split(labels: NDArray[Any], share: float, seed: int) -> NDArray[n
 
     Single-label: of each class ``share``, rounded, but at least one where it has two or more, and never its
     last; unlabelled items (-1) are not drawn, since nothing can be measured on them. Multi-label: iterative
-    stratification (Sechidis, Tsoumakas and Vlahavas 2011), which deals out the rarest label first.
+    stratification (Sechidis, Tsoumakas and Vlahavas 2011), which deals out the rarest first; yes and no of a
+    label are dealt out each, since where many are unknown the no may be the rarer.
 
     Args:
         labels: (N,) int64, or (N, K) float with 1, 0 and NaN.
@@ -25,7 +26,7 @@ def stratified_split(labels: NDArray[Any], share: float, seed: int) -> NDArray[n
     """
     rng = np.random.default_rng(seed)
     if labels.ndim == 2:
-        return _iterative(np.nan_to_num(labels) > 0.5, share, rng)
+        return _iterative(np.concatenate([labels == 1, labels == 0], axis=1), share, rng)
     drawn = np.zeros(len(labels), np.bool_)
     if share <= 0:
         return drawn

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.data.catalog import open_dataset
 from core.data.dataset import UNLABELLED, Dataset
 from core.errors import BadInput, NotFound
 from core.evaluation.compare import Comparison, compare
-from core.evaluation.metrics import Ints
 from core.evaluation.predictions import Predictions, load_predictions
 from core.labels.guard import guarded_labels
 from core.labels.versions import labels_at
@@ -26,12 +27,13 @@ class LabelSet:
         key: "given" (as imported), "corrected" (with the edits so far; in the test split only with those that
             count, see core.labels.guard) or "suggested" (with the others too).
         version: The label version; 0 for the given labels.
-        labels: (N,) int64, -1 unlabelled; items that a person has excluded count as unlabelled.
+        labels: (N,) int64, -1 unlabelled; items that a person has excluded count as unlabelled. Where an item
+            may have several labels: (N, K) float32, NaN unknown.
     """
 
     key: str
     version: int
-    labels: Ints
+    labels: NDArray[Any]
 
 
 def predictions_of(run: Run) -> Predictions:
@@ -46,15 +48,20 @@ def label_sets(workspace: Workspace, dataset: Dataset) -> tuple[LabelSet, ...]:
 
     Where a model suggested corrections of test labels that nobody has confirmed blind, they make a third set.
     """
-    given = LabelSet("given", 0, np.asarray(dataset.labels, np.int64))
+    given = LabelSet("given", 0, as_answers(np.asarray(dataset.labels)))
     newest = labels_at(workspace, dataset)
     if newest.version == 0:
         return (given,)
     guarded = guarded_labels(workspace, dataset, newest)
-    corrected = LabelSet("corrected", newest.version, guarded.counted.astype(np.int64))
+    corrected = LabelSet("corrected", newest.version, as_answers(guarded.counted))
     if not guarded.fixes.n_unreviewed:
         return given, corrected
-    return given, corrected, LabelSet("suggested", newest.version, guarded.suggested.astype(np.int64))
+    return given, corrected, LabelSet("suggested", newest.version, as_answers(guarded.suggested))
+
+
+def as_answers(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels in memory: int64 where an item has one, float32 where it may have several."""
+    return np.asarray(labels, np.int64 if labels.ndim == 1 else np.float32)
 
 
 def scored_on(predictions: Predictions, dataset: Dataset, labels: LabelSet) -> Predictions:
@@ -83,11 +90,19 @@ def on_edited_labels(
     before = predictions
     for labels in label_sets(workspace, dataset)[1:]:
         answers = scored_on(predictions, dataset, labels)
-        known = answers.labels != UNLABELLED
-        answers = replace(answers, labels=np.where(known, index[answers.labels], UNLABELLED))
-        if not np.array_equal(answers.labels, before.labels):
+        answers = replace(answers, labels=_in_order(answers.labels, index))
+        if not np.array_equal(answers.labels, before.labels, equal_nan=predictions.has_many_labels):
             found[labels.key] = before = answers
     return found
+
+
+def _in_order(labels: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
+    """Labels by another order of the classes: class k of theirs is ``index[k]`` of ours."""
+    if labels.ndim == 2:
+        ordered = np.empty_like(labels)
+        ordered[:, index] = labels
+        return ordered
+    return np.where(labels != UNLABELLED, index[labels], UNLABELLED)
 
 
 def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "test") -> list[Comparison]:
@@ -98,9 +113,14 @@ def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "tes
 
     Raises:
         NotFound, DamagedFile: A run has no predictions, or the data set is gone.
-        BadInput: The runs have no labelled items of this split in common.
+        BadInput: The runs have no labelled items of this split in common, or images have several labels.
     """
     a, b = predictions_of(run_a), predictions_of(run_b)
+    if a.has_many_labels or b.has_many_labels:
+        raise BadInput(
+            "Runs on images with several labels cannot be compared pair by pair yet.",
+            "Look at each with `tidyset evaluate`.",
+        )
     dataset = open_dataset(workspace, run_a.dataset)
     if b.fingerprint != a.fingerprint:
         _check_same_images(dataset, open_dataset(workspace, run_b.dataset), a, b)

@@ -142,7 +142,7 @@ def _fitting(
     _, height, width, channels = images.shape
     notes = []
     if (height, width) != card.image_size:
-        if not run.recipe.image_size:
+        if not run.recipe.input_size:
             raise BadInput(_wrong_size(images, card, run, source), "Scale the images, or use another run.")
         images = np.stack([resize(image, *card.image_size) for image in images])
         notes.append(f"The images were scaled from {height} x {width} to {card.height} x {card.image_width}.")

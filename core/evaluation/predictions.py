@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DamagedFile
 from core.files import atomic_writer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LABEL_WORDS = {
     "given": "labels as given",
@@ -27,8 +31,10 @@ class Predictions:
         item_ids: (N,) str.
         split: (N,) str, the part each item played in that run: train (its probabilities are then
             in-sample), val or test.
-        labels: (N,) int64, the label each item had in that run; -1 unlabelled.
-        pred_probs: (N, K) float32, rows summing to one, columns in the order of ``classes``.
+        labels: (N,) int64, the label each item had in that run; -1 unlabelled. Where an item may have several
+            labels: (N, K) float32 with 1, 0 and NaN unknown.
+        pred_probs: (N, K) float32, columns in the order of ``classes``; rows sum to one, unless an item may
+            have several labels.
         classes: The K class names.
         run: Id of the run.
         label_version: The label version the run was trained on.
@@ -37,7 +43,7 @@ class Predictions:
 
     item_ids: NDArray[np.str_]
     split: NDArray[np.str_]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     pred_probs: NDArray[np.float32]
     classes: tuple[str, ...]
     run: str
@@ -46,6 +52,11 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.item_ids)
+
+    @property
+    def has_many_labels(self) -> bool:
+        """Whether an item may have several labels; ``predicted`` and ``confidence`` then mean nothing."""
+        return self.labels.ndim == 2
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -76,15 +87,21 @@ class Predictions:
 
 
 def save_predictions(path: Path, predictions: Predictions) -> None:
-    """Write parquet: item_id, split, label and one probability column a class. Raises StorageFailed."""
+    """Write parquet: item_id, split, label (y0, y1, ... where there are several) and one probability column a
+    class. Raises StorageFailed.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = {
         "item_id": pa.array(predictions.item_ids.tolist()),
         "split": pa.array(predictions.split.tolist()),
-        "label": pa.array(predictions.labels),
     }
+    if predictions.has_many_labels:
+        for k in range(len(predictions.classes)):
+            columns[f"y{k}"] = pa.array(np.ascontiguousarray(predictions.labels[:, k], np.float32))
+    else:
+        columns["label"] = pa.array(predictions.labels)
     for k in range(len(predictions.classes)):
         columns[f"p{k}"] = pa.array(np.ascontiguousarray(predictions.pred_probs[:, k], np.float32))
     metadata = {
@@ -109,7 +126,7 @@ def load_predictions(path: Path) -> Predictions:
         return Predictions(
             item_ids=np.array(table["item_id"].to_pylist(), np.str_),
             split=np.array(table["split"].to_pylist(), np.str_),
-            labels=table["label"].to_numpy().astype(np.int64),
+            labels=_labels(table, len(classes)),
             pred_probs=np.stack([table[f"p{k}"].to_numpy() for k in range(len(classes))], axis=1).astype(
                 np.float32
             ),
@@ -122,3 +139,9 @@ def load_predictions(path: Path) -> Predictions:
         raise DamagedFile(
             f"{path} cannot be read ({error}).", "Resume the run to write its predictions again."
         ) from error
+
+
+def _labels(table: pa.Table, n_classes: int) -> NDArray[Any]:
+    if "label" in table.column_names:
+        return np.asarray(table["label"].to_numpy().astype(np.int64))
+    return np.stack([table[f"y{k}"].to_numpy() for k in range(n_classes)], axis=1).astype(np.float32)

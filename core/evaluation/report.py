@@ -60,7 +60,7 @@ def metrics_of(predictions: Predictions, split: str | None = None) -> Json:
         ],
         "confusion": result.confusion.tolist(),
     }
-    return {name: _without_nan(inner) for name, inner in value.items()}
+    return {name: without_nan(inner) for name, inner in value.items()}
 
 
 def text_report(
@@ -76,7 +76,7 @@ def text_report(
     """
     parts = [f"{heading}\n{'=' * len(heading)}"]
     if facts:
-        parts.append(_pairs([(name, str(value)) for name, value in facts.items()]))
+        parts.append(pairs([(name, str(value)) for name, value in facts.items()]))
     if model:
         parts.append(f"Model\n-----\n{model.rstrip()}")
     parts += [_split_report(of_split) for of_split in metrics]
@@ -113,7 +113,7 @@ def _headline(of_split: Mapping[str, Any]) -> str:
         ("Brier score", _number(of_split["brier"])),
         ("expected calibration error", _number(of_split["ece"])),
     ]
-    return _pairs(rows)
+    return pairs(rows)
 
 
 def _class_report(of_split: Mapping[str, Any]) -> str:
@@ -123,7 +123,7 @@ def _class_report(of_split: Mapping[str, Any]) -> str:
     for average in AVERAGES:
         numbers = (_number(of_split[f"{average}_{name}"]) for name in columns[:3])
         rows.append((f"{average} average", *numbers, f"{of_split['n']:,}"))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _matrix(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> str:
@@ -132,10 +132,11 @@ def _matrix(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> str:
     rows = [("given", "", *numbers)]
     for k, (name, counts) in enumerate(zip(names, confusion, strict=True)):
         rows.append((name, str(k), *(str(count) for count in counts)))
-    return _aligned(rows)
+    return aligned(rows)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as columns: the first to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
@@ -148,7 +149,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _pairs(rows: Sequence[tuple[str, str]]) -> str:
+def pairs(rows: Sequence[tuple[str, str]]) -> str:
+    """Lines "name: value", the values under each other."""
     width = max(len(name) for name, _ in rows) + 1
     return "\n".join(f"{name + ':':<{width}} {value}" for name, value in rows)
 
@@ -159,10 +161,10 @@ def _number(value: float | int | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """The value with NaN and infinities as None, which JSON can hold."""
     if isinstance(value, dict):
-        return {name: _without_nan(inner) for name, inner in value.items()}
+        return {name: without_nan(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
+        return [without_nan(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

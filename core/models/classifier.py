@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,6 +17,7 @@ class Classifier(nn.Module):
         n_features: D.
         smallest_side: Inputs with a shorter side are scaled up to it, since the body halves the side
             several times.
+        frozen: Whether the body's trunk keeps its weights and its batch statistics; see ``freeze``.
     """
 
     def __init__(
@@ -25,6 +28,7 @@ class Classifier(nn.Module):
         self.head = head
         self.n_features = n_features
         self.smallest_side = smallest_side
+        self.frozen = False
         self._cam_layer = cam_layer
 
     @property
@@ -32,13 +36,41 @@ class Classifier(nn.Module):
         """For Grad-CAM: the last layer whose output (n, channels, h, w) still tells places apart."""
         return self.body.get_submodule(self._cam_layer)
 
+    @property
+    def trunk(self) -> nn.Module:
+        """The published layers of a network that has a head of its own on top (core.models.backbones)."""
+        return self.body.get_submodule("trunk")
+
+    def freeze(self) -> None:
+        """Train only what follows the trunk from now on."""
+        self.frozen = True
+        self.trunk.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As any module, but a frozen trunk stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.trunk.eval()
+        return self
+
+    def maps(self, images: Tensor) -> Tensor:
+        """(n, channels, h, w) float: what the trunk makes of normalised images (n, C, H, W)."""
+        return self.trunk(self._large_enough(images))  # type: ignore[no-any-return]
+
+    def features_of_maps(self, maps: Tensor) -> Tensor:
+        """(n, D) float, of what ``maps`` gave."""
+        return self.body.get_submodule("neck")(maps)  # type: ignore[no-any-return]
+
     def features(self, images: Tensor) -> Tensor:
         """(n, D) float, of normalised images (n, C, H, W)."""
+        return self.body(self._large_enough(images))  # type: ignore[no-any-return]
+
+    def _large_enough(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         size = enlarged((height, width), self.smallest_side)
         if size != (height, width):
             images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
-        return self.body(images)  # type: ignore[no-any-return]
+        return images
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, K) class scores of normalised images (n, C, H, W)."""

@@ -29,6 +29,9 @@ class ModelCard:
         mean: Per channel, what is subtracted from pixels 0 to 255.
         std: Per channel, what they are then divided by.
         test_time_flip: Whether predictions are averaged with those of the mirrored image.
+        task: "single-label" (its scores become probabilities by softmax) or "multi-label" (by sigmoid).
+        head: "linear" or "convolutional" for a network of core.models.backbones, "" for the others.
+        timm_model: Which network of timm, for model "timm".
     """
 
     model: str
@@ -40,6 +43,9 @@ class ModelCard:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     test_time_flip: bool = False
+    task: str = "single-label"
+    head: str = ""
+    timm_model: str = ""
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -49,7 +55,15 @@ class ModelCard:
 
 def build(card: ModelCard) -> Classifier:
     """A fresh network as the card describes it, in evaluation mode."""
-    model = create_model(card.model, len(card.classes), card.channels, card.image_size, width=card.width)
+    model = create_model(
+        card.model,
+        len(card.classes),
+        card.channels,
+        card.image_size,
+        width=card.width,
+        head=card.head,
+        timm_model=card.timm_model,
+    )
     return model.eval()
 
 

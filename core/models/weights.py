@@ -42,30 +42,38 @@ def read_weights(path: Path) -> State:
         raise DamagedFile(f"{path} is no safetensors file ({error}).", _CONVERT) from error
 
 
-def published_weights(name: str) -> State:
-    """The ImageNet weights of a torchvision network, downloaded on first use.
+def published_weights(name: str, timm_name: str = "") -> State:
+    """The ImageNet weights of a network of torchvision, or of timm by its name there, fetched on first use.
 
     Raises:
         BadInput: None are published as safetensors.
         Offline: They are not on this machine and the network cannot be reached.
     """
-    if name not in PUBLISHED:
+    repository = f"timm/{PUBLISHED[name]}" if name in PUBLISHED else _timm_repository(timm_name)
+    if not repository:
         raise BadInput(
-            f"No weights of {name} are published as safetensors.",
+            f"No weights of {timm_name or name} are published as safetensors.",
             f"Set pretrained to false, or give weights_file. {_CONVERT}",
         )
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    repository = f"timm/{PUBLISHED[name]}"
     try:
         path = hf_hub_download(repository, "model.safetensors")
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise Offline(
-            f"The weights of {name} ({repository}) could not be fetched: {type(error).__name__}.",
+            f"Weights of {timm_name or name} ({repository}) could not be fetched: {type(error).__name__}.",
             "Connect once, or fetch its model.safetensors elsewhere and give that as weights_file.",
         ) from error
     return read_weights(Path(path))
+
+
+def _timm_repository(name: str) -> str:
+    """Where timm's weights of a network are on the Hugging Face hub; "" for none."""
+    import timm
+
+    about = timm.get_pretrained_cfg(name) if name in timm.list_models() else None
+    return str(about.hf_hub_id or "") if about is not None else ""
 
 
 def load_weights(model: Classifier, weights: Mapping[str, Tensor], name: str, origin: str) -> str:
@@ -85,6 +93,8 @@ def load_weights(model: Classifier, weights: Mapping[str, Tensor], name: str, or
     Raises:
         BadInput: Layers are missing, left over or of another shape; all are named (the first ten).
     """
+    if _is_trunk_only(model, weights):
+        return _load_trunk(model, weights, name, origin)
     ours = {key: value for key, value in model.body.state_dict().items() if _counts(key)}
     theirs, head = _split(weights, ours, name)
     first = next(key for key, value in ours.items() if value.ndim == 4)
@@ -98,6 +108,24 @@ def load_weights(model: Classifier, weights: Mapping[str, Tensor], name: str, or
     if fits:
         model.head.load_state_dict(head)
     return f"Started from {origin}, {'head included' if fits else 'with a fresh head'}."
+
+
+def _is_trunk_only(model: Classifier, weights: Mapping[str, Tensor]) -> bool:
+    """Whether a backbone is to start from published weights, not from a run of its own kind."""
+    has_trunk = any(key.startswith("trunk.") for key in model.body.state_dict())
+    return has_trunk and not any(key.startswith("body.") for key in weights)
+
+
+def _load_trunk(model: Classifier, weights: Mapping[str, Tensor], name: str, origin: str) -> str:
+    """Fill a backbone; what follows it stays fresh."""
+    ours = {key: value for key, value in model.trunk.state_dict().items() if _counts(key)}
+    theirs, _ = _split(weights, ours, name)
+    first = next(key for key, value in ours.items() if value.ndim == 4)
+    if first in theirs:
+        theirs[first] = fit_first_convolution(theirs[first], ours[first])
+    _check(ours, theirs, set(), origin)
+    model.trunk.load_state_dict({key: theirs[key] for key in ours}, strict=False)
+    return f"Started from {origin}, with a fresh head."
 
 
 def _counts(key: str) -> bool:

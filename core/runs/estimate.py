@@ -10,7 +10,17 @@ from core.errors import BadInput
 from core.runs.recipe import Recipe
 from core.runs.store import Run, history, status
 
-_SAME = ("model", "width", "image_size", "precision", "device", "threads")
+_SAME = (
+    "model",
+    "timm_model",
+    "width",
+    "frozen",
+    "head",
+    "input_size",
+    "precision",
+    "device",
+    "threads",
+)
 """Fields that must be equal for one run's speed to say something about another's."""
 
 MOST_RUNS = 20

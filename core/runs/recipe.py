@@ -26,10 +26,19 @@ ModelName = Literal[
     "alexnet",
     "mobilenet-v3",
     "efficientnet-b0",
+    "efficientnet-lite0",
+    "xception",
+    "timm",
 ]
 
 OWN_MODELS = ("plain-cnn", "small-resnet")
 PUBLISHED_MODELS = tuple(name for name in get_args(ModelName) if name not in OWN_MODELS)
+ONE_LABEL, MANY_LABELS = "single-label", "multi-label"
+LOSSES = {
+    ONE_LABEL: ("cross-entropy", "focal"),
+    MANY_LABELS: ("cross-entropy", "focal", "asymmetric", "soft-margin"),
+}
+"""By task, the losses that there are."""
 
 
 def _field(
@@ -40,14 +49,25 @@ def _field(
     *,
     advanced: bool = False,
     when: tuple[str, tuple[str, ...]] | None = None,
+    task: str = "",
+    choices: Mapping[str, tuple[str, ...]] | None = None,
+    later: bool = False,
     **limits: Any,
 ) -> Any:
     """A recipe field.
 
     ``group`` is the form's section; ``advanced`` fields are folded away; ``when`` names another field and
-    the values of it with which this one counts (none: any but zero), so that the form can hide it else.
+    the values of it with which this one counts (none: any but zero), so that the form can hide it else;
+    ``task`` is the only task for which it counts; ``choices`` are those that fit each task; ``later`` marks
+    a field that the first version did not have.
     """
     extra: dict[str, Any] = {"group": group, "advanced": advanced}
+    if task:
+        extra["task"] = task
+    if choices:
+        extra["choices"] = {name: list(names) for name, names in choices.items()}
+    if later:
+        extra["later"] = True
     if when is not None:
         extra["when"] = [when[0], list(when[1])]
     return Field(default, title=title, description=description, json_schema_extra=extra, **limits)
@@ -72,16 +92,42 @@ class Recipe(BaseModel):
     dropout: float = _field(
         0.4, "Model", "Dropout", "Share of features dropped before the last layer.", ge=0, le=0.95
     )
+    timm_model: str = _field(
+        "",
+        "Model",
+        "timm name",
+        "Any convolutional network of timm, such as tf_efficientnet_lite0 or convnext_atto.",
+        when=("model", ("timm",)),
+        later=True,
+    )
     pretrained: bool = _field(
         False,
         "Model",
         "Pretrained weights",
-        "Start a torchvision model from its ImageNet weights.",
+        "Start a published model from its ImageNet weights, fetched once.",
         advanced=True,
         when=("model", PUBLISHED_MODELS),
     )
     weights_file: str = _field(
         "", "Model", "Weights file", "A local .safetensors file to start from instead.", advanced=True
+    )
+    frozen: bool = _field(
+        False,
+        "Model",
+        "Frozen backbone",
+        "Train only what follows the pretrained layers; without augmentation these run once for all runs.",
+        advanced=True,
+        when=("model", PUBLISHED_MODELS),
+        later=True,
+    )
+    head: Literal["linear", "convolutional"] = _field(
+        "linear",
+        "Model",
+        "Head",
+        "Convolutional: two convolutions between a published model's features and the last layer.",
+        advanced=True,
+        when=("model", PUBLISHED_MODELS),
+        later=True,
     )
     image_size: int = _field(
         0,
@@ -92,11 +138,32 @@ class Recipe(BaseModel):
         le=1024,
         advanced=True,
     )
-    normalisation: Literal["standard", "minus-one-to-one", "zero-to-one"] = _field(
+    image_height: int = _field(
+        0,
+        "Model",
+        "Image height",
+        "Height to which images are scaled, where they are no squares; needs the width too.",
+        ge=0,
+        le=1024,
+        advanced=True,
+        later=True,
+    )
+    image_width: int = _field(
+        0,
+        "Model",
+        "Image width",
+        "Width to which images are scaled; needs the height too.",
+        ge=0,
+        le=1024,
+        advanced=True,
+        later=True,
+    )
+    normalisation: Literal["standard", "minus-one-to-one", "zero-to-one", "imagenet"] = _field(
         "standard",
         "Model",
         "Normalisation",
-        "Standard: zero mean and unit deviation over the training split.",
+        "Standard: zero mean and unit deviation over the training split. ImageNet: as most published "
+        "weights expect.",
     )
 
     # Optimisation
@@ -107,6 +174,16 @@ class Recipe(BaseModel):
     )
     learning_rate: float = _field(
         1e-3, "Optimisation", "Learning rate", "The highest one, for schedules.", gt=0, le=10
+    )
+    layer_decay: float = _field(
+        1.0,
+        "Optimisation",
+        "Layer-wise decay",
+        "What the learning rate is multiplied by from each stage of the network to the one before; 1: alike.",
+        gt=0,
+        le=1,
+        advanced=True,
+        later=True,
     )
     momentum: float = _field(
         0.9, "Optimisation", "Momentum", "For SGD.", ge=0, lt=1, advanced=True, when=("optimizer", ("sgd",))
@@ -162,7 +239,17 @@ class Recipe(BaseModel):
         "best",
         "Optimisation",
         "Weights kept",
-        "Those of the epoch with the best validation accuracy, or the last ones.",
+        "Those of the best epoch on validation, or the last ones.",
+    )
+    keep_by: Literal["auto", "accuracy", "macro-f1", "macro-auc", "average-precision"] = _field(
+        "auto",
+        "Optimisation",
+        "Best epoch by",
+        "The figure that says which epoch is best. Auto: accuracy; with several labels the mean ROC AUC.",
+        advanced=True,
+        when=("keep", ("best",)),
+        choices={ONE_LABEL: ("auto", "accuracy", "macro-f1")},
+        later=True,
     )
     ema_decay: float = _field(
         0.0,
@@ -175,8 +262,13 @@ class Recipe(BaseModel):
     )
 
     # Loss
-    loss: Literal["cross-entropy", "focal"] = _field(
-        "cross-entropy", "Loss", "Loss", "Focal: Lin et al. 2017."
+    loss: Literal["cross-entropy", "focal", "asymmetric", "soft-margin"] = _field(
+        "cross-entropy",
+        "Loss",
+        "Loss",
+        "Focal: Lin et al. 2017. Asymmetric: Ridnik et al. 2021. With several labels an image, cross-entropy "
+        "is the binary one of each label.",
+        choices=LOSSES,
     )
     focal_gamma: float = _field(
         2.0,
@@ -188,6 +280,50 @@ class Recipe(BaseModel):
         advanced=True,
         when=("loss", ("focal",)),
     )
+    asymmetric_negative: float = _field(
+        4.0,
+        "Loss",
+        "Gamma of no",
+        "How much easy labels that are no count less.",
+        ge=0,
+        le=10,
+        advanced=True,
+        when=("loss", ("asymmetric",)),
+        task=MANY_LABELS,
+        later=True,
+    )
+    asymmetric_positive: float = _field(
+        1.0,
+        "Loss",
+        "Gamma of yes",
+        "How much easy labels that are yes count less.",
+        ge=0,
+        le=10,
+        advanced=True,
+        when=("loss", ("asymmetric",)),
+        task=MANY_LABELS,
+        later=True,
+    )
+    asymmetric_margin: float = _field(
+        0.05,
+        "Loss",
+        "Margin of no",
+        "Labels that are no count nothing below this probability.",
+        ge=0,
+        lt=0.5,
+        advanced=True,
+        when=("loss", ("asymmetric",)),
+        task=MANY_LABELS,
+        later=True,
+    )
+    unknown_labels: Literal["masked", "as-no", "left-out"] = _field(
+        "masked",
+        "Loss",
+        "Unknown labels",
+        "Masked: they count for nothing. As no: as if they were no. Left out: images with one are not used.",
+        task=MANY_LABELS,
+        later=True,
+    )
     label_smoothing: float = _field(
         0.0,
         "Loss",
@@ -198,10 +334,23 @@ class Recipe(BaseModel):
         when=("loss", ("cross-entropy",)),
     )
     class_weights: Literal["none", "balanced"] = _field(
-        "none", "Loss", "Class weights", "Balanced: inverse to the class's frequency."
+        "none",
+        "Loss",
+        "Class weights",
+        "Balanced: inverse to the class's frequency; with several labels, yes weighs as much as no.",
     )
     oversample: bool = _field(
         False, "Loss", "Oversampling", "Draw images so that each class is seen equally often.", advanced=True
+    )
+    oversample_by: Literal["label", "label-set"] = _field(
+        "label",
+        "Loss",
+        "Oversample by",
+        "Label: yes and no of each label come closer to balance. Label set: each combination of labels does.",
+        advanced=True,
+        when=("oversample", ()),
+        task=MANY_LABELS,
+        later=True,
     )
 
     # Augmentation: each with its share of the images
@@ -309,7 +458,58 @@ class Recipe(BaseModel):
             raise ValueError("label_smoothing goes with cross-entropy only; set it to 0 or change loss")
         if self.weights_file and self.pretrained:
             raise ValueError("choose either pretrained or weights_file, not both")
+        if bool(self.image_height) != bool(self.image_width):
+            raise ValueError("set image_height and image_width together, or neither")
+        if self.image_size and self.image_height:
+            raise ValueError("set either image_size, for squares, or image_height and image_width")
+        if self.model in OWN_MODELS and (self.frozen or self.head != "linear"):
+            raise ValueError(f"frozen and head are for published models; {self.model} has neither")
+        if self.frozen and not (self.pretrained or self.weights_file):
+            raise ValueError("a frozen backbone needs weights: set pretrained or weights_file")
+        if (self.model == "timm") != bool(self.timm_model):
+            raise ValueError("timm_model names the network of model = timm; set both or neither")
         return self
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """(height, width) to which images are scaled; None for their own size."""
+        if self.image_size:
+            return self.image_size, self.image_size
+        return (self.image_height, self.image_width) if self.image_height else None
+
+    @property
+    def augments(self) -> bool:
+        """Whether an image looks different from epoch to epoch."""
+        return any(
+            value > 0 for name, value in self.model_dump().items() if name.endswith("_share")
+            and name not in ("warmup_share", "validation_share")
+        )  # fmt: skip
+
+    def check_task(self, task: str) -> None:
+        """Raises BadInput where a choice does not fit the task ("single-label" or "multi-label")."""
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            choices = extra.get("choices") if isinstance(extra, dict) else None
+            fitting = choices.get(task) if isinstance(choices, dict) else None
+            if isinstance(fitting, list) and getattr(self, name) not in fitting:
+                raise BadInput(
+                    f"{name} = {getattr(self, name)!r} does not fit data with "
+                    f"{'one label' if task == ONE_LABEL else 'several labels'} an image.",
+                    f"Choose one of {', '.join(map(str, fitting))}.",
+                )
+
+    def deciding_values(self) -> dict[str, Any]:
+        """All that decides the result, for keys: without the machine's fields.
+
+        A field that an earlier version did not have is there only where it differs from its default, so
+        what earlier versions kept is still found.
+        """
+        values = self.model_dump(exclude={"threads", "device", "precision"})
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("later") and values.get(name) == field.default:
+                del values[name]
+        return values
 
     def with_changes(self, changes: Mapping[str, Any]) -> Recipe:
         """A validated copy with some fields changed; strings are converted as on the command line.
@@ -357,8 +557,20 @@ PRESETS: dict[str, Recipe] = {
         validation_share=0.05,
         test_time_flip=True,
     ),
+    "transfer": Recipe(
+        model="efficientnet-lite0",
+        pretrained=True,
+        frozen=True,
+        head="convolutional",
+        normalisation="minus-one-to-one",
+        epochs=40,
+        batch_size=64,
+        learning_rate=1e-3,
+        early_stopping_patience=5,
+    ),
 }
-"""``baseline`` is what most people write: the plain CNN, pixels to [-1, 1], small rotations, flips."""
+"""``baseline`` is what most people write: the plain CNN, pixels to [-1, 1], small rotations, flips.
+``transfer`` is a frozen network that knows photographs, with a small convolutional head: for few images."""
 
 
 def make_recipe(values: Mapping[str, Any]) -> Recipe:

@@ -16,6 +16,7 @@ from core.training.machine import Machine
 from core.training.pixels import Normaliser, Pixels, gather
 
 BATCH = 512
+MULTI_LABEL = "multi-label"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class Outputs:
     """What a network says of n images.
 
     Attributes:
-        pred_probs: (n, K) float32, rows summing to one.
+        pred_probs: (n, K) float32; rows sum to one unless an image may have several labels.
         features: (n, D) float16, the penultimate layer of the unflipped image; None when not asked for.
     """
 
@@ -52,6 +53,7 @@ def predict(
     *,
     with_features: bool = False,
     on_share: Callable[[float], None] | None = None,
+    maps: NDArray[np.float16] | None = None,
 ) -> Outputs:
     """Run the network over ``pixels[positions]``, batch by batch, without augmentation.
 
@@ -63,7 +65,10 @@ def predict(
         machine: Where to compute; see core.training.machine.
         with_features: Keep the penultimate layer too.
         on_share: Told how much is done, from 0 to 1.
+        maps: (N, h, w, channels) what the trunk makes of ``pixels``, where that is known already
+            (core.training.frozen); not used where predictions average over the mirrored image.
     """
+    known_maps = None if card.test_time_flip else maps
     normalise = Normaliser(card.mean, card.std, machine.device)
     n, n_classes = len(positions), len(card.classes)
     pred_probs = np.empty((n, n_classes), np.float32)
@@ -71,8 +76,11 @@ def predict(
     with evaluating(model):
         for start in range(0, n, BATCH):
             rows = slice(start, start + BATCH)
-            images = normalise(gather(pixels, positions[rows], machine.device))
-            found, batch_probs = forward(model, images, machine, flip=card.test_time_flip)
+            if known_maps is not None:
+                found, batch_probs = forward_maps(model, card, known_maps[positions[rows]], machine)
+            else:
+                images = normalise(gather(pixels, positions[rows], machine.device))
+                found, batch_probs = forward(model, card, images, machine)
             pred_probs[rows] = batch_probs.cpu().numpy()
             if features is not None:
                 features[rows] = found.clamp(-65_000, 65_000).half().cpu().numpy()
@@ -81,16 +89,33 @@ def predict(
     return Outputs(pred_probs, features)
 
 
-def forward(model: Classifier, images: Tensor, machine: Machine, *, flip: bool) -> tuple[Tensor, Tensor]:
+def forward(model: Classifier, card: ModelCard, images: Tensor, machine: Machine) -> tuple[Tensor, Tensor]:
     """(features (n, D), probabilities (n, K)) of normalised images, both float32.
 
-    With ``flip`` the probabilities are averaged with those of the mirrored images.
+    Where the card says so, the probabilities are averaged with those of the mirrored images.
     """
+    flip = card.test_time_flip
     with machine.autocast():
         features = model.features(images)
         scores = model.head(features)
         mirrored = model(images.flip(3)) if flip else None
-    probs = scores.float().softmax(dim=1)
+    probs = probabilities(scores, card)
     if mirrored is not None:
-        probs = (probs + mirrored.float().softmax(dim=1)) / 2
+        probs = (probs + probabilities(mirrored, card)) / 2
     return features.float(), probs
+
+
+def forward_maps(
+    model: Classifier, card: ModelCard, maps: NDArray[np.float16], machine: Machine
+) -> tuple[Tensor, Tensor]:
+    """As ``forward``, from what the trunk made of the images: (n, h, w, channels)."""
+    inputs = torch.from_numpy(maps).to(machine.device).float().permute(0, 3, 1, 2)
+    with machine.autocast():
+        features = model.features_of_maps(inputs)
+        scores = model.head(features)
+    return features.float(), probabilities(scores, card)
+
+
+def probabilities(scores: Tensor, card: ModelCard) -> Tensor:
+    """(n, K) float32: of one class an image by softmax, of each label by itself by sigmoid."""
+    return scores.float().sigmoid() if card.task == MULTI_LABEL else scores.float().softmax(dim=1)

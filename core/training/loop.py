@@ -23,13 +23,14 @@ from torch import Tensor
 from core.errors import DamagedFile, TidysetError
 from core.files import digest
 from core.models import Classifier, ModelCard, create_model, n_parameters
-from core.runs.recipe import Recipe
+from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.training.augment import augment
 from core.training.averaging import WeightAverage
 from core.training.checkpoint import Checkpoint, copied, load_checkpoint, save_checkpoint
+from core.training.frozen import Maps, gather_maps
 from core.training.inference import predict
 from core.training.machine import Machine, choose_machine
-from core.training.objective import SingleLabel
+from core.training.objective import make_objective
 from core.training.optimizers import (
     make_optimizer,
     optimizer_tensors,
@@ -41,11 +42,11 @@ from core.training.parts import Parts
 from core.training.pixels import Normaliser, Pixels, gather, pixel_statistics
 from core.training.progress import Meter
 from core.training.schedule import Patience, learning_rate
-from core.training.scores import accuracy, macro_f1
 from core.training.seeds import Purpose, derived_seed, torch_generator
 
 OnEvent = Callable[..., None]
 OnScores = Callable[[NDArray[np.int64], Tensor, Tensor], None]
+MapsOf = Callable[[Classifier, ModelCard, Machine], Maps]
 CHECKPOINT_SECONDS = 60.0
 
 
@@ -67,6 +68,7 @@ class FitResult:
         history: One dict an epoch, the fields of the "epoch" event.
         parameters: Trainable numbers of the model.
         seconds: Time spent training, over all sessions.
+        maps: What the frozen backbone makes of all images, where that was used; see ``fit``.
     """
 
     model: Classifier
@@ -78,11 +80,12 @@ class FitResult:
     history: list[dict[str, Any]]
     parameters: int
     seconds: float
+    maps: Maps | None = None
 
 
 def fit(
     pixels: Pixels,
-    labels: NDArray[np.int64],
+    labels: NDArray[Any],
     parts: Parts,
     classes: Sequence[str],
     recipe: Recipe,
@@ -93,12 +96,14 @@ def fit(
     should_stop: Callable[[], bool] = lambda: False,
     on_scores: OnScores | None = None,
     val_decides: bool = True,
+    maps_of: MapsOf | None = None,
 ) -> FitResult:
     """Train a network as the recipe says.
 
     Args:
         pixels: (N, H, W, C) uint8, an array or memory map; only the images of each batch are read.
-        labels: (N,) int64 indices into ``classes``.
+        labels: (N,) int64 indices into ``classes``, or where an image may have several (N, K) float32 with 1,
+            0 and NaN for unknown.
         parts: Which images are for what; decisions are made on ``parts.val``, ``parts.test`` is not touched.
         classes: K class names.
         recipe: All choices.
@@ -111,6 +116,8 @@ def fit(
             labels: what core.training.dynamics needs. What it sums up is not part of a checkpoint.
         val_decides: False to report how ``parts.val`` fares and decide nothing by it: the last weights are
             kept, and a plateau is one of the training loss. So a fold that is judged has no say in its judge.
+        maps_of: Gives what a frozen backbone makes of all of ``pixels`` (core.training.frozen); asked where
+            the recipe freezes it and augments nothing, so that no epoch has to run it again.
 
     Raises:
         TrainingFailed: The loss became NaN, or memory ran out; says which field to change.
@@ -120,7 +127,15 @@ def fit(
     """
     with memory_errors_explained(recipe):
         trainer = Trainer(
-            pixels, labels, parts, tuple(classes), recipe, on_event, on_scores, val_decides=val_decides
+            pixels,
+            labels,
+            parts,
+            tuple(classes),
+            recipe,
+            on_event,
+            on_scores,
+            val_decides=val_decides,
+            maps_of=maps_of,
         )
         resumed_from = trainer.restore(checkpoint_file) if checkpoint_file else None
         trainer.announce(resumed_from)
@@ -138,7 +153,7 @@ class Counters:
         done: Whether nothing is left to train.
         seconds: Time spent training.
         epoch_seconds: Of it, in the epoch under way.
-        best_accuracy: The highest validation accuracy so far, -1 before the first.
+        best_accuracy: The highest validation accuracy (or what else decides) so far, -1 before the first.
         best_epoch: Its epoch.
         history: Fields of the "epoch" events.
         patience: For the plateau rule and early stopping.
@@ -161,7 +176,7 @@ class Trainer:
     def __init__(
         self,
         pixels: Pixels,
-        labels: NDArray[np.int64],
+        labels: NDArray[Any],
         parts: Parts,
         classes: tuple[str, ...],
         recipe: Recipe,
@@ -169,18 +184,22 @@ class Trainer:
         on_scores: OnScores | None = None,
         *,
         val_decides: bool = True,
+        maps_of: MapsOf | None = None,
     ) -> None:
         self.on_scores, self.val_decides = on_scores, val_decides
         self.pixels, self.labels, self.parts, self.classes = pixels, labels, parts, classes
         self.recipe, self.on_event = recipe, on_event
         self.machine = choose_machine(recipe)
-        self.card = make_card(pixels, parts, classes, recipe)
+        self.card = make_card(pixels, parts, classes, recipe, ONE_LABEL if labels.ndim == 1 else MANY_LABELS)
         self.normalise = Normaliser(self.card.mean, self.card.std, self.machine.device)
         torch.manual_seed(derived_seed(recipe.seed, Purpose.WEIGHTS))
         self.model = make_network(self.card, recipe, self.machine)
         self.average = WeightAverage(self.model, recipe.ema_decay) if recipe.ema_decay else None
         self.optimizer = make_optimizer(self.model, recipe)
-        self.objective = SingleLabel(recipe, labels[parts.train], len(classes), self.machine.device)
+        self.objective = make_objective(recipe, labels[parts.train], len(classes), self.machine.device)
+        self.maps: Maps | None = None
+        if maps_of and recipe.frozen and not recipe.augments:
+            self.maps = maps_of(self.model, self.card, self.machine)
         self.counters = Counters()
         self.best: dict[str, Tensor] = {}
         self.batches = n_batches(len(parts.train), recipe.batch_size)
@@ -248,6 +267,7 @@ class Trainer:
             history=counters.history,
             parameters=n_parameters(self.model),
             seconds=counters.seconds,
+            maps=self.maps,
         )
 
     # One epoch
@@ -265,12 +285,12 @@ class Trainer:
         started = time.perf_counter()
         counters = self.counters
         at = (recipe.seed, counters.epoch, counters.step)
-        generator = torch_generator(device, at[0], Purpose.AUGMENTATION, *at[1:])
-        images = self.normalise(augment(gather(self.pixels, positions, device), recipe, generator))
+        inputs = self.inputs(positions)
         labels = torch.from_numpy(self.labels[positions]).to(device, non_blocking=True)
         torch.manual_seed(derived_seed(at[0], Purpose.DROPOUT, *at[1:]))
         with self.machine.autocast():
-            scores = self.model(images)
+            features = None if self.maps is None else self.model.features_of_maps(inputs)
+            scores = self.model(inputs) if features is None else self.model.head(features)
         scores = scores.float()
         loss = self.objective.loss(scores, labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -288,6 +308,15 @@ class Trainer:
         counters.seconds += seconds
         counters.epoch_seconds += seconds
 
+    def inputs(self, positions: NDArray[np.int64]) -> Tensor:
+        """What the network is fed: augmented and normalised images, or what its backbone made of them."""
+        device, counters = self.machine.device, self.counters
+        if self.maps is not None:
+            return gather_maps(self.maps, positions, device)
+        at = (counters.epoch, counters.step)
+        generator = torch_generator(device, self.recipe.seed, Purpose.AUGMENTATION, *at)
+        return self.normalise(augment(gather(self.pixels, positions, device), self.recipe, generator))
+
     def rate(self) -> float:
         """The learning rate of the next step."""
         counters = self.counters
@@ -302,7 +331,7 @@ class Trainer:
     def add_to_sums(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
         """Add one batch."""
         n = len(labels)
-        right = (scores.argmax(dim=1) == labels).sum()
+        right = self.objective.right(scores, labels)
         self.sums += torch.stack([loss.double() * n, right.double(), torch.full_like(loss, n).double()])
 
     def train_figures(self) -> dict[str, float]:
@@ -344,7 +373,7 @@ class Trainer:
         }
         counters.history.append(figures)
         self.on_event("epoch", **figures, share=meter.share, seconds_left=meter.seconds_left)
-        self.keep_best(valid["valid_accuracy"])
+        self.keep_best(valid[self.objective.decides(recipe)])
         watched = valid["valid_loss"] if self.val_decides else None
         watched = train["train_loss"] if watched is None else watched
         decision = counters.patience.after(recipe, counters.epoch, watched)
@@ -362,28 +391,26 @@ class Trainer:
         return learning_rate(self.recipe, last, total, self.counters.patience.factor)
 
     def validate(self) -> dict[str, float | None]:
-        """valid_loss, valid_accuracy and valid_macro_f1 of the (averaged) network; None without images."""
+        """valid_loss, valid_accuracy, valid_macro_f1 and what else the objective tells of the (averaged)
+        network; None without images.
+        """
         val = self.parts.val
         if len(val) == 0:
-            return {"valid_loss": None, "valid_accuracy": None, "valid_macro_f1": None}
+            decides = self.objective.decides(self.recipe)
+            return {"valid_loss": None, "valid_accuracy": None, "valid_macro_f1": None, decides: None}
         model = self.average.model if self.average else self.model
-        probs = predict(model, self.card, self.pixels, val, self.machine).pred_probs
-        labels, predicted = self.labels[val], probs.argmax(axis=1)
-        log_probs = torch.from_numpy(probs).clamp_min(1e-12).log().to(self.machine.device)
-        loss = self.objective.loss(log_probs, torch.from_numpy(labels).to(self.machine.device))
-        return {
-            "valid_loss": loss.item(),
-            "valid_accuracy": accuracy(labels, predicted),
-            "valid_macro_f1": macro_f1(labels, predicted, len(self.classes)),
-        }
+        probs = predict(model, self.card, self.pixels, val, self.machine, maps=self.maps).pred_probs
+        labels = self.labels[val]
+        loss = self.objective.loss_of(probs, labels, self.machine.device)
+        return {"valid_loss": loss, **self.objective.figures(probs, labels)}
 
-    def keep_best(self, valid_accuracy: float | None) -> None:
+    def keep_best(self, figure: float | None) -> None:
         """Copy the weights if this epoch's are to be kept."""
         counters = self.counters
-        if self.recipe.keep == "last" or not self.val_decides or valid_accuracy is None:
+        if self.recipe.keep == "last" or not self.val_decides or figure is None:
             counters.best_epoch = counters.epoch
-        elif valid_accuracy > counters.best_accuracy:
-            counters.best_accuracy, counters.best_epoch = valid_accuracy, counters.epoch
+        elif figure > counters.best_accuracy:
+            counters.best_accuracy, counters.best_epoch = figure, counters.epoch
             model = self.average.model if self.average else self.model
             self.best = copied(model.state_dict())
 
@@ -407,7 +434,7 @@ class Trainer:
     @cached_property
     def identity(self) -> str:
         """A hash of all that decides the result; the machine's fields are left out."""
-        recipe = self.recipe.model_dump(exclude={"threads", "device", "precision"})
+        recipe = self.recipe.deciding_values()
         train, val = self.parts.train, self.parts.val
         return digest(
             recipe, list(self.classes), train, val, self.labels[train], self.labels[val], self.card.mean
@@ -463,7 +490,9 @@ class Trainer:
         self.counters = Counters(**{**state, "patience": Patience(**state["patience"])})
 
 
-def make_card(pixels: Pixels, parts: Parts, classes: tuple[str, ...], recipe: Recipe) -> ModelCard:
+def make_card(
+    pixels: Pixels, parts: Parts, classes: tuple[str, ...], recipe: Recipe, task: str = ONE_LABEL
+) -> ModelCard:
     """How the network is built and fed; the normalisation is measured on the training images only."""
     mean, std = pixel_statistics(pixels, parts.train, recipe.normalisation)
     _, height, width, channels = pixels.shape
@@ -477,6 +506,9 @@ def make_card(pixels: Pixels, parts: Parts, classes: tuple[str, ...], recipe: Re
         mean=mean,
         std=std,
         test_time_flip=recipe.test_time_flip,
+        task=task,
+        head=recipe.head if recipe.frozen or recipe.head != "linear" or recipe.timm_model else "",
+        timm_model=recipe.timm_model,
     )
 
 
@@ -491,7 +523,11 @@ def make_network(card: ModelCard, recipe: Recipe, machine: Machine) -> Classifie
         dropout=recipe.dropout,
         pretrained=recipe.pretrained,
         weights_file=recipe.weights_file or None,
+        head=card.head,
+        timm_model=card.timm_model,
     )
+    if recipe.frozen:
+        model.freeze()
     return model.to(machine.device).to(memory_format=torch.channels_last)
 
 

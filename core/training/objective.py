@@ -1,6 +1,8 @@
-"""What a task trains for: its loss, its probabilities, and its labels as tensors."""
+"""What a task trains for: its loss, and the figures it is watched by."""
 
 from __future__ import annotations
+
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -8,7 +10,40 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.runs.recipe import Recipe
+from core.runs.recipe import ONE_LABEL, Recipe
+from core.training.multilabel import MultiLabel
+from core.training.scores import accuracy, macro_f1
+
+
+class Objective(Protocol):
+    """What the loop asks of a task."""
+
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """The mean loss of a batch of scores (n, K), before softmax or sigmoid."""
+
+    def loss_of(self, pred_probs: NDArray[np.float32], labels: NDArray[Any], device: torch.device) -> float:
+        """The loss of probabilities (n, K)."""
+
+    def right(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """How many images of a batch count as right; parts of one where an image has several labels."""
+
+    def figures(self, pred_probs: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, float | None]:
+        """valid_accuracy, valid_macro_f1 and what else the task is watched by."""
+
+    def decides(self, recipe: Recipe) -> str:
+        """Which of the figures says which epoch is best."""
+
+
+def make_objective(recipe: Recipe, labels: NDArray[Any], n_classes: int, device: torch.device) -> Objective:
+    """That of the task which the labels of the training images are for: (n,) int64 or (n, K) float32.
+
+    Raises:
+        BadInput: The recipe does not fit the task.
+    """
+    if labels.ndim == 2:
+        return MultiLabel(recipe, labels, device)
+    recipe.check_task(ONE_LABEL)
+    return SingleLabel(recipe, labels, n_classes, device)
 
 
 class SingleLabel:
@@ -24,6 +59,7 @@ class SingleLabel:
     def __init__(
         self, recipe: Recipe, labels: NDArray[np.int64], n_classes: int, device: torch.device
     ) -> None:
+        self.n_classes = n_classes
         self.gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
         self.smoothing = recipe.label_smoothing
         self.weights: Tensor | None = None
@@ -42,10 +78,30 @@ class SingleLabel:
         weights = self.weights[labels]
         return (losses * weights).sum() / weights.sum()
 
+    def loss_of(
+        self, pred_probs: NDArray[np.float32], labels: NDArray[np.int64], device: torch.device
+    ) -> float:
+        """The loss of probabilities (n, K)."""
+        log_probs = torch.from_numpy(pred_probs).clamp_min(1e-12).log().to(device)
+        return self.loss(log_probs, torch.from_numpy(labels).to(device)).item()
+
     @staticmethod
-    def probabilities(scores: Tensor) -> Tensor:
-        """(n, K) class probabilities of scores (n, K)."""
-        return scores.softmax(dim=1)
+    def right(scores: Tensor, labels: Tensor) -> Tensor:
+        """How many images have the highest score at their label."""
+        return (scores.argmax(dim=1) == labels).sum()
+
+    def figures(self, pred_probs: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float | None]:
+        """valid_accuracy and valid_macro_f1."""
+        predicted = pred_probs.argmax(axis=1)
+        return {
+            "valid_accuracy": accuracy(labels, predicted),
+            "valid_macro_f1": macro_f1(labels, predicted, self.n_classes),
+        }
+
+    @staticmethod
+    def decides(recipe: Recipe) -> str:
+        """Accuracy, unless the recipe says macro-F1."""
+        return "valid_macro_f1" if recipe.keep_by == "macro-f1" else "valid_accuracy"
 
 
 def balanced_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:

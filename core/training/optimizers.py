@@ -11,15 +11,17 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from core.runs.recipe import Recipe
 
+RATE_SHARE = "rate_share"
+
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     """The recipe's optimiser. Weight decay goes to matrices and kernels only, not to biases and norms."""
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
+    groups: list[dict[str, Any]] = []
+    for parameters, share in rate_shares(model, recipe.layer_decay):
+        decayed = [p for p in parameters if p.requires_grad and p.ndim > 1]
+        plain = [p for p in parameters if p.requires_grad and p.ndim <= 1]
+        groups.append({"params": decayed, "weight_decay": recipe.weight_decay, RATE_SHARE: share})
+        groups.append({"params": plain, "weight_decay": 0.0, RATE_SHARE: share})
     if recipe.optimizer == "sgd":
         nesterov = recipe.momentum > 0
         return SGD(groups, recipe.learning_rate, recipe.momentum, nesterov=nesterov, fused=True)
@@ -27,10 +29,33 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     return kind(groups, recipe.learning_rate, fused=True)
 
 
+def rate_shares(model: nn.Module, decay: float) -> list[tuple[list[nn.Parameter], float]]:
+    """(parameters, share of the learning rate) by stage: the head has all of it, each stage below it
+    ``decay`` of the one above. With a decay of 1 there is one stage.
+
+    A stage is what the network lists as one layer, or one block of a sequence of blocks.
+    """
+    if decay == 1:
+        return [(list(model.parameters()), 1.0)]
+    stages = [stage for stage in _stages(model) if list(stage.parameters())]
+    return [
+        (list(stage.parameters()), decay**depth) for depth, stage in enumerate(reversed(stages))
+    ]  # the head first
+
+
+def _stages(module: nn.Module) -> list[nn.Module]:
+    """Children from the input to the head; a trunk, a neck and a sequence of blocks are opened."""
+    found: list[nn.Module] = []
+    for name, child in module.named_children():
+        opened = name in ("body", "trunk", "neck", "features", "blocks") and list(child.children())
+        found += _stages(child) if opened else [child]
+    return found
+
+
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Use ``rate`` from the next step on."""
+    """Use ``rate`` from the next step on, each group its share of it."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group[RATE_SHARE]
 
 
 def _numbered(optimizer: Optimizer) -> list[Tensor]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput
 from core.runs.recipe import Recipe
+from core.training.balance import drawn_by_label, label_sets
 from core.training.seeds import Purpose, numpy_generator
 
 
@@ -20,15 +22,21 @@ def n_batches(n_images: int, batch_size: int) -> int:
 
 
 def epoch_order(
-    labels: NDArray[np.int64], train: NDArray[np.int64], recipe: Recipe, epoch: int
+    labels: NDArray[Any], train: NDArray[np.int64], recipe: Recipe, epoch: int
 ) -> NDArray[np.int64]:
     """The positions an epoch goes through, shuffled; as many as there are training images.
 
-    With oversampling each class is drawn equally often, every image before any is repeated.
+    With oversampling each class is drawn equally often, every image before any is repeated. Where an image
+    has several labels, (N, K) float32, so is each combination of labels, or images are drawn in proportion
+    to the rarest of their known labels (core.training.balance).
     """
     generator = numpy_generator(recipe.seed, Purpose.ORDER, epoch)
     if not recipe.oversample:
         return generator.permutation(train)
+    if labels.ndim == 2:
+        if recipe.oversample_by == "label":
+            return drawn_by_label(labels, train, generator)
+        labels = label_sets(labels)
     present = np.unique(labels[train])
     shares = np.array_split(np.arange(len(train)), len(present))
     drawn = []

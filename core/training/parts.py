@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.splits import stratified_split
 from core.errors import BadInput
 from core.runs.recipe import Recipe
 from core.training.seeds import Purpose, numpy_generator
@@ -33,7 +35,7 @@ class Parts:
         return [("train", self.train), ("val", self.val), ("test", self.test)]
 
 
-def assign_roles(split: NDArray[np.int8], given: NDArray[np.int64], recipe: Recipe) -> NDArray[np.int8]:
+def assign_roles(split: NDArray[np.int8], given: NDArray[Any], recipe: Recipe) -> NDArray[np.int8]:
     """(N,) 0 train, 1 val, 2 test: the data set's split, with a share of train held back if it has no val.
 
     The share is drawn by the given labels, unlabelled ones being a class of their own: so the validation
@@ -41,27 +43,34 @@ def assign_roles(split: NDArray[np.int8], given: NDArray[np.int64], recipe: Reci
 
     Args:
         split: (N,) 0 train, 1 val, 2 test.
-        given: (N,) int64, the given labels, -1 unlabelled.
+        given: The given labels: (N,) int64, -1 unlabelled, or (N, K) float32 with 1, 0 and NaN unknown.
         recipe: Its validation_share and split_seed.
     """
     roles = np.array(split, np.int8)
     if not (roles == 1).any():
-        _, held = hold_back(np.flatnonzero(roles == 0), given, recipe.validation_share, recipe.split_seed)
+        positions = np.flatnonzero(roles == 0)
+        if given.ndim == 2:
+            held = positions[stratified_split(given[positions], recipe.validation_share, recipe.split_seed)]
+        else:
+            _, held = hold_back(positions, given, recipe.validation_share, recipe.split_seed)
         roles[held] = 1
     return roles
 
 
-def make_parts(roles: NDArray[np.int8], labels: NDArray[np.int64], excluded: NDArray[np.bool_]) -> Parts:
+def make_parts(roles: NDArray[np.int8], labels: NDArray[Any], excluded: NDArray[np.bool_]) -> Parts:
     """The images of each role that can be used: labelled and not excluded by a person.
 
     Args:
         roles: (N,) as assign_roles gives them.
-        labels: (N,) int64, the labels to train on, -1 unlabelled.
+        labels: The labels to train on: (N,) int64, -1 unlabelled, or (N, K) float32 with 1, 0 and NaN; there
+            one known label is enough.
         excluded: (N,) bool.
 
     Raises:
         BadInput: Fewer than two images, or a single class, would be left to train on.
     """
+    if labels.ndim == 2:
+        return _parts_of_labels(roles, labels, excluded)
     usable = (labels >= 0) & ~excluded
     train, val, test = (np.flatnonzero(usable & (roles == role)) for role in range(3))
     n_classes = len(np.unique(labels[train]))
@@ -70,6 +79,21 @@ def make_parts(roles: NDArray[np.int8], labels: NDArray[np.int64], excluded: NDA
             f"There is too little to train on: {len(train)} labelled images of {n_classes} "
             f"class{'' if n_classes == 1 else 'es'} in the training split.",
             "At least two images of two classes are needed: label some, or import data with more classes.",
+        )
+    return Parts(train, val, test)
+
+
+def _parts_of_labels(
+    roles: NDArray[np.int8], labels: NDArray[np.float32], excluded: NDArray[np.bool_]
+) -> Parts:
+    usable = ~np.isnan(labels).all(axis=1) & ~excluded
+    train, val, test = (np.flatnonzero(usable & (roles == role)) for role in range(3))
+    both = (labels[train] == 1).any(axis=0) & (labels[train] == 0).any(axis=0)
+    if len(train) < 2 or not both.any():
+        raise BadInput(
+            f"There is too little to train on: {len(train)} images with a known label in the training split, "
+            "and no label that is yes for one of them and no for another.",
+            "Label some images, or change unlabelled ones' treatment in the recipe (unknown_labels).",
         )
     return Parts(train, val, test)
 

@@ -18,23 +18,26 @@ from core.files import atomic_writer, read_array
 from core.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
+Size = tuple[int, int] | int | None
 LARGEST_SIDE = 224  # what files of many sizes are scaled down to where the recipe does not say
 CHUNK = 256
 REPORT_SECONDS = 1.0
 
 
-def image_shape(dataset: Dataset, image_size: int) -> tuple[int, int, int]:
+def image_shape(dataset: Dataset, size: Size) -> tuple[int, int, int]:
     """(height, width, channels) that a run uses.
 
     Args:
         dataset: The data set.
-        image_size: The recipe's: a side to scale to, or 0 for the images' own size. Where they differ in
-            size, that is the median height and width, scaled so that neither exceeds LARGEST_SIDE.
+        size: The recipe's (height, width) to scale to, or a side for squares; None or 0 for the images' own
+            size. Where they differ in size, that is the median height and width, scaled so that neither
+            exceeds LARGEST_SIDE.
     """
     uniform = dataset.images.uniform
     channels = uniform[2] if uniform else 3
-    if image_size:
-        return image_size, image_size, channels
+    if size:
+        height, width = (size, size) if isinstance(size, int) else size
+        return height, width, channels
     if uniform:
         return uniform
     height, width = np.median(np.asarray(dataset.images.sizes), axis=0)
@@ -45,7 +48,7 @@ def image_shape(dataset: Dataset, image_size: int) -> tuple[int, int, int]:
 def pixel_array(
     workspace: Workspace,
     dataset: Dataset,
-    image_size: int = 0,
+    size: Size = None,
     on_event: Callable[..., None] | None = None,
 ) -> Pixels:
     """All images as one memory map (N, H, W, C) uint8, read-only.
@@ -58,7 +61,7 @@ def pixel_array(
         StorageFailed: The cache cannot be written.
     """
     images = dataset.images
-    shape = image_shape(dataset, image_size)
+    shape = image_shape(dataset, size)
     if isinstance(images, ArrayImages) and images.uniform == shape:
         return images.pixels
     key: dict[str, Any] = {"fingerprint": dataset.fingerprint, "shape": shape}
@@ -102,6 +105,8 @@ def pixel_statistics(
         return (127.5,) * channels, (127.5,) * channels
     if normalisation == "zero-to-one":
         return (0.0,) * channels, (255.0,) * channels
+    if normalisation == "imagenet":
+        return of_imagenet(channels)
     chosen = positions[:: max(1, -(-len(positions) // 50_000))]
     counts = np.zeros((channels, 256), np.int64)
     for start in range(0, len(chosen), 4096):
@@ -113,6 +118,14 @@ def pixel_statistics(
     mean = share @ values
     deviation = np.sqrt(np.maximum(share @ values**2 - mean**2, 0))
     std = np.where(deviation > 0, deviation, 1.0)
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def of_imagenet(channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(mean, std) of ImageNet's photographs in units of 0 to 255; averages where there is one channel."""
+    mean, std = np.array([0.485, 0.456, 0.406]) * 255, np.array([0.229, 0.224, 0.225]) * 255
+    if channels != 3:
+        mean, std = np.full(channels, mean.mean()), np.full(channels, std.mean())
     return tuple(mean.tolist()), tuple(std.tolist())
 
 

@@ -57,7 +57,7 @@ class FoldTrainer:
         self.pool = np.flatnonzero(~in_test & (self.labels >= 0))
         self.rest = np.flatnonzero((in_test | (self.labels < 0)) & ~excluded)
         self.folds = stratified_folds(self.labels[self.pool], self.n_folds, self.recipe.split_seed)
-        self.pixels = pixel_array(job.workspace, self.dataset, self.recipe.image_size, stoppable(job))
+        self.pixels = pixel_array(job.workspace, self.dataset, self.recipe.input_size, stoppable(job))
         self._spent, self._n_trained = 0.0, 0
 
     def all(self) -> list[Arrays]:
@@ -77,7 +77,7 @@ class FoldTrainer:
             "fingerprint": self.dataset.fingerprint,
             "labels": digest(self.labels),
             "rest": digest(self.rest),  # the labels do not tell what is unlabelled from what is left out
-            "recipe": self.recipe.model_dump(exclude={"threads", "device", "precision"}),
+            "recipe": self.recipe.deciding_values(),
             "fold": number,
             "n_folds": self.n_folds,
         }

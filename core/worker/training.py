@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,23 @@ from numpy.typing import NDArray
 from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS, Dataset, Task
 from core.errors import BadInput
+from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions, save_predictions
 from core.evaluation.report import metrics_of, text_report
 from core.files import write_array, write_bytes, write_json
 from core.labels.guard import guarded_labels
-from core.labels.versions import labels_at
+from core.labels.versions import LabelState, labels_at
 from core.models import model_summary, save_model
 from core.runs.recipe import Recipe
 from core.runs.store import Run
+from core.training.frozen import backbone_maps
 from core.training.inference import Outputs, predict
 from core.training.loop import CHECKPOINT_SECONDS, FitResult, fit
+from core.training.multilabel import treat_unknown
 from core.training.parts import assign_roles, make_parts
 from core.training.pixels import Pixels, pixel_array
 from core.worker import Job, Outcome, Stopped
+from core.worker.multilabel import run_facts, write_multilabel_results
 
 POLL_SECONDS = 0.2
 TEST_ROLE = SPLITS.index("test")
@@ -39,12 +44,12 @@ def train(job: Job) -> Outcome:
         TidysetError: Anything that a person can mend.
     """
     run, recipe = job.run, job.run.recipe
-    dataset = open_run_dataset(job)
+    dataset = open_run_dataset(job, any_task=True)
     state = labels_at(job.workspace, dataset, run.label_version)
-    labels, excluded = np.asarray(state.labels, np.int64), np.asarray(state.excluded, bool)
     roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
+    labels, excluded = labels_to_train(state, roles, recipe), np.asarray(state.excluded, bool)
     parts = make_parts(roles, labels, excluded)
-    pixels = pixel_array(job.workspace, dataset, recipe.image_size, stoppable(job))
+    pixels = pixel_array(job.workspace, dataset, recipe.input_size, stoppable(job))
     result = fit(
         pixels,
         labels,
@@ -55,6 +60,7 @@ def train(job: Job) -> Outcome:
         checkpoint_file=run.checkpoint_file,
         checkpoint_seconds=float(os.environ.get("TIDYSET_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
         should_stop=now_and_then(job.should_stop),
+        maps_of=partial(backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)),
     )
     if result.stopped:
         return Outcome("stopped", {"epoch": result.epoch})
@@ -62,14 +68,34 @@ def train(job: Job) -> Outcome:
     shown = shown[np.argsort(roles[shown], kind="stable")]
     outputs = predict_all(job, result, pixels, shown)
     save_model(run.model_file, result.model, result.card)
-    answers = guarded_labels(job.workspace, dataset, state).counted.astype(np.int64)
+    answers = as_answers(guarded_labels(job.workspace, dataset, state).counted)
     predictions = as_predictions(run, dataset, outputs, shown, roles, answers)
-    given = np.asarray(dataset.labels, np.int64)[shown]
-    return Outcome("finished", write_results(run, recipe, result, outputs, predictions, given))
+    given = as_answers(np.asarray(dataset.labels)[shown])
+    write = write_multilabel_results if predictions.has_many_labels else write_results
+    return Outcome("finished", write(run, recipe, result, outputs, predictions, given))
 
 
-def open_run_dataset(job: Job) -> Dataset:
-    """The run's data set. Raises BadInput when it was replaced, or is of a kind that cannot be trained on."""
+def labels_to_train(state: LabelState, roles: NDArray[np.int8], recipe: Recipe) -> NDArray[Any]:
+    """The labels of a version in memory; where there are several an image, the unknown ones of the training
+    images are treated as the recipe says.
+    """
+    labels = as_answers(np.asarray(state.labels))
+    if labels.ndim == 2:
+        train = roles == SPLITS.index("train")
+        labels = labels.copy()
+        labels[train] = treat_unknown(labels[train], recipe.unknown_labels)
+    return labels
+
+
+def open_run_dataset(job: Job, *, any_task: bool = False) -> Dataset:
+    """The run's data set.
+
+    Args:
+        any_task: Whether images may have several labels.
+
+    Raises:
+        BadInput: It was replaced, or is of a kind that cannot be used.
+    """
     run = job.run
     dataset = open_dataset(job.workspace, run.dataset)
     if dataset.fingerprint != run.fingerprint:
@@ -77,10 +103,10 @@ def open_run_dataset(job: Job) -> Dataset:
             f"Data set {run.dataset!r} was replaced after this run was made.",
             "Start a new run on the data as it is now.",
         )
-    if dataset.task is not Task.SINGLE_LABEL:
+    if dataset.task is not Task.SINGLE_LABEL and not any_task:
         raise BadInput(
             f"Data set {run.dataset!r} has several labels an image.",
-            "Training handles one label an image so far.",
+            "This needs one label an image; `tidyset train` and `tidyset evaluate` handle several.",
         )
     return dataset
 
@@ -121,7 +147,14 @@ def predict_all(job: Job, result: FitResult, pixels: Pixels, positions: NDArray[
             job.on_event("progress", share=1.0, seconds_left=None, text=f"Predicting, {share:.0%}")
 
     return predict(
-        result.model, result.card, pixels, positions, result.machine, with_features=True, on_share=on_share
+        result.model,
+        result.card,
+        pixels,
+        positions,
+        result.machine,
+        with_features=True,
+        on_share=on_share,
+        maps=result.maps,
     )
 
 
@@ -131,7 +164,7 @@ def as_predictions(
     outputs: Outputs,
     positions: NDArray[np.int64],
     roles: NDArray[np.int8],
-    labels: NDArray[np.int64],
+    labels: NDArray[Any],
 ) -> Predictions:
     """The outputs with the ids of their items, the part each played, and the label it had."""
     return Predictions(
@@ -189,16 +222,6 @@ def write_results(
 
 def make_report(run: Run, recipe: Recipe, result: FitResult, metrics: list[dict[str, Any]]) -> str:
     """report.txt: what was trained on what, the layers, and each split's figures."""
-    machine = result.machine
-    facts = {
-        "run": run.id,
-        "data set": f"{run.dataset} ({run.fingerprint[:12]})",
-        "label version": run.label_version,
-        "model": recipe.model,
-        "epochs": f"{result.epoch} of {recipe.epochs}, weights of epoch {result.best_epoch + 1} kept",
-        "training time": f"{result.seconds:.1f} s",
-        "machine": f"{machine.device.type}, {machine.threads} threads, {machine.precision}",
-        "seed": recipe.seed,
-    }
+    facts = run_facts(run, recipe, result)
     summary = model_summary(result.model, result.card.channels, result.card.image_size)
     return text_report(metrics, heading=f"Run {run.name} on {run.dataset}", facts=facts, model=summary)

@@ -11,7 +11,7 @@ from core.training.loop import fit
 from core.training.parts import assign_roles, make_parts
 from core.training.pixels import pixel_array
 from core.worker import Job, Outcome
-from core.worker.training import open_run_dataset, stoppable
+from core.worker.training import labels_to_train, open_run_dataset, stoppable
 
 SECONDS = 3.0
 WARM_UP_STEPS = 2
@@ -55,12 +55,12 @@ def trial(job: Job) -> Outcome:
         TidysetError: What would also hinder the whole training.
     """
     recipe = job.run.recipe
-    dataset = open_run_dataset(job)
+    dataset = open_run_dataset(job, any_task=True)
     state = labels_at(job.workspace, dataset, job.run.label_version)
     roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
-    labels = np.asarray(state.labels, np.int64)
+    labels = labels_to_train(state, roles, recipe)
     parts = make_parts(roles, labels, np.asarray(state.excluded, bool))
-    pixels = pixel_array(job.workspace, dataset, recipe.image_size, stoppable(job))
+    pixels = pixel_array(job.workspace, dataset, recipe.input_size, stoppable(job))
     watch = Stopwatch(min(recipe.batch_size, len(parts.train)))
     fit(pixels, labels, parts, dataset.classes, recipe, should_stop=watch)
     figures = {"images_per_second": round(watch.images_per_second, 1), "seconds": round(watch.seconds, 2)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.recipe import PRESETS, Recipe
+from core.runs.recipe import LOSSES, MANY_LABELS, ONE_LABEL, PRESETS, Recipe
 from dashboard.recipe_form import _step
 
 
-def form(preset: str) -> AppTest:
-    def script(preset: str) -> None:
+def form(preset: str, task: str = ONE_LABEL) -> AppTest:
+    def script(preset: str, task: str) -> None:
         import streamlit as st
 
         from core.errors import TidysetError
@@ -18,11 +18,11 @@ def form(preset: str) -> AppTest:
         from dashboard import recipe_form
 
         try:
-            st.session_state["drawn"] = recipe_form.draw(PRESETS[preset], "form")
+            st.session_state["drawn"] = recipe_form.draw(PRESETS[preset], "form", task)
         except TidysetError as error:
             st.error(str(error))
 
-    test = AppTest.from_function(script, args=(preset,), default_timeout=30).run()
+    test = AppTest.from_function(script, args=(preset, task), default_timeout=30).run()
     assert not test.exception
     return test
 
@@ -46,6 +46,13 @@ def test_untouched_it_is_the_preset(preset: str) -> None:
     assert not any("Changed" in caption.value for caption in test.caption)
 
 
+def test_only_what_fits_the_task_is_offered() -> None:
+    one, many = form("fast"), form("fast", MANY_LABELS)
+    assert keys(many) - keys(one) == {"unknown_labels"}
+    for test, task in ((one, ONE_LABEL), (many, MANY_LABELS)):
+        assert test.selectbox(key="form_loss").options == list(LOSSES[task])
+
+
 def test_every_field_can_be_reached() -> None:
     reached = keys(form("fast"))
     conditions = {
@@ -56,7 +63,7 @@ def test_every_field_can_be_reached() -> None:
         if other
     }
     for other, value in conditions:
-        test = form("fast")
+        test = form("fast", MANY_LABELS)
         if isinstance(getattr(PRESETS["fast"], other), bool | str):
             test.session_state[f"form_{other}"] = value
         else:
