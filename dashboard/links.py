@@ -15,6 +15,7 @@ EXPLORE = "../pages/explore.py"
 TRAIN = "../pages/train.py"
 EVALUATE = "../pages/evaluate.py"
 RELABEL = "../pages/relabel.py"
+EMBEDDINGS = "../pages/embeddings.py"
 
 
 def sheets(dataset: Dataset) -> str:
@@ -34,3 +35,8 @@ def picture(dataset: Dataset, position: int) -> str:
 def company(dataset: Dataset) -> str:
     """What to hold an image against, relative to any page: add ``<position>.json``."""
     return f"{ROOT}/company/{quote(dataset.name)}/{dataset.fingerprint}/"
+
+
+def points(digest: str) -> str:
+    """An array of a map, by its content, relative to any page."""
+    return f"{ROOT}/points/{digest}.bin"

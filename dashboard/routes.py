@@ -72,6 +72,17 @@ async def company(request: Request) -> Response:
     return await _answer(request, "application/json", make, keep={"Cache-Control": "private, max-age=60"})
 
 
+async def points(request: Request) -> Response:
+    """An array of an embedding map, as its bytes."""
+    from dashboard.embedding_map.published import SHELF
+
+    try:
+        content = SHELF.get(request.path_params["digest"])
+    except NotFound as error:
+        return _not_found(error)
+    return Response(content, 200, {**HEADERS, **FOREVER}, media_type="application/octet-stream")
+
+
 async def _answer(
     request: Request,
     media_type: str,
@@ -87,10 +98,13 @@ async def _answer(
     try:
         content = await run_in_threadpool(find_and_make)
     except TidysetError as error:
-        return Response(
-            str(error), 404, {**HEADERS, "Cache-Control": "no-store"}, media_type="text/plain; charset=utf-8"
-        )
+        return _not_found(error)
     return Response(content, 200, {**HEADERS, **keep}, media_type=media_type)
+
+
+def _not_found(error: TidysetError) -> Response:
+    headers = {**HEADERS, "Cache-Control": "no-store"}
+    return Response(str(error), 404, headers, media_type="text/plain; charset=utf-8")
 
 
 async def labels(request: Request) -> Response:
@@ -118,6 +132,7 @@ ROUTES: list[BaseRoute] = [
     Route(PREFIX + "/sheets/{name}/{fingerprint}/{number:int}.webp", sheet),
     Route(PREFIX + "/image/{name}/{fingerprint}/{number:int}.png", picture),
     Route(PREFIX + "/company/{name}/{fingerprint}/{number:int}.json", company),
+    Route(PREFIX + "/points/{digest}.bin", points),
     Route(PREFIX + "/labels", labels, methods=["POST"]),
 ]
 
