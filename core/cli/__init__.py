@@ -7,6 +7,7 @@ and ``tidyset data list`` answer at once.
 from core.cli import (  # noqa: F401  (each adds its commands)
     crossval,
     data,
+    embeddings,
     evaluate,
     images,
     issues,

@@ -170,11 +170,13 @@ def _kept(run: Run, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[Any]]:
 def _of_clip(
     workspace: Workspace, dataset: Dataset, source: FeatureSource, report: Progress
 ) -> tuple[NDArray[np.int64], NDArray[Any], str]:
-    from importlib import import_module
+    from core.embeddings.clip import clip_features
+    from core.embeddings.clip_models import find_model, model_digest
 
-    clip = import_module("core.embeddings.clip")
-    values = clip.clip_features(workspace, dataset, source.name, on_progress=report)
-    return np.arange(len(dataset)), values, digest("clip", source.key(), dataset.fingerprint)
+    model = find_model(workspace, source.name)
+    values = clip_features(workspace, dataset, model, on_progress=report)
+    key = digest("clip", model_digest(model), dataset.fingerprint)
+    return np.arange(len(dataset)), values, key
 
 
 def _of_backbone(
