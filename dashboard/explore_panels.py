@@ -28,6 +28,7 @@ STATES = {
     LabelFilter.CONFIRMED: "Confirmed",
     LabelFilter.EXCLUDED: "Excluded",
     LabelFilter.UNLABELLED: "Unlabelled",
+    LabelFilter.UNSURE: "Not sure",
 }
 ICONS = {"attention": ":orange[:material/warning:]", "note": ":gray[:material/check_circle:]"}
 ORDER_NAMES = {"first": "First", "random": "Random", "typical": "Most typical", "atypical": "Most atypical"}

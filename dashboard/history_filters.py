@@ -23,6 +23,8 @@ KIND_WORDS = {
     EditKind.INCLUDE: "taken in again",
     EditKind.LOOK: "looked at blind",
     EditKind.SETTLE: "settled",
+    EditKind.UNSURE: "not sure",
+    EditKind.PROPOSE: "new class proposed",
     EditKind.UNDO: "taken back",
 }
 

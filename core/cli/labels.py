@@ -49,17 +49,18 @@ def edit_command(
         str | None, typer.Option("--class", help="The class to set, where images have several labels.")
     ] = None,
     kind_of_label: Annotated[
-        Literal["label", "look", "settle"],
+        Literal["label", "look", "settle", "propose"],
         typer.Option(
             "--as",
-            help="What the label is: a decision, what a blind second look saw (it changes no label), or what "
-            "people who disagreed have settled on.",
+            help="What the label is: a decision, what a blind second look saw (it changes no label), what "
+            "people who disagreed have settled on, or a class that the data set lacks.",
         ),
     ] = "label",
     mark: Annotated[
-        Literal["confirm", "exclude", "include"] | None,
+        Literal["confirm", "exclude", "include", "unsure"] | None,
         typer.Option(
-            help="Instead of a label: confirm the given one, leave the image out, or take it back in."
+            help="Instead of a label: confirm the given one, leave the image out, take it back in, or say "
+            "that you cannot tell."
         ),
     ] = None,
     data: DataOption = SAMPLE,
@@ -77,6 +78,27 @@ def edit_command(
         person = who or account()
         new = [NewEdit(one, kind, label, who=person, why=why, class_name=class_name) for one in item]
         _append(data, new, as_json=as_json)
+
+
+@labels.command("new-classes")
+def new_classes_command(
+    name: Annotated[str, typer.Option(help="Name of the new data set.")],
+    data: DataOption = SAMPLE,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a data set of the same images with the proposed classes, labelled as in the newest version."""
+    with errors_explained(as_json=as_json):
+        from core.labels.new_classes import proposals, with_new_classes
+        from core.labels.versions import labels_at
+
+        workspace = current()
+        dataset = catalog.open_dataset(workspace, data)
+        added = proposals(dict(labels_at(workspace, dataset).proposed))
+        made = with_new_classes(workspace, dataset, name)
+        value = {"data": made.name, "classes": list(made.classes), "added": dict(added), "n": len(made)}
+        lines = [f"{made.name}: {len(made.classes)} classes, {len(made):,} images"]
+        lines += [f"  {one:<24} {n:>6,}" for one, n in added]
+        emit(value, "\n".join(lines), as_json=as_json)
 
 
 @labels.command("undo")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
 from core.errors import NameTaken
-from core.files import write_array, write_json
+from core.files import read_json, storage_failed, write_array, write_json
 from core.workspace import Workspace, check_name
 
 _UNFINISHED = ".importing"
@@ -90,6 +90,67 @@ def write_array_dataset(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return load_dataset(folder)
+
+
+def write_relabelled(
+    workspace: Workspace,
+    source: Dataset,
+    name: str,
+    *,
+    title: str,
+    classes: Sequence[str],
+    labels: NDArray[Any],
+    info: dict[str, str],
+) -> Dataset:
+    """The images of ``source`` under other classes and labels, as the data set ``name``.
+
+    Files of a data set never change, so the images are shared with the source (hard links) where the disk
+    can do that, and copied elsewhere.
+
+    Raises:
+        NameTaken: There is a data set of that name.
+        StorageFailed: The disk is full or read-only; nothing is left behind.
+    """
+    folder = dataset_folder(workspace, check_name(name, "data set"))
+    if folder.exists():
+        raise NameTaken(f"There is a data set {name!r} already.", "Choose another name, or delete it first.")
+    building = building_folder(folder)
+    sweep_unfinished(folder.parent)
+    try:
+        own = shutil.ignore_patterns("dataset.json", "labels.npy", "left_out.json", "sheets")
+        shutil.copytree(source.folder, building, ignore=own, copy_function=_linked)
+        write_array(building / "labels.npy", labels)
+        manifest = {
+            **read_json(source.folder / "dataset.json"),
+            "name": name,
+            "title": title,
+            "classes": list(classes),
+            "fingerprint": dataset_fingerprint(
+                source.task,
+                classes,
+                source.item_ids,
+                source.split,
+                labels,
+                source.content_hashes,
+                source.captions,
+            ),
+            "created": time.time(),
+            "info": info,
+        }
+        write_json(building / "dataset.json", manifest)
+        publish(building, folder, name)
+    except OSError as error:
+        raise storage_failed(folder, error) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return load_dataset(folder)
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def building_folder(folder: Path) -> Path:

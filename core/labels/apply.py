@@ -20,7 +20,17 @@ from uuid import uuid4
 from core.data.content import positions_of_content
 from core.data.dataset import Dataset, Task
 from core.errors import BadInput
-from core.labels.journal import SETTING, Edit, EditFilter, EditKind, LabelJournal, NewEdit, Outrun, live
+from core.labels.journal import (
+    NOTING,
+    SETTING,
+    Edit,
+    EditFilter,
+    EditKind,
+    LabelJournal,
+    NewEdit,
+    Outrun,
+    live,
+)
 from core.labels.patch import Patch, PatchLine, label_text
 from core.labels.versions import LabelState, labels_at
 from core.workspace import Workspace
@@ -360,7 +370,7 @@ def of_patch(patch: Patch) -> Choose:
     def choose(edits: Sequence[Edit]) -> tuple[list[Edit], list[Edit]]:
         histories: dict[tuple[str, str], list[Edit]] = {}
         for edit in live(edits):
-            if edit.undoes is None and edit.kind is not EditKind.LOOK:
+            if edit.undoes is None and edit.kind not in NOTING:
                 histories.setdefault((edit.item_id, _aspect(edit.kind, edit.class_name)), []).append(edit)
         targets: list[Edit] = []
         kept: list[Edit] = []

@@ -22,6 +22,7 @@ class LabelFilter(StrEnum):
     CONFIRMED = "confirmed"
     EXCLUDED = "excluded"
     UNLABELLED = "unlabelled"
+    UNSURE = "not sure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ def _in_state(state: LabelState, wanted: LabelFilter) -> NDArray[np.bool_]:
         return state.confirmed
     if wanted is LabelFilter.EXCLUDED:
         return state.excluded
+    if wanted is LabelFilter.UNSURE:
+        unsure = np.zeros(len(state.edited), bool)
+        unsure[list(state.unsure)] = True
+        return unsure
     if wanted is LabelFilter.UNLABELLED:
         labels = state.labels
         return labels < 0 if labels.ndim == 1 else np.isnan(labels).any(axis=1)

@@ -45,11 +45,21 @@ class EditKind(StrEnum):
     """A blind second look: what a person saw without being shown any label. It changes no label."""
     SETTLE = "settle"
     """The label on which people who disagreed have settled."""
+    UNSURE = "unsure"
+    """A person looked and cannot tell: for somebody else to decide. It changes no label."""
+    PROPOSE = "propose"
+    """The image is of a class that the data set lacks (``new`` names it). It is left out until it has one."""
     UNDO = "undo"
 
 
 SETTING = (EditKind.LABEL, EditKind.CONFIRM, EditKind.SETTLE)
 """The kinds that decide on a label."""
+
+NOTING = (EditKind.LOOK, EditKind.UNSURE, EditKind.PROPOSE)
+"""The kinds that change no label; they stay in the journal and are no part of a patch."""
+
+MOST_NAME = 100
+"""Characters of a proposed class."""
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 ANSWERS = {YES: 1.0, NO: 0.0, UNKNOWN: float("nan")}
@@ -63,7 +73,8 @@ class NewEdit:
     Attributes:
         item_id: The item; "" for an undo, which finds it.
         kind: What to do.
-        new: Name of the class, for a label; yes, no or unknown where an image has several labels.
+        new: Name of the class, for a label; yes, no or unknown where an image has several labels; for a
+            proposal, the name of a class that is not there yet.
         undoes: For an undo: the number of the edit to take back, or its (session, seq).
         who: Name of the person, as they gave it.
         why: Their reason, if they gave one.
@@ -420,7 +431,7 @@ class _Draft:
             session=new.session,
             seq=new.seq,
         )
-        if new.kind in (EditKind.EXCLUDE, EditKind.INCLUDE, EditKind.UNDO):
+        if new.kind in (EditKind.EXCLUDE, EditKind.INCLUDE, EditKind.UNSURE, EditKind.UNDO):
             edit = replace(edit, new=_label([*history, edit], given, class_name))
         self._keep(edit, position)
         return edit
@@ -469,6 +480,14 @@ class _Draft:
                 f"Choose one of {', '.join(self._dataset.classes[:40])}.",
             )
 
+    def _checked_proposal(self, proposed: str | None) -> str:
+        name = " ".join((proposed or "").split())
+        if not name.isprintable() or not 1 <= len(name) <= MOST_NAME:
+            raise BadInput(f"{name[:MOST_NAME]!r} names no class.", f"Give it 1 to {MOST_NAME} characters.")
+        if name in self._dataset.classes:
+            raise BadInput(f"{self._dataset.name!r} has a class {name!r}.", "Give the image that label.")
+        return name
+
     def _given(self, position: int, class_name: str | None) -> str | None:
         if not self._has_answers:
             index = int(self._dataset.labels[position])
@@ -483,6 +502,8 @@ class _Draft:
             if given is None:
                 raise BadInput(f"Item {new.item_id!r} has no given label to confirm.", "Give it one.")
             return given
+        if new.kind is EditKind.PROPOSE:
+            return self._checked_proposal(new.new)
         if new.kind not in (EditKind.LABEL, EditKind.LOOK, EditKind.SETTLE):
             return None
         if not self._has_answers:

@@ -32,6 +32,7 @@ from core.files import atomic_writer, digest
 from core.labels.journal import (
     ANSWERS,
     NO,
+    NOTING,
     SETTING,
     UNKNOWN,
     YES,
@@ -142,7 +143,7 @@ class _Folding:
 
     def play(self, edit: Edit, image: str, position: int) -> None:
         root, is_taken_back = self._root(edit)
-        if root.kind is EditKind.LOOK:
+        if root.kind in NOTING:
             return
         is_chosen = self._wanted.lets_through(edit)
         if edit.undoes is not None and (

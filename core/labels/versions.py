@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.labels.journal import LabelJournal
+
+
+_NAMES_NO_CLASS = ("exclude", "include", "look", "unsure", "propose")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,8 @@ class LabelState:
         excluded: (N,) bool, a person left the image out.
         version: How many edits went in; 0 means the given labels.
         unmatched: Edits that fit no image any more, because the data set was replaced.
+        unsure: Positions, ascending, where the last person to look could not tell.
+        proposed: By position, the class that a person misses in the data set; such an image is excluded.
     """
 
     labels: NDArray[Any]
@@ -36,11 +42,15 @@ class LabelState:
     excluded: NDArray[np.bool_]
     version: int
     unmatched: int = 0
+    unsure: tuple[int, ...] = ()
+    proposed: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def reviewed(self) -> NDArray[np.bool_]:
-        """(N,) bool, a person has decided on it."""
-        return self.edited | self.confirmed | self.excluded
+        """(N,) bool, a person has decided on it, or looked and could not."""
+        found = self.edited | self.confirmed | self.excluded
+        found[list(self.unsure)] = True
+        return found
 
 
 def labels_at(workspace: Workspace, dataset: Dataset, version: int | None = None) -> LabelState:
@@ -115,7 +125,7 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     positions = _positions(dataset, live)
     kinds = np.array([row[1] for row in live], np.str_)
     values = _values(dataset, live)
-    fits = (positions >= 0) & (np.isin(kinds, ("exclude", "include", "look")) | values.fits)
+    fits = (positions >= 0) & (np.isin(kinds, _NAMES_NO_CLASS) | values.fits)
 
     labels, confirmed, excluded = given.copy(), np.zeros(n, bool), np.zeros(n, bool)
     setting = fits & np.isin(kinds, ("label", "confirm", "settle"))
@@ -133,9 +143,27 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
         confirmed[positions[setting & (kinds == "confirm")]] = True
     deciding = fits & np.isin(kinds, ("exclude", "include"))
     excluded[positions[deciding]] = kinds[deciding] == "exclude"
+    unsure, proposed = _undecided(dataset, positions, kinds, fits, live)
+    excluded[list(proposed)] = True
     for array in (labels, edited, confirmed, excluded):
         array.flags.writeable = False
-    return LabelState(labels, edited, confirmed, excluded, version, int((~fits).sum()))
+    return LabelState(labels, edited, confirmed, excluded, version, int((~fits).sum()), unsure, proposed)
+
+
+def _undecided(
+    dataset: Dataset,
+    positions: NDArray[np.int64],
+    kinds: NDArray[np.str_],
+    fits: NDArray[np.bool_],
+    live: list[tuple[Any, ...]],
+) -> tuple[tuple[int, ...], dict[int, str]]:
+    """LabelState.unsure and .proposed: where no decision came after the doubt or the proposal."""
+    speaking = np.flatnonzero(fits & (kinds != "look"))
+    last = dict(zip(positions[speaking].tolist(), speaking.tolist(), strict=True))  # later ones replace
+    unsure = sorted(position for position, row in last.items() if kinds[row] == "unsure")
+    proposed = {position: str(live[row][5]) for position, row in last.items() if kinds[row] == "propose"}
+    # A class that exists by now needs no proposal: the image waits for its label only.
+    return tuple(unsure), {at: name for at, name in sorted(proposed.items()) if name not in dataset.classes}
 
 
 def _in_force(changes: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
