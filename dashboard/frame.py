@@ -20,6 +20,7 @@ PAGES = {
     "Labels": [
         ("issues.py", "Issues", ":material/troubleshoot:"),
         ("relabel.py", "Relabel", ":material/fact_check:"),
+        ("agreement.py", "Agreement", ":material/group:"),
         ("history.py", "History", ":material/history:"),
         ("prove.py", "Prove", ":material/verified:"),
     ],

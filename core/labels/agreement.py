@@ -20,6 +20,8 @@ from core.labels.kappa import DRAWS, Measure, cohen, fleiss, krippendorff
 Unit = tuple[str, str | None]
 """An item's id, and the class where an image has several labels."""
 
+BLIND = "blind"
+"""The queue, in an edit's evidence, that showed no label and no guess."""
 _VOTING = (EditKind.LABEL, EditKind.CONFIRM, EditKind.LOOK)
 
 
@@ -218,7 +220,8 @@ def still_to_look(edits: Sequence[Edit], item_ids: Sequence[str], who: str) -> l
     """
     seen: set[str] = set()
     for edit in live(edits):
-        if edit.kind is EditKind.LOOK and edit.who == who:
+        left_out_blind = edit.kind is EditKind.EXCLUDE and edit.evidence.get("queue") == BLIND
+        if edit.who == who and (edit.kind is EditKind.LOOK or left_out_blind):
             seen.add(edit.item_id)
         elif edit.kind in (EditKind.LABEL, EditKind.CONFIRM, EditKind.SETTLE, EditKind.EXCLUDE):
             seen.discard(edit.item_id)

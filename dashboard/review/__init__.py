@@ -42,6 +42,7 @@ class Sheaf:
         offset: Index in the queue of the first item that the browser has.
         items: What the browser has: [position, item id, given, label, decided, excluded, top].
         start: Index in ``items`` to begin at: the first that is not reviewed.
+        blind: Labels and guesses are hidden, and what is said is a look, which changes no label.
     """
 
     name: str
@@ -50,10 +51,25 @@ class Sheaf:
     offset: int
     items: list[list[Any]]
     start: int
+    blind: bool = False
 
 
-def sheaf(name: str, dataset: Dataset, request: QueueRequest, queue: Queue, state: LabelState) -> Sheaf:
-    """The part of ``queue`` with the first item that is not reviewed, under the newest labels."""
+def sheaf(
+    name: str,
+    dataset: Dataset,
+    request: QueueRequest,
+    queue: Queue,
+    state: LabelState,
+    *,
+    blind: bool = False,
+) -> Sheaf:
+    """The part of ``queue`` with the first item that is not reviewed, under the newest labels.
+
+    Args:
+        blind: For second looks: from the first on, and the browser is told of no label and no guess.
+    """
+    if blind:
+        return turned(Sheaf(name, request, queue, 0, [], 0, blind=True), dataset, state, 0)
     open_ones = np.flatnonzero(~state.reviewed[queue.positions])
     first = int(open_ones[0]) if len(open_ones) else 0
     return turned(Sheaf(name, request, queue, 0, [], 0), dataset, state, first // PAGE * PAGE)
@@ -63,6 +79,9 @@ def turned(old: Sheaf, dataset: Dataset, state: LabelState, offset: int) -> Shea
     """The same queue from ``offset`` on."""
     offset = max(0, min(offset, max(0, len(old.queue) - 1)))
     indices = range(offset, min(offset + PAGE, len(old.queue)))
+    if old.blind:
+        unseen = [_unseen(dataset, int(old.queue.positions[index])) for index in indices]
+        return replace(old, offset=offset, items=unseen, start=0)
     items = [_item(dataset, old.queue, state, index) for index in indices]
     open_ones = np.flatnonzero(~state.reviewed[old.queue.positions[offset : offset + PAGE]])
     return replace(old, offset=offset, items=items, start=int(open_ones[0]) if len(open_ones) else 0)
@@ -80,6 +99,11 @@ def _item(dataset: Dataset, queue: Queue, state: LabelState, index: int) -> list
         bool(state.excluded[position]),
         [[one, round(probability, 4)] for one, probability in queue.top(index)],
     ]
+
+
+def _unseen(dataset: Dataset, position: int) -> list[Any]:
+    """An item of which nobody's opinion is told."""
+    return [position, str(dataset.item_ids[position]), -1, -1, "", False, []]
 
 
 def show(workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key: str) -> int | None:
@@ -104,8 +128,9 @@ def show(workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key:
         "crisp": thumbnails.tile_side(dataset) <= 84,
         "classes": list(dataset.classes),
         "queue": shown.name,
-        "kind": shown.request.kind,
-        "run": shown.request.run,
+        "kind": "blind" if shown.blind else shown.request.kind,
+        "run": None if shown.blind else shown.request.run,
+        "blind": shown.blind,
         "who": who,
         "total": len(shown.queue),
         "offset": shown.offset,

@@ -340,9 +340,12 @@ function build(view) {
   ui.verdict = el("div", "verdict");
   ui.classes = el("div", "classes");
   const commands = el("div", "commands");
-  commands.append(
+  ui.notBlind = [
     command(view, "Space", "Label is right", () => run(view, "confirm")),
     command(view, "Enter", "Take the guess", () => run(view, "guess")),
+  ];
+  commands.append(
+    ...ui.notBlind,
     command(view, "x", "Leave out", () => run(view, "exclude")),
     command(view, "s", "Skip", () => run(view, "skip")),
     command(view, "u", "Undo", () => run(view, "undo")),
@@ -436,6 +439,7 @@ function decide(view, indices, kind, classIndex = null) {
     const item = view.items[index];
     let own = kind === "guess" ? item.top[0]?.[0] : classIndex;
     let wanted = kind === "guess" ? "label" : kind;
+    if (data.blind && (kind === "guess" || kind === "confirm")) continue;
     if (wanted === "confirm") {
       own = view.states[index].label; // which may be a corrected one
       wanted = "label";
@@ -448,7 +452,10 @@ function decide(view, indices, kind, classIndex = null) {
       if (own === item.given) wanted = "confirm";
     }
     const edit = { item: item.id, kind: wanted, evidence: evidence(view, item) };
-    if (wanted === "label") edit.label = data.classes[own];
+    if (wanted === "label") {
+      edit.label = data.classes[own];
+      if (data.blind) edit.kind = "look"; // what was seen, without knowing what others said
+    }
     const before = view.states[index];
     const seq = put(box, edit, before);
     view.states[index] = after(view, index, wanted, edit.label);
@@ -653,6 +660,7 @@ function paintNow(view) {
   const grid = view.mode === "grid";
   view.root.classList.toggle("in-grid", grid);
   view.root.classList.toggle("helping", view.help);
+  for (const made of ui.notBlind) made.hidden = data.blind;
   view.root.style.setProperty("--page-items", items.length);
   ui.place.textContent = items.length ? `${data.offset + view.current + 1} of ${data.total.toLocaleString("en")}` : "0 of 0";
   const decided = view.states.filter(({ decided, excluded }) => decided || excluded).length;
@@ -723,7 +731,7 @@ function paintLarge(view) {
   paintCompany(view, item, state);
   ui.image.alt = `${view.data.classes[state.label] ?? "No label"}, ${item.id}`;
   ui.name.textContent = item.id;
-  const stamp = state.excluded ? "left out" : state.decided === "confirm" ? "confirmed" : state.decided ? "relabelled" : "";
+  const stamp = state.excluded ? "left out" : state.decided === "confirm" ? "confirmed" : !state.decided ? "" : view.data.blind ? "noted" : "relabelled";
   ui.stamp.textContent = stamp;
   ui.frame.dataset.stamp = stamp;
   const first = Math.max(0, Math.min(view.current - (STRIP >> 1), items.length - STRIP));
@@ -875,7 +883,7 @@ function paintSide(view) {
     share.textContent = p === undefined ? "" : percent(p);
     fill.style.width = p === undefined ? "0" : `${100 * p}%`;
     const isLabel = !many && index === state.label;
-    const changed = isLabel && state.label !== item.given;
+    const changed = isLabel && state.label !== item.given && !data.blind;
     const wasGiven = !many && !isLabel && index === item.given && state.label !== item.given;
     tag.textContent = changed ? "new label" : isLabel ? "label" : wasGiven ? "given" : "";
     row.classList.toggle("is-label", isLabel);
@@ -887,6 +895,7 @@ function paintSide(view) {
 
 function verdict(view, item, state, many, data) {
   if (many) return [pair("Selected", `${view.selected.size} images`, "a key labels them all")];
+  if (data.blind) return [pair("You say", data.classes[state.label] ?? "", state.excluded ? "left out" : "without seeing what others said")];
   const reviewed = { confirm: "confirmed", label: "changed by hand" }[state.decided] ?? "";
   const parts = [pair("Label", data.classes[state.label] ?? "none yet", state.excluded ? "left out" : reviewed)];
   const [guess, confidence] = item.top[0] ?? [];

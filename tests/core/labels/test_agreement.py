@@ -204,6 +204,9 @@ def test_what_is_still_to_be_looked_at(journal: LabelJournal, sample: Dataset) -
     assert still_to_look(all_edits(journal, sample), both, "bob") == both
     journal.append(sample, [said(sample, 0, "bob", EditKind.LABEL, "Coat")])
     assert still_to_look(all_edits(journal, sample), both, "ann") == both, "somebody decided anew"
+    out = NewEdit(first, EditKind.EXCLUDE, who="ann", evidence={"queue": "blind"})
+    journal.append(sample, [out])
+    assert still_to_look(all_edits(journal, sample), both, "ann") == [second], "left out without knowing more"
 
 
 def test_agreement_has_a_word() -> None:
