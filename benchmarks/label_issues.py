@@ -45,10 +45,10 @@ from core.data.dataset import Dataset
 from core.data.writer import write_array_dataset
 from core.errors import NotFound
 from core.files import digest
-from core.quality.evidence import create_search, load_evidence
+from core.quality.evidence import create_search, load_evidence, newest_search
 from core.quality.label_issues import LabelIssues, label_issues
 from core.runs.recipe import Recipe, load_recipe, parse_settings
-from core.runs.store import RunState, status
+from core.runs.store import Run, RunState, status
 from core.training.inference import predict
 from core.training.loop import FitResult, fit
 from core.training.parts import Parts, assign_roles, make_parts
@@ -179,7 +179,7 @@ def cleanlab_order(labels: Ints, pred_probs: NDArray[np.float32]) -> Ints:
 
 def confusion(setting: Setting) -> NDArray[np.float64]:
     """(K, K) true by predicted, on images that a model of the true labels did not train on."""
-    truth, key = setting.truth, {"of": setting.truth.fingerprint, "recipe": setting.recipe.model_dump()}
+    truth, key = setting.truth, {"of": setting.truth.fingerprint, "recipe": setting.recipe.deciding_values()}
 
     def compute() -> dict[str, Any]:
         result, parts = trained(setting, setting.labels, seed=setting.recipe.seed)
@@ -210,7 +210,7 @@ def accuracy_of(setting: Setting, labels: Ints, seed: int) -> float:
     key = {
         "of": setting.truth.fingerprint,
         "labels": digest(labels),
-        "recipe": setting.recipe.model_dump(),
+        "recipe": setting.recipe.deciding_values(),
         "seed": seed,
     }
 
@@ -243,14 +243,23 @@ def noisy_dataset(setting: Setting, labels: Ints, kind: str, seed: int) -> Datas
 
 
 def searched(setting: Setting, dataset: Dataset) -> LabelIssues:
-    """What `tidyset issues` finds."""
-    run = create_search(setting.workspace, dataset, setting.recipe, label_version=0, n_folds=setting.n_folds)
-    work(run.folder)
+    """What `tidyset issues` finds, or found when the benchmark was broken off."""
+    run = newest_search(setting.workspace, dataset)
+    if run is None or not _asks_the_same(setting, run):
+        run = create_search(
+            setting.workspace, dataset, setting.recipe, label_version=0, n_folds=setting.n_folds
+        )
+        work(run.folder)
     now = status(run)
     if now.state is not RunState.FINISHED:
         raise SystemExit(f"The search of {dataset.name} {now.state.value}: {now.error}")
     evidence = load_evidence(run)
     return label_issues(evidence)
+
+
+def _asks_the_same(setting: Setting, run: Run) -> bool:
+    same_recipe = run.recipe.deciding_values() == setting.recipe.deciding_values()
+    return same_recipe and run.job.get("n_folds") == setting.n_folds
 
 
 def world(setting: Setting, kind: str, seed: int) -> dict[str, Any]:
