@@ -176,6 +176,8 @@ def _cell_images(dataset: Dataset, run: Run, found: Evaluation, split: str, cell
             st.markdown(f"**{names[0]}** taken for **{names[1]}** · {n}, the surest first")
         if st.button("Send to Relabel", icon=":material/fact_check:", key="send_cell"):
             handover.to_relabel(_cell_request(run, found, split, cell))
+        if st.button("Show on the map", icon=":material/scatter_plot:", key="map_cell"):
+            handover.to_map(run, *(found.rows.classes[k] for k in cell))
     with st.container(height=430, border=False):
         images(
             dataset,

@@ -16,6 +16,7 @@ PAGES = {
     "Models": [
         ("train.py", "Train", ":material/model_training:"),
         ("evaluate.py", "Evaluate", ":material/grid_on:"),
+        ("embeddings.py", "Embeddings", ":material/scatter_plot:"),
     ],
     "Labels": [
         ("issues.py", "Issues", ":material/troubleshoot:"),

@@ -72,6 +72,12 @@ def to_evaluate(run: Run, compare: Run | None = None) -> NoReturn:
     st.switch_page(links.EVALUATE, query_params=addressed)
 
 
+def to_map(run: Run, given: str, predicted: str) -> NoReturn:
+    """Open the Embeddings page with the points of one cell of a run's confusion matrix lit."""
+    cell = {"given": given, "predicted": predicted}
+    st.switch_page(links.EMBEDDINGS, query_params={"data": run.dataset, "run": run.id, **cell})
+
+
 def keep_selection(workspace: Workspace, request: QueueRequest) -> str:
     """Write down which items were selected; returns the name for ``kept_selection``."""
     name = digest(list(request.item_ids))

@@ -132,7 +132,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 test = AppTest.from_file({str(ROOT / "dashboard" / "Home.py")!r}, default_timeout=60).run()
 assert not test.exception, test.exception
-for page in ("explore", "train", "evaluate", "issues", "relabel", "history", "prove"):
+for page in ("explore", "train", "evaluate", "embeddings", "issues", "relabel", "history", "prove"):
     test.switch_page(f"../pages/{{page}}.py").run()
     assert not test.exception, test.exception
 print(*(set(sys.modules) & {HEAVY!r}))

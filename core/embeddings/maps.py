@@ -26,7 +26,7 @@ from core.runs.store import Run, create_run, list_runs
 from core.workspace import Workspace
 
 KIND = "embed"
-Method = Literal["umap", "fast-umap", "pca"]
+Method = Literal["fast-umap", "umap", "pca"]
 Metric = Literal["euclidean", "cosine"]
 METHODS: tuple[str, ...] = get_args(Method)
 METRICS: tuple[str, ...] = get_args(Metric)

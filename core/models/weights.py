@@ -98,7 +98,7 @@ def load_weights(model: Classifier, weights: Mapping[str, Tensor], name: str, or
     ours = {key: value for key, value in model.body.state_dict().items() if _counts(key)}
     theirs, head = _split(weights, ours, name)
     first = next(key for key, value in ours.items() if value.ndim == 4)
-    if first in theirs:
+    if first in theirs and theirs[first].ndim == 4:
         theirs[first] = fit_first_convolution(theirs[first], ours[first])
     replaced = _replaced_layers(model, theirs)
     _check(ours, theirs, replaced, origin)
@@ -121,7 +121,7 @@ def _load_trunk(model: Classifier, weights: Mapping[str, Tensor], name: str, ori
     ours = {key: value for key, value in model.trunk.state_dict().items() if _counts(key)}
     theirs, _ = _split(weights, ours, name)
     first = next(key for key, value in ours.items() if value.ndim == 4)
-    if first in theirs:
+    if first in theirs and theirs[first].ndim == 4:
         theirs[first] = fit_first_convolution(theirs[first], ours[first])
     _check(ours, theirs, set(), origin)
     model.trunk.load_state_dict({key: theirs[key] for key in ours}, strict=False)

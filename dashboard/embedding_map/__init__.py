@@ -196,6 +196,13 @@ def show(dataset: Dataset | None, cloud: Cloud, *, key: str, height: int = 600, 
     return MapResult(clicked, outline_of(result.selection, spec["points"]), bool(result.unsupported))
 
 
+def last_outline(key: str, xy: NDArray[np.float32]) -> Outline | None:
+    """The outline on the map of that key, to be known before the map is drawn; None for none."""
+    state = st.session_state.get(key)
+    sent = state.get("selection") if state else None
+    return outline_of(sent, publish(np.asarray(xy, np.float32)))
+
+
 def _within(dataset: Dataset | None, position: object) -> int | None:
     """The position that the browser names, if it is one."""
     n = 0 if dataset is None else len(dataset)

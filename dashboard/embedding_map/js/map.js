@@ -104,7 +104,7 @@ async function update(map, spec) {
   if (before?.points !== spec.points) newPoints(map, xy, positions);
   const wasHidden = map.hidden.size > 0;
   if (before?.colour !== spec.colour) map.hidden = new Set();
-  if (before?.marks !== spec.marks || before?.points !== spec.points) map.given = marks;
+  map.given = marks;
   if (before && before.clear !== spec.clear) map.selection = null;
   themed(map);
   setMarks(map);
@@ -214,9 +214,11 @@ function paint(map) {
   settle(map);
 }
 
-// A person's outline goes before what the page asks to single out.
+// An outline selects among the points that the page leaves lit.
 function setMarks(map) {
-  map.marks = map.selection ? inside(map.grid, map.selection, map.visible) : map.given;
+  const { given } = map;
+  const lit = given ? (i) => given[i] && map.visible(i) : map.visible;
+  map.marks = map.selection ? inside(map.grid, map.selection, lit) : given;
   upload(map.points, "marks", map.marks ?? new Uint8Array(map.points.n));
   settle(map);
 }

@@ -1,0 +1,296 @@
+"""What the Embeddings page shows: a map joined to labels and a model's opinion, kept in memory by version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.data.dataset import SPLITS, Dataset, Task
+from core.embeddings.features import FeatureSource, features_of
+from core.embeddings.maps import XY, EmbeddingMap, MapRequest, load_map, load_neighbours
+from core.embeddings.purity import Overlap, class_overlap, in_words
+from core.errors import NotFound
+from core.labels.versions import LabelState
+from core.quality.evidence import newest_search
+from core.quality.label_issues import load_issues
+from core.runs.store import Run, find_run
+from core.workspace import Workspace
+from dashboard import cached, embedding_map, evaluate_view
+from dashboard.charts.template import BAD, GOOD, SPLIT_COLOURS
+from dashboard.embedding_map import Attribute, Cloud, PlaceName
+from dashboard.wording import count, percent
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+METHODS = {"fast-umap": "UMAP", "umap": "UMAP (reference)", "pca": "principal components"}
+SPLIT_TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
+RIGHT, WRONG = 0, 1
+MOST_NAMES = 60
+N_SIMILAR = 60
+NO_NAMES, CLASS_NAMES, ISLAND_NAMES = "None", "Classes", "Islands"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A map and what is known of its points. Rows as in the map.
+
+    Attributes:
+        title: What the map is of, for people.
+        labels: (n,) int64 newest labels, -1 unlabelled; of several labels an image: see ``names``.
+        names: What labels and guesses are called; more than the classes where images have several labels.
+        guess: (n,) int64, -1 where the model has none.
+        confidence: (n,) float32, NaN without a guess.
+        issue: (n,) float32, how likely the label is wrong, NaN where nobody asked.
+        split: (n,) index into SPLITS.
+        overlap: The classes of each class's neighbours in feature space; None while they are not known.
+    """
+
+    map: EmbeddingMap
+    title: str
+    n_classes: int
+    names: tuple[str, ...]
+    labels: Ints
+    guess: Ints
+    confidence: Floats
+    issue: Floats
+    split: NDArray[np.int8]
+    overlap: Overlap | None
+
+    @property
+    def has_guess(self) -> bool:
+        """Whether a model's opinion is there."""
+        return bool((self.guess >= 0).any())
+
+    @cached_property
+    def attributes(self) -> dict[str, Attribute]:
+        """What the points can be coloured by."""
+        found = {"label": embedding_map.classes("Label", self.labels, self.names, none="unlabelled")}
+        if self.has_guess:
+            both = (self.labels >= 0) & (self.guess >= 0)
+            correct = np.where(both, np.where(self.guess == self.labels, RIGHT, WRONG), -1)
+            words = ("Right", "Wrong")
+            found |= {
+                "guess": embedding_map.classes("Guess", self.guess, self.names, none="no guess"),
+                "correct": embedding_map.classes("Model is", correct, words, colours=(GOOD, BAD)),
+                "confidence": embedding_map.score("Confidence", self.confidence, percent=True, unit=True),
+            }
+        if np.isfinite(self.issue).any():
+            found["issue"] = embedding_map.score("Label error", self.issue, unit=True)
+        colours = tuple(SPLIT_COLOURS[name] for name in SPLITS)
+        titles = tuple(SPLIT_TITLES[name] for name in SPLITS)
+        found["split"] = embedding_map.classes("Split", self.split, titles, colours=colours)
+        return found
+
+    @cached_property
+    def class_places(self) -> list[PlaceName]:
+        """Where each class lies, the largest first."""
+        from core.embeddings.landscape import centroids
+
+        counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.names))
+        places = centroids(self.map.xy, self.labels, len(self.names))
+        order = [int(k) for k in np.argsort(-counts, kind="stable")[:MOST_NAMES] if counts[k]]
+        return [PlaceName(self.names[k], float(places[k, 0]), float(places[k, 1]), k) for k in order]
+
+    @cached_property
+    def island_places(self) -> list[PlaceName]:
+        """The dense parts of the map by name, the largest first."""
+        from core.embeddings.landscape import islands
+
+        found, _ = islands(self.map.xy, self.labels, self.names)
+        return [PlaceName(one.name, one.x, one.y) for one in found[:MOST_NAMES]]
+
+    @property
+    def sentences(self) -> list[str]:
+        """Which classes the features mix, in words; nothing while that is not known."""
+        return [] if self.overlap is None else in_words(self.overlap, self.names[: self.n_classes])
+
+    def cell(self, given: int, predicted: int) -> Mask:
+        """(n,) the points of one cell of the confusion matrix."""
+        return np.asarray((self.labels == given) & (self.guess == predicted))
+
+    def rows_of(self, positions: Ints) -> Ints:
+        """Rows of the given items, in their order, without those that the map lacks."""
+        rows = np.searchsorted(self.map.positions, positions)
+        rows = np.minimum(rows, len(self.map) - 1)
+        return np.asarray(rows[self.map.positions[rows] == positions])
+
+    def confusion(self, rows: Ints) -> Ints:
+        """(K, K) counts of labels (rows) and guesses (columns) among some points."""
+        labels, guess = self.labels[rows], self.guess[rows]
+        both = (labels >= 0) & (guess >= 0)
+        k = len(self.names)
+        return np.bincount(labels[both] * k + guess[both], minlength=k * k).reshape(k, k).astype(np.int64)
+
+    def cloud(self, dataset: Dataset, colour: str, names: str, marks: Mask | None) -> Cloud:
+        """What the component draws."""
+        places = {CLASS_NAMES: self.class_places, ISLAND_NAMES: self.island_places}.get(names, [])
+        if names == CLASS_NAMES and colour not in ("label", "guess"):
+            places = [replace(place, value=-1) for place in places]
+        everything = np.array_equal(self.map.positions, np.arange(len(dataset)))
+        return Cloud(
+            self.map.xy,
+            None if everything else self.map.positions,
+            self.attributes,
+            colour,
+            ("label", "guess", "confidence", "issue"),
+            places,
+            marks,
+            title=f"Map of {count(len(self.map))} images: {self.title}",
+            summary=self.summary,
+            file=f"{dataset.name}-map",
+        )
+
+    @property
+    def summary(self) -> str:
+        """The map in words, for who does not see it."""
+        parts = [f"{count(len(self.map))} images of {len(self.class_places)} classes."]
+        if (quality := self.map.quality) is not None:
+            parts.append(
+                f"Trustworthiness {quality.trustworthiness:.2f}, continuity {quality.continuity:.2f}."
+            )
+            if quality.purity is not None:
+                parts.append(f"{percent(quality.purity, 0)} of neighbours share a label.")
+        keys = "Arrows move, plus and minus zoom, Enter opens the image in the middle, Control A selects."
+        return " ".join([*parts, *self.sentences, keys])
+
+
+def title_of(workspace: Workspace, request: MapRequest) -> str:
+    """What a map is of: features and method, for people."""
+    source = request.source
+    if source.kind == "run":
+        try:
+            source = replace(source, name=find_run(workspace, source.name).name)
+        except NotFound:
+            source = replace(source, name=f"{source.name} (deleted)")
+    return f"{source.title}, {METHODS[request.method]}"
+
+
+def view_of(workspace: Workspace, dataset: Dataset, made: Run, judge: Run | None) -> View:
+    """The map of a run under the newest labels, with a model's opinion; shared by all sessions.
+
+    Raises NotFound while nothing of the map is there.
+    """
+    state = cached.labels(workspace, dataset)
+    search = newest_search(workspace, dataset) if dataset.task is Task.SINGLE_LABEL else None
+    written = made.folder / XY
+    stage = written.stat().st_mtime_ns if written.exists() else 0
+    files = sum(1 for _ in made.folder.iterdir())  # the quality comes after the map
+    key = (str(workspace.root), dataset.fingerprint, state.version, made.id, stage, files)
+    opinions = (judge.id if judge else "", search.id if search else "")
+    return _view(key, opinions, workspace, dataset, made, judge, search, state)
+
+
+@st.cache_resource(show_spinner=False, max_entries=12)
+def _view(
+    key: tuple[object, ...],
+    opinions: tuple[str, str],
+    _workspace: Workspace,
+    _dataset: Dataset,
+    _made: Run,
+    _judge: Run | None,
+    _search: Run | None,
+    _state: LabelState,
+) -> View:
+    made = load_map(_made)
+    names, labels = _labels(_dataset, _state)
+    guess, confidence = _opinion(_dataset, _judge)
+    issue = _issues(_dataset, _search)
+    at = made.positions
+    return View(
+        map=made,
+        title=title_of(_workspace, made.request),
+        n_classes=len(_dataset.classes),
+        names=names,
+        labels=labels[at],
+        guess=guess[at],
+        confidence=confidence[at],
+        issue=issue[at],
+        split=np.asarray(_dataset.split)[at],
+        overlap=_overlap(_made, labels[at], len(names)),
+    )
+
+
+def _labels(dataset: Dataset, state: LabelState) -> tuple[tuple[str, ...], Ints]:
+    """Names, and one number an image; several labels on one, or none, count as classes of their own."""
+    if dataset.task is Task.SINGLE_LABEL:
+        return dataset.classes, np.asarray(state.labels, np.int64)
+    yes = state.labels == 1
+    many = np.where(yes.sum(axis=1) > 1, len(dataset.classes), len(dataset.classes) + 1)
+    numbers = np.where(yes.sum(axis=1) == 1, yes.argmax(axis=1), many)
+    return (*dataset.classes, "several labels", "no label"), numbers.astype(np.int64)
+
+
+def _opinion(dataset: Dataset, judge: Run | None) -> tuple[Ints, Floats]:
+    """(N,) guess and confidence of a run, for every item of the data set."""
+    guess, confidence = np.full(len(dataset), -1, np.int64), np.full(len(dataset), np.nan, np.float32)
+    if judge is not None:
+        predictions = evaluate_view.all_predictions(judge)
+        positions = dataset.positions(predictions.item_ids.tolist())
+        guess[positions], confidence[positions] = predictions.predicted, predictions.confidence
+    return guess, confidence
+
+
+def _issues(dataset: Dataset, search: Run | None) -> Floats:
+    """(N,) how likely each label is wrong by the newest search, NaN without one."""
+    found = np.full(len(dataset), np.nan, np.float32)
+    if search is not None:
+        issues = load_issues(search)
+        found[issues.positions] = issues.combined
+    return found
+
+
+def _overlap(made: Run, labels: Ints, n_classes: int) -> Overlap | None:
+    try:
+        neighbours = load_neighbours(made)
+    except NotFound:
+        return None
+    return class_overlap(neighbours, labels, n_classes) if (labels >= 0).any() else None
+
+
+def similar_to(workspace: Workspace, dataset: Dataset, source: FeatureSource, positions: Ints) -> Ints:
+    """The images most like the mean of some, by the map's own features, nearest first; without those."""
+    from core.embeddings.neighbours import comparable, most_similar
+
+    features = features_of(workspace, dataset, source)
+    chosen = np.isin(features.positions, positions)
+    if not chosen.any():
+        raise NotFound("None of these images has features.", "Select others.")
+    mean = comparable(np.asarray(features.values[chosen]), "cosine").mean(axis=0)
+    rows, _ = most_similar(features.values, mean, N_SIMILAR, rows=np.flatnonzero(~chosen))
+    return np.asarray(features.positions[rows])
+
+
+def relabel(
+    workspace: Workspace,
+    dataset: Dataset,
+    positions: Ints,
+    label: str,
+    *,
+    who: str,
+    why: str,
+    run: Run | None,
+) -> list[int]:
+    """Give all the images one label, in one commit; those that have it are left as they are.
+
+    Args:
+        run: Whose opinion was on the screen; it is kept as evidence.
+
+    Returns:
+        The numbers of the edits, for ``issues_view.take_back``.
+    """
+    from core.labels.journal import EditKind, LabelJournal, NewEdit
+
+    state = cached.labels(workspace, dataset)
+    changed = positions[np.asarray(state.labels)[positions] != dataset.classes.index(label)]
+    evidence = {"selection": "embedding map", **({"run": run.id} if run else {})}
+    new = [
+        NewEdit(str(dataset.item_ids[k]), EditKind.LABEL, label, who=who, why=why, evidence=evidence)
+        for k in changed.tolist()
+    ]
+    return [edit.number for edit in LabelJournal(workspace).append(dataset, new)]

@@ -1,0 +1,147 @@
+"""Embeddings: an empty page, a finished map, a cell in the address, bulk edits and their undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.data.dataset import Dataset
+from core.embeddings.features import FeatureSource
+from core.embeddings.maps import MapRequest, create_map, load_map, maps_of
+from core.labels.journal import LabelJournal
+from core.labels.versions import labels_at
+from core.runs.store import Run
+from core.worker import work
+from core.workspace import Workspace
+from dashboard import embeddings_view, issues_view
+from dashboard.embeddings_view import View, similar_to, view_of
+from tests.finished_runs import finished_run
+
+HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
+
+
+def opened(dataset: Dataset, **address: str) -> AppTest:
+    app = AppTest.from_file(HOME, default_timeout=60)
+    app.query_params["data"] = dataset.name
+    app.run()
+    for name, value in address.items():
+        app.query_params[name] = value
+    app.switch_page("../pages/embeddings.py").run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.caption, *app.subheader, *app.error])
+
+
+@pytest.fixture
+def run(workspace: Workspace, sample: Dataset) -> Run:
+    return finished_run(workspace, sample, "r1")
+
+
+@pytest.fixture
+def made(workspace: Workspace, sample: Dataset, run: Run) -> Run:
+    """A finished map of the run's features: principal components, which take no time."""
+    made = create_map(workspace, sample, MapRequest(FeatureSource("run", run.id), "pca"))
+    work(made.folder)
+    return made
+
+
+@pytest.fixture
+def view(workspace: Workspace, sample: Dataset, made: Run, run: Run) -> View:
+    return view_of(workspace, sample, made, run)
+
+
+def test_an_empty_page_makes_a_map_of_the_best_features(workspace: Workspace, sample: Dataset) -> None:
+    app = opened(sample)
+    assert "There is no map yet" in texts(app)
+    assert [button.label for button in app.button] == ["Make a map of raw pixels"]
+
+
+def test_the_best_features_are_those_of_the_newest_run(sample: Dataset, run: Run) -> None:
+    app = opened(sample)
+    assert [button.label for button in app.button] == ["Make a map of run r1"]
+
+
+def test_a_finished_map_tells_how_far_to_trust_it_and_what_is_mixed(sample: Dataset, made: Run) -> None:
+    app = opened(sample)
+    assert [metric.label for metric in app.metric] == ["Trustworthiness", "Continuity", "Purity"]
+    assert "stands apart best" in texts(app)
+    assert "in the whole map" in texts(app)
+    assert made.name in app.selectbox(key="map").format_func(made.id)
+
+
+def test_a_cell_in_the_address_is_selected(sample: Dataset, made: Run, run: Run, view: View) -> None:
+    n = int(view.cell(6, 0).sum())
+    app = opened(sample, given="Shirt", predicted="T-shirt/top", run=run.id)
+    assert "**Shirt** taken for **T\\-shirt/top**" in texts(app)
+    assert [metric.value for metric in app.metric] == [f"{n:,}"]
+    app.button(key="clear_selection").click().run()
+    assert "given" not in app.query_params
+    assert len(app.metric) == 3
+
+
+def test_a_cell_that_means_nothing_selects_nothing(sample: Dataset, made: Run) -> None:
+    app = opened(sample, given="Shirt", predicted="Hat")
+    assert len(app.metric) == 3
+
+
+def test_all_of_a_cell_are_relabelled_in_one_step_and_undone(
+    workspace: Workspace, sample: Dataset, made: Run, view: View
+) -> None:
+    cell = view.map.positions[view.cell(6, 0)]
+    app = opened(sample, given="Shirt", predicted="T-shirt/top")
+    app.selectbox(key="relabel_as").select("T-shirt/top").run()
+    app.text_input(key="relabel_why").input("they have no collar").run()
+    app.button(key="relabel_all").click().run()
+    assert f"{len(cell)} images relabelled as T\\-shirt/top" in app.success[0].value
+    state = labels_at(workspace, sample)
+    assert (state.labels[cell] == 0).all()
+    assert state.edited.sum() == len(cell)
+    edit = LabelJournal(workspace).edits(sample.name)[0]
+    assert (edit.why, edit.evidence["selection"]) == ("they have no collar", "embedding map")
+    assert edit.evidence["run"], "a model's opinion was on the screen, so test labels are guarded"
+    app.button(key="bulk_undo").click().run()
+    assert labels_at(workspace, sample).edited.sum() == 0
+
+
+def test_all_of_a_cell_are_left_out(workspace: Workspace, sample: Dataset, made: Run, view: View) -> None:
+    app = opened(sample, given="Shirt", predicted="Coat")
+    app.button(key="leave_out_all").click().run()
+    assert labels_at(workspace, sample).excluded.sum() == view.cell(6, 4).sum()
+
+
+def test_a_map_is_deleted(workspace: Workspace, sample: Dataset, made: Run) -> None:
+    app = opened(sample)
+    app.button(key="delete_map").click().run()
+    assert not maps_of(workspace, sample)
+    assert "There is no map yet" in texts(app)
+
+
+def test_a_view_joins_by_item_and_follows_edits(
+    workspace: Workspace, sample: Dataset, made: Run, run: Run, view: View
+) -> None:
+    rows = view.rows_of(np.array([5, 17, 5_999]))
+    assert view.map.positions[rows].tolist() == [5, 17, 5_999]
+    assert view.labels[rows].tolist() == np.asarray(sample.labels)[[5, 17, 5_999]].tolist()
+    assert view.confusion(np.arange(len(view.map))).sum() == len(sample)
+    position = np.array([int(view.map.positions[0])])
+    wanted = sample.classes[(int(view.labels[0]) + 1) % 10]
+    numbers = embeddings_view.relabel(workspace, sample, position, wanted, who="me", why="", run=run)
+    assert view_of(workspace, sample, made, run).labels[0] != view.labels[0]
+    assert embeddings_view.relabel(workspace, sample, position, wanted, who="me", why="", run=run) == []
+    issues_view.take_back(workspace, sample, numbers, "me")
+    assert view_of(workspace, sample, made, run).labels[0] == view.labels[0]
+
+
+def test_what_is_most_like_a_class_is_mostly_that_class(
+    workspace: Workspace, sample: Dataset, made: Run, view: View
+) -> None:
+    trousers = view.map.positions[view.labels == 1][:40]
+    found = similar_to(workspace, sample, load_map(made).request.source, trousers)
+    assert not set(found.tolist()) & set(trousers.tolist())
+    assert (np.asarray(sample.labels)[found] == 1).mean() > 0.9
