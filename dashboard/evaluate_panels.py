@@ -13,7 +13,7 @@ from core.evaluation.remarks import largest_cell
 from core.evaluation.selective import at_threshold
 from core.quality.queue import BELOW_THRESHOLD, CELL, MISCLASSIFIED, SELECTION, QueueRequest
 from core.runs.store import Run, status
-from dashboard import confusion, gallery, handover, item_dialog
+from dashboard import confusion, gallery, handover, item_dialog, links, picker
 from dashboard.charts import evaluate as charts
 from dashboard.charts.template import show
 from dashboard.errors import shown_as_message
@@ -92,7 +92,25 @@ def pick_labels(choices: Sequence[LabelSet]) -> LabelSet:
         help="Score on the labels as imported, or with the corrections so far. A correction of a test label "
         "that a model suggested favours that model: it counts once somebody saw the same blind.",
     )
+    n_unconfirmed = _n_unconfirmed(choices)
+    if n_unconfirmed and st.button(
+        f"{n_unconfirmed:,} unconfirmed",
+        type="tertiary",
+        icon=":material/visibility_off:",
+        help="Corrections of test labels that a model suggested and nobody has confirmed blind: they do not "
+        "count. Press to look at them.",
+    ):
+        st.switch_page(links.AGREEMENT, query_params={"data": picker.dataset().name})
     return choices[chosen or 0]
+
+
+def _n_unconfirmed(choices: Sequence[LabelSet]) -> int:
+    """How many items only the last set corrects, the one with what nobody has confirmed blind."""
+    if choices[-1].key != "suggested":
+        return 0
+    one, other = choices[-2].labels, choices[-1].labels
+    differs = ~((one == other) | ((one != one) & (other != other)))  # NaN alone differs from itself
+    return int((differs if differs.ndim == 1 else differs.any(axis=1)).sum())
 
 
 def review_button(run: Run, split: str, n_mistakes: int) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.data.dataset import UNLABELLED, Dataset
+from core.data.dataset import UNLABELLED, Dataset, Task
+from core.embeddings.zero_shot import zero_shot_runs
 from core.evaluation.calibration import Reliability, fit_temperature, reliability
 from core.evaluation.compare import Comparison
 from core.evaluation.metrics import Scores, scores, top_k_accuracy
@@ -96,6 +97,13 @@ def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
         for run in runs
         if run.fingerprint == dataset.fingerprint and status(run).state is RunState.FINISHED
     ]
+
+
+def answering_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
+    """The finished runs, then what CLIP said from words alone: all that answer with a class."""
+    clip = [run for run in zero_shot_runs(workspace, dataset) if status(run).state is RunState.FINISHED]
+    single = dataset.task is Task.SINGLE_LABEL
+    return [*finished_runs(workspace, dataset), *(clip if single else [])]
 
 
 def splits_of(run: Run) -> list[str]:

@@ -63,7 +63,8 @@ def _body(dataset: Dataset, run: Run | None) -> None:
             _history(dataset, position, state)
             if run is not None:
                 _opinion(run, state, position, predictions, row)
-        if run is not None and predictions is not None and row is not None:
+        has_features = run is not None and run.features_file.exists()  # CLIP's answers have none of their own
+        if run is not None and predictions is not None and row is not None and has_features:
             _neighbours(dataset, run, predictions, row, state)
         if run is not None and evidence_for is not None:  # last: all else stays alive while it is computed
             with below_image:
@@ -84,18 +85,29 @@ def _image(
     """The image, large; the place it stands in, and the class whose evidence is asked for."""
     place = st.empty()
     _draw(place, enlarged(dataset.images.read(position), SIDE))
-    if run is None or predictions is None or row is None:
+    if run is None or predictions is None or row is None or not run.model_file.exists():
         return place, None
-    guess, label = int(predictions.predicted[row]), int(predictions.labels[row])
     chosen = st.segmented_control(
         "Evidence for",
-        [guess] if label in (guess, UNLABELLED) else [guess, label],
+        _asked_for(predictions, row),
         format_func=lambda k: plain(predictions.classes[k]),
         key=f"item_evidence_{run.id}_{position}",
         help="Grad-CAM: the parts of the image that speak for this class in the network's last "
         "convolutions. Coarse by nature, and no proof.",
     )
     return place, chosen
+
+
+def _asked_for(predictions: Predictions, row: int) -> list[int]:
+    """The classes that the image may be asked about: guess and label; of several labels those that are said
+    or are yes, the likeliest first.
+    """
+    if predictions.has_many_labels:
+        probs, labels = predictions.pred_probs[row], predictions.labels[row]
+        order = np.argsort(-probs, kind="stable").tolist()
+        return [k for k in order if probs[k] >= 0.5 or labels[k] == 1][:8] or order[:3]
+    guess, label = int(predictions.predicted[row]), int(predictions.labels[row])
+    return [guess] if label in (guess, UNLABELLED) else [guess, label]
 
 
 def _draw(place: DeltaGenerator, pixels: NDArray[np.uint8]) -> None:
@@ -130,16 +142,18 @@ def _actions(dataset: Dataset, position: int, run: Run | None, state: LabelState
         words = ("Take back in", ":material/undo:") if excluded else ("Mark as bad", ":material/block:")
         help_ = "A bad image is left out of training and scores from now on; it can be taken back in."
         if st.button(words[0], icon=words[1], key="item_exclude", help=help_):
-            _rule(dataset, item_id, exclude=not excluded)
+            _rule(dataset, item_id, run, exclude=not excluded)
             st.rerun(scope="fragment")
 
 
-def _rule(dataset: Dataset, item_id: str, *, exclude: bool) -> None:
+def _rule(dataset: Dataset, item_id: str, run: Run | None, *, exclude: bool) -> None:
     """Leave the item out of training from now on, or take it back in: one edit in the journal."""
     from core.labels.journal import EditKind, LabelJournal, NewEdit
 
     kind = EditKind.EXCLUDE if exclude else EditKind.INCLUDE
-    LabelJournal(picker.workspace()).append(dataset, [NewEdit(item_id, kind, why="image dialog")])
+    seen = {"run": run.id} if run is not None else {}  # whose opinion stood beside the image
+    edit = NewEdit(item_id, kind, why="image dialog", evidence=seen)
+    LabelJournal(picker.workspace()).append(dataset, [edit])
 
 
 def _facts(
@@ -204,9 +218,16 @@ def _opinion(
     if predictions is None or row is None:
         st.caption(f"{plain(run.name)} does not know this image: it was excluded, or is newer than the run.")
         return
+    learnt = " It was trained on this image." if predictions.split[row] == "train" else ""
+    if predictions.has_many_labels:
+        st.markdown(f"How likely {plain(run.name)} holds each label.{learnt} :gray[Blue: yes; red: unknown.]")
+        figure = charts.label_probabilities(
+            predictions.pred_probs[row], predictions.classes, np.asarray(state.labels[position])
+        )
+        show_chart(figure, key="item_probabilities", alt="Probability of each label")
+        return
     guess = predictions.classes[predictions.predicted[row]]
     sure = percent(float(predictions.confidence[row]))
-    learnt = " It was trained on this image." if predictions.split[row] == "train" else ""
     st.markdown(f"{plain(run.name)} says **{plain(guess)}**, {sure} sure.{learnt} :gray[Blue: its label.]")
     label = state.labels[position]
     show_chart(

@@ -15,6 +15,7 @@ EXPLORE = "../pages/explore.py"
 TRAIN = "../pages/train.py"
 EVALUATE = "../pages/evaluate.py"
 RELABEL = "../pages/relabel.py"
+AGREEMENT = "../pages/agreement.py"
 EMBEDDINGS = "../pages/embeddings.py"
 
 

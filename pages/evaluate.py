@@ -4,12 +4,21 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import compare_panels, evaluate_panels, evaluate_view, links, picker
+from core.data.dataset import Task
+from dashboard import (
+    compare_panels,
+    evaluate_panels,
+    evaluate_view,
+    links,
+    multilabel_panels,
+    multilabel_view,
+    picker,
+)
 from dashboard.frame import header
 from dashboard.wording import plain
 
 workspace, dataset = picker.workspace(), picker.dataset()
-runs = evaluate_view.finished_runs(workspace, dataset)
+runs = evaluate_view.answering_runs(workspace, dataset)
 
 if not runs:
     header("Evaluate", "How good a model is, and where it goes wrong.")
@@ -23,7 +32,8 @@ if not runs:
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     run = evaluate_panels.pick_run(runs)
-    baseline = evaluate_panels.pick_baseline([other for other in runs if other.id != run.id])
+    others = [other for other in runs if other.id != run.id and dataset.task is Task.SINGLE_LABEL]
+    baseline = evaluate_panels.pick_baseline(others)
     splits = evaluate_view.splits_of(run)
     if baseline is not None:
         split = evaluate_panels.pick_split(splits, first="test", key="compare_images")
@@ -43,6 +53,13 @@ if baseline is not None:
     with right:
         compare_panels.classes(found)
     compare_panels.differing_images(dataset, (baseline, run), found)
+    st.stop()
+
+if dataset.task is Task.MULTI_LABEL:
+    with heading:
+        header("Evaluate", f"How well {run.name} tells each label, and where it goes wrong.")
+    answers = multilabel_view.evaluation(dataset, run, split, labels)
+    multilabel_panels.draw(dataset, run, answers, split)
     st.stop()
 
 evaluated = evaluate_view.evaluation(dataset, run, split, labels)

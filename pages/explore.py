@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from dashboard import cached, explore_panels, picker
+from core.data.dataset import Task
+from dashboard import cached, explore_panels, labels_panels, picker
 from dashboard.explore_view import view_of
 from dashboard.frame import header
 from dashboard.open_item import open_item
@@ -30,6 +31,9 @@ with left:
     explore_panels.balance(view)
 with right:
     explore_panels.pixels(view)
+if dataset.task is Task.MULTI_LABEL:
+    in_labels = labels_panels.draw(view)
+    opened = in_labels if opened is None else opened
 explore_panels.intensity(view)
 explore_panels.sizes(view)
 explore_panels.portraits(view)

@@ -9,6 +9,7 @@ from core.cli import (  # noqa: F401  (each adds its commands)
     data,
     embeddings,
     evaluate,
+    fill,
     images,
     issues,
     label_files,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from core import workspace as workspaces
 from core.cli.app import app
@@ -35,20 +37,26 @@ def evaluate(
         Path | None, typer.Option(help="Where to write the report; it is printed when not given.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of refusing.")] = False,
+    tuned: Annotated[
+        bool, typer.Option(help="With several labels: at the run's own thresholds instead of one half.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure a run on other data: model summary, metrics, per-class report and confusion matrix."""
     with errors_explained(as_json=as_json):
+        from core.evaluation.multilabel_report import multilabel_text
         from core.evaluation.predict import predict_source
-        from core.evaluation.report import metrics_of, text_report
+        from core.evaluation.report import text_report
         from core.files import write_bytes
 
         started = time.perf_counter()
         workspace = workspaces.current()
         found = find_run(workspace, run)
         predictions, note = predict_source(workspace, found, data, skip_bad=skip_bad)
-        metrics = metrics_of(predictions, "test")
-        edited, fixes = _on_edited_labels(workspace, data, predictions)
+        many = predictions.has_many_labels
+        cut = _thresholds(found, tuned=tuned) if many else 0.5
+        metrics = _metrics(predictions, cut)
+        edited, fixes = _on_edited_labels(workspace, data, predictions, cut)
         seconds = time.perf_counter() - started
         facts = {
             "data": data,
@@ -58,7 +66,7 @@ def evaluate(
             **_about_fixes(fixes),
             "time": f"{seconds:.1f} s",
         }
-        text = text_report(
+        text = (multilabel_text if many else text_report)(
             [metrics, *edited.values()],
             heading=f"Run {found.name} on {Path(data).name}",
             facts=facts,
@@ -103,20 +111,38 @@ def compare(
         emit(value, text_comparison(found), as_json=as_json)
 
 
+def _thresholds(run: Run, *, tuned: bool) -> NDArray[Any] | float:
+    """The run's own thresholds, or one half for all labels."""
+    from core.evaluation.thresholds import load_thresholds
+    from core.models import load_card
+
+    if not tuned:
+        return 0.5
+    return np.asarray(load_thresholds(run.folder, len(load_card(run.model_file).classes)).values)
+
+
+def _metrics(predictions: Predictions, cut: NDArray[Any] | float) -> Json:
+    from core.evaluation.multilabel_report import multilabel_metrics
+    from core.evaluation.report import metrics_of
+
+    if predictions.has_many_labels:
+        return multilabel_metrics(predictions, "test", cut)
+    return metrics_of(predictions, "test")
+
+
 def _on_edited_labels(
-    workspace: Workspace, data: str, predictions: Predictions
+    workspace: Workspace, data: str, predictions: Predictions, cut: NDArray[Any] | float
 ) -> tuple[dict[str, Json], dict[str, int]]:
     """The metrics on a data set's edited test labels, where they differ, and how many edits count."""
     from core.data.catalog import list_datasets, open_dataset
     from core.evaluation.of_run import on_edited_labels
-    from core.evaluation.report import metrics_of
     from core.labels.guard import guarded_labels
 
     if data not in {entry.name for entry in list_datasets(workspace)}:
         return {}, {"n_counted": 0, "n_reviewed_blind": 0, "n_unreviewed": 0}
     dataset = open_dataset(workspace, data)
     found = {
-        key: {**metrics_of(answers, "test"), "labels": key}
+        key: {**_metrics(answers, cut), "labels": key}
         for key, answers in on_edited_labels(workspace, dataset, predictions).items()
     }
     return found, guarded_labels(workspace, dataset).fixes.to_json()

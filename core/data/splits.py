@@ -59,6 +59,26 @@ def _iterative(positive: NDArray[np.bool_], share: float, rng: np.random.Generat
     return drawn
 
 
+def multilabel_folds(labels: NDArray[Any], k: int, seed: int) -> NDArray[np.int64]:
+    """Deal items with several labels into k folds by iterative stratification.
+
+    Args:
+        labels: (N, K) with 1, 0 and NaN.
+        k: At least 2.
+        seed: The same seed deals the same folds.
+
+    Returns:
+        (N,) int64, 0 to k - 1.
+    """
+    folds = np.full(len(labels), k - 1, np.int64)
+    left = np.arange(len(labels))
+    for fold in range(k - 1):
+        drawn = stratified_split(labels[left], 1 / (k - fold), seed + fold)
+        folds[left[drawn]] = fold
+        left = left[~drawn]
+    return folds
+
+
 def stratified_folds(labels: NDArray[np.int64], k: int, seed: int) -> NDArray[np.int64]:
     """Deal the items into k folds so that each gets its share of every class.
 

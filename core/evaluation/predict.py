@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,12 +79,14 @@ def predict_images(
     return predict(model, card, images, np.arange(len(images)), machine).pred_probs
 
 
-def _test_items(dataset: Dataset, card: ModelCard, run: Run) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the test split, and their labels as indices into the run's classes."""
-    if dataset.task is not Task.SINGLE_LABEL:
+def _test_items(dataset: Dataset, card: ModelCard, run: Run) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Positions of the test split, and their labels as indices into the run's classes, or as its columns."""
+    if dataset.task != card.task:
+        words = {Task.SINGLE_LABEL: "one label", Task.MULTI_LABEL: "several labels"}
+        theirs, ours = words[dataset.task], words[Task(card.task)]
         raise BadInput(
-            f"Data set {dataset.name!r} has several labels an image; run {run.name!r} knows one an image.",
-            "Choose a data set with one label an image.",
+            f"Data set {dataset.name!r} has {theirs} an image; run {run.name!r} knows {ours}.",
+            f"Choose a data set with {ours} an image.",
         )
     positions = dataset.in_split(SPLIT)
     if not len(positions):
@@ -98,6 +100,10 @@ def _test_items(dataset: Dataset, card: ModelCard, run: Run) -> tuple[NDArray[np
         )
     index = np.array([card.classes.index(name) for name in dataset.classes], np.int64)
     given = np.asarray(dataset.labels[positions])
+    if given.ndim == 2:
+        labels = np.full((len(given), len(card.classes)), np.nan, np.float32)
+        labels[:, index] = given
+        return positions, labels
     return positions, np.where(given == UNLABELLED, UNLABELLED, index[given])
 
 
@@ -117,6 +123,11 @@ def _file_images(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], str]:
     from core.data.importer import read_labelled_images
 
+    if card.task != Task.SINGLE_LABEL:
+        raise BadInput(
+            f"Run {run.name!r} knows several labels an image, and {Path(source).name} is no data set.",
+            "Import it first (`tidyset data import`), and give its name.",
+        )
     images, labels, problems = read_labelled_images(source, card.classes, _hints(card))
     if problems and not skip_bad:
         raise ImportRejected(problems, "Mend them, or evaluate on the rest (--skip-bad).")

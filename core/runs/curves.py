@@ -12,6 +12,8 @@ MOST_POINTS = 500
 METRICS = {
     "loss": ("train_loss", "valid_loss"),
     "accuracy": ("train_accuracy", "valid_accuracy"),
+    "macro_auc": ("valid_macro_auc",),
+    "average_precision": ("valid_average_precision",),
     "macro_f1": ("valid_macro_f1",),
     "learning_rate": ("learning_rate",),
     "images_per_second": ("images_per_second",),

@@ -25,6 +25,7 @@ JOBS = {
     "issues": "core.worker.finding:find",
     "crossval": "core.worker.crossvalidation:crossvalidate",
     "prove": "core.worker.proving:prove",
+    "fill": "core.worker.filling:fill",
     "tune": "core.worker.tuning:tune",
     "embed": "core.worker.embedding:embed",
     "clip": "core.worker.zero_shot:clip",

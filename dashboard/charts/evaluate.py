@@ -135,3 +135,26 @@ def probabilities(probs: NDArray[np.float32], classes: Sequence[str], label: int
     fig.update_xaxes(visible=False, range=[0, 1.18])
     fig.update_yaxes(type="category", showgrid=False)
     return fig
+
+
+def label_probabilities(
+    probs: NDArray[np.float32], classes: Sequence[str], labels: NDArray[np.float32], n: int = 20
+) -> Figure:
+    """Bars: how likely each of several labels is; those that are yes or unknown stand out by colour."""
+    order = np.argsort(-probs, kind="stable")[:n].tolist()[::-1]
+    words = {1.0: "yes", 0.0: "no"}
+    fig = figure(height=36 + 24 * len(order), showlegend=False)
+    fig.add_bar(
+        x=probs[order],
+        y=[classes[k] for k in order],
+        orientation="h",
+        marker_color=[GOOD if labels[k] == 1 else BAD if np.isnan(labels[k]) else QUIET for k in order],
+        text=[f"{100 * probs[k]:.1f} %" for k in order],
+        customdata=[words.get(float(labels[k]), "unknown") for k in order],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.2%}, labelled %{customdata}<extra></extra>",
+    )
+    fig.update_xaxes(visible=False, range=[0, 1.18])
+    fig.update_yaxes(type="category", showgrid=False)
+    return fig

@@ -13,10 +13,13 @@ from dashboard.charts.template import PALETTE
 TITLES = {
     "loss": "Loss",
     "accuracy": "Accuracy",
+    "macro_auc": "Mean ROC AUC, validation",
+    "average_precision": "Mean average precision, validation",
     "macro_f1": "Macro-F1, validation",
     "learning_rate": "Learning rate",
     "images_per_second": "Images a second",
 }
+MANY_LABELS_ONLY = ("macro_auc", "average_precision")
 RunCurves = Mapping[str, Points]
 
 
@@ -31,9 +34,11 @@ def draw(
         n_epochs: Of the longest run: how far the charts reach, so that curves grow into them.
         key: Streamlit key; the charts are updated in place under it.
     """
-    left, right = st.columns(2)
-    small = st.columns(3)
-    for place, metric in zip((left, right, *small), METRICS, strict=True):
+    fields = {field for _, points in curves for field, values in points.items() if values}
+    there = [m for m in METRICS if m not in MANY_LABELS_ONLY or fields.intersection(METRICS[m])]
+    n_rows = -(-(len(there) - 2) // 3)
+    places = [*st.columns(2), *(place for _ in range(n_rows) for place in st.columns(3))]
+    for place, metric in zip(places, there, strict=False):
         with place.container(border=True):
             st.markdown(f"**{TITLES[metric]}**")
             st.echarts_chart(
@@ -58,7 +63,7 @@ def spec(
         for name, points in curves
         for field in METRICS[metric]
     ]
-    share = metric in ("accuracy", "macro_f1")
+    share = metric in ("accuracy", "macro_f1", *MANY_LABELS_ONLY)
     return {
         "animation": False,
         "grid": {"left": 8, "right": 12, "top": 12, "bottom": 4, "containLabel": True},

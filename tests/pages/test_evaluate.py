@@ -109,6 +109,25 @@ def test_two_runs_are_compared(r1: Run, r2: Run) -> None:
     assert any("| **r1 right** |" in markdown.value for markdown in test.markdown)
 
 
+def test_unconfirmed_corrections_of_test_labels_lead_to_a_blind_look(
+    workspace: Workspace, sample: Dataset, r1: Run
+) -> None:
+    position = int(sample.in_split("test")[0])
+    other = sample.classes[(int(sample.labels[position]) + 1) % 10]
+    saw = {"run": r1.id, "guess": other}
+    item_id = str(sample.item_ids[position])
+    LabelJournal(workspace).append(sample, [NewEdit(item_id, EditKind.LABEL, other, evidence=saw)])
+    test = opened(images="Test")
+    assert test.segmented_control(key="evaluate_labels").options == [
+        "As given",
+        "Corrected",
+        "With unconfirmed",
+    ]
+    next(button for button in test.button if button.label == "1 unconfirmed").click().run()
+    assert not test.exception
+    assert "Corrections in the test split" in [part.value for part in test.subheader]
+
+
 def test_corrected_labels_can_be_chosen(workspace: Workspace, sample: Dataset, r1: Run) -> None:
     before = opened(images="Test").metric[0].value
     wrong = [sample.item_ids[p] for p in sample.in_split("test") if sample.labels[p] == 6][:40]
