@@ -131,12 +131,6 @@ def looking(workspace: Workspace, dataset: Dataset, looks: Looks, who: str) -> b
             st.progress(n_done / len(items), f"{n_done:,} of {counted(len(items), 'image')} looked at")
     if items and not left:
         st.success("All of them are looked at.", icon=":material/task_alt:")
-    elif items and dataset.task is Task.MULTI_LABEL:
-        st.info(
-            "Images with several labels are looked at on the command line so far: "
-            "`tidyset labels edit --item ID --class NAME --label yes --as look`.",
-            icon=":material/info:",
-        )
     elif items:
         _component(workspace, dataset, name, left, who)
     return True

@@ -14,14 +14,17 @@ from core.runs.store import Run, find_run
 from core.workspace import Workspace
 from dashboard import links, picker
 
-KIND, RUN, SPLIT, GIVEN, PREDICTED, BELOW, SCORE, PICKED = (
+KIND, RUN, SPLIT, GIVEN, ANSWER, PREDICTED, BELOW, SCORE, SEEN, UNSEEN, PICKED = (
     "queue",
     "queue_run",
     "queue_split",
     "queue_label",
+    "queue_answer",
     "queue_guess",
     "queue_below",
     "queue_score",
+    "queue_by",
+    "queue_not_by",
     "queue_picked",
 )
 """Keys of the Relabel page's controls, which are also the names in its address."""
@@ -34,6 +37,8 @@ KIND_TITLES = {
     queues.BELOW_THRESHOLD: "Confidence below …",
     queues.CELL: "Model disagrees",  # narrowed down by label and guess
     queues.SELECTION: "Your selection",
+    queues.UNSURE: "Not sure",
+    queues.PROPOSED: "New class proposed",
     queues.ALL: "All images",
 }
 """What the kinds of queue are called on the page and in its address."""
@@ -47,9 +52,12 @@ def to_relabel(request: QueueRequest) -> NoReturn:
         RUN: find_run(workspace, request.run).name if request.run and request.kind != queues.ISSUES else None,
         SPLIT: request.split,
         GIVEN: None if request.given is None else dataset.classes[request.given],
+        ANSWER: request.answer,
         PREDICTED: None if request.predicted is None else dataset.classes[request.predicted],
         BELOW: request.threshold if request.kind == "below-threshold" else None,
         SCORE: round(request.least, 2) if request.kind == queues.ISSUES else None,
+        SEEN: request.seen_by,
+        UNSEEN: request.unseen_by,
         PICKED: keep_selection(workspace, request) if request.kind == SELECTION else None,
     }
     for key in values:

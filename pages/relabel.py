@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from core.data.dataset import Task
 from core.quality.queue import NEED_A_RUN
-from dashboard import cached, links, picker, retrain, review
+from dashboard import cached, links, new_classes_panel, picker, retrain, review
 from dashboard.frame import header
 from dashboard.review import controls
 
@@ -15,10 +14,6 @@ header(
     action=controls.annotator,
 )
 
-if dataset.task is not Task.SINGLE_LABEL:
-    st.info("Images with several labels cannot be relabelled yet.", icon=":material/info:")
-    st.stop()
-
 state = cached.labels(workspace, dataset)
 runs = controls.finished_runs(workspace, dataset)
 if not runs:
@@ -27,16 +22,19 @@ if not runs:
         if st.button("Train a model", type="primary", icon=":material/model_training:"):
             st.switch_page(links.TRAIN)
 
-asked, run = controls.request(workspace, dataset, runs)
+new_classes_panel.draw(workspace, dataset, state)
+asked, run = controls.request(workspace, dataset, runs, state)
 with st.container(horizontal=True, vertical_alignment="center"):
-    skip = st.toggle("Hide what is reviewed", key="queue_open", bind="query-params")
+    skip = st.toggle("Hide reviewed", key="queue_open", bind="query-params")
+    together = controls.together(workspace, dataset)
+    asked = controls.by_people(workspace, dataset, asked)
     if st.button(
         "Refresh", type="tertiary", icon=":material/refresh:", help="Build the list from the newest labels."
     ):
         controls.start_over()
-    if run is not None:
+    if run is not None and run.kind == "train":  # what CLIP said from words alone has nothing to train
         retrain.panel(workspace, dataset, run)
-shown = controls.sheaf(workspace, dataset, asked, run, state, skip=skip)
+shown = controls.sheaf(workspace, dataset, asked, run, state, skip=skip, together=together)
 
 if not len(shown.queue):
     what = (

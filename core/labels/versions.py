@@ -34,6 +34,7 @@ class LabelState:
         unmatched: Edits that fit no image any more, because the data set was replaced.
         unsure: Positions, ascending, where the last person to look could not tell.
         proposed: By position, the class that a person misses in the data set; such an image is excluded.
+        answered: (N, K) bool, a person decided on this class of the image; None with one label an image.
     """
 
     labels: NDArray[Any]
@@ -44,6 +45,7 @@ class LabelState:
     unmatched: int = 0
     unsure: tuple[int, ...] = ()
     proposed: Mapping[int, str] = field(default_factory=dict)
+    answered: NDArray[np.bool_] | None = None
 
     @property
     def reviewed(self) -> NDArray[np.bool_]:
@@ -51,6 +53,12 @@ class LabelState:
         found = self.edited | self.confirmed | self.excluded
         found[list(self.unsure)] = True
         return found
+
+    def reviewed_for(self, column: int) -> NDArray[np.bool_]:
+        """(N,) bool, a person has decided on this class of the image, or on the image as a whole."""
+        if self.answered is None:
+            return self.reviewed
+        return np.asarray(self.answered[:, column] | self.confirmed | self.excluded)
 
 
 def labels_at(workspace: Workspace, dataset: Dataset, version: int | None = None) -> LabelState:
@@ -121,13 +129,15 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     if not live:
         nothing = np.zeros(n, bool)
         nothing.flags.writeable = False
-        return LabelState(given, nothing, nothing, nothing, version)
+        answered = np.broadcast_to(False, given.shape) if given.ndim == 2 else None
+        return LabelState(given, nothing, nothing, nothing, version, answered=answered)
     positions = _positions(dataset, live)
     kinds = np.array([row[1] for row in live], np.str_)
     values = _values(dataset, live)
     fits = (positions >= 0) & (np.isin(kinds, _NAMES_NO_CLASS) | values.fits)
 
     labels, confirmed, excluded = given.copy(), np.zeros(n, bool), np.zeros(n, bool)
+    answered = None
     setting = fits & np.isin(kinds, ("label", "confirm", "settle"))
     # Where an item occurs several times NumPy keeps the last value, which is the newest edit.
     if dataset.task is Task.SINGLE_LABEL:
@@ -139,6 +149,8 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     else:
         one = setting & (values.column >= 0)
         labels[positions[one], values.column[one]] = values.label[one]
+        answered = np.zeros(given.shape, bool)
+        answered[positions[one], values.column[one]] = True
         edited = ~((labels == given) | (np.isnan(labels) & np.isnan(given))).all(axis=1)
         confirmed[positions[setting & (kinds == "confirm")]] = True
     deciding = fits & np.isin(kinds, ("exclude", "include"))
@@ -147,7 +159,8 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     excluded[list(proposed)] = True
     for array in (labels, edited, confirmed, excluded):
         array.flags.writeable = False
-    return LabelState(labels, edited, confirmed, excluded, version, int((~fits).sum()), unsure, proposed)
+    unmatched = int((~fits).sum())
+    return LabelState(labels, edited, confirmed, excluded, version, unmatched, unsure, proposed, answered)
 
 
 def _undecided(

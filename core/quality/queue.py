@@ -20,8 +20,11 @@ BELOW_THRESHOLD = "below-threshold"
 CELL = "cell"
 SELECTION = "selection"
 ISSUES = "issues"
+UNSURE = "not-sure"
+PROPOSED = "new-class"
 ALL = "all"
-KINDS = (ISSUES, MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL, SELECTION, ALL)
+KINDS = (ISSUES, MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL, SELECTION, UNSURE, PROPOSED, ALL)
+ANSWERS = ("yes", "no", "unknown")
 NEED_A_RUN = frozenset({MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL})
 
 
@@ -33,16 +36,20 @@ class QueueRequest:
         kind: "misclassified": the guess is not the label, most confident first. "least-confident": least
             confident first. "below-threshold": confidence below ``threshold``, least first. "cell": one
             cell of the confusion matrix, most confident first. "selection": ``item_ids``, in their order.
-            "issues": labels that are likely wrong, likeliest first. "all": every item, in the order of the
-            data set.
+            "issues": labels that are likely wrong, likeliest first. "not-sure": where the last person to look
+            could not tell. "new-class": for which somebody misses a class. "all": every item, in the order of
+            the data set.
         run: Id of the run whose guesses count, or of the search for label errors; None for none.
         split: Name of a split; None for all. With a run, the part that each item played in it: a run
             holds validation images back from the training split.
-        given: Index of the class that the label must be; None for any.
+        given: Index of the class that the label must be; None for any. Where an image has several labels:
+            the class that is asked about.
+        answer: Of ``given``, "yes", "no" or "unknown"; None for any. Only where an image has several labels.
         predicted: Index of the class that the guess must be; None for any.
         threshold: Confidence, 0 to 1.
         least, most: Of "issues", those with a score in this band, 0 to 1.
         item_ids: The selected items.
+        seen_by, unseen_by: Only items that this person has, or has not, decided on (core.labels.reviewers).
     """
 
     kind: str
@@ -54,6 +61,9 @@ class QueueRequest:
     least: float = 0.0
     most: float = 1.0
     item_ids: tuple[str, ...] = ()
+    answer: str | None = None
+    seen_by: str | None = None
+    unseen_by: str | None = None
 
     def key(self) -> dict[str, object]:
         """For hashing and for JSON."""
@@ -66,8 +76,9 @@ class Queue:
 
     Attributes:
         positions: (n,) int64, in the data set.
-        guess: (n,) int64, the model's class; -1 without one.
-        confidence: (n,) float32, its probability; NaN without one.
+        guess: (n,) int64, the model's class; -1 without one, and where an image has several labels.
+        confidence: (n,) float32, its probability; NaN without one. Where an image has several labels: how
+            sure the model is of the answer that it is least sure of, 0.5 to 1.
         rows: (n,) int64, rows of ``predictions``; -1 without one.
         predictions: Of the run, or None.
     """
@@ -81,12 +92,23 @@ class Queue:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def only(self, rows: NDArray[Any]) -> Queue:
+        """Some of the items: a mask, or their indices in another order."""
+        return Queue(
+            self.positions[rows], self.guess[rows], self.confidence[rows], self.rows[rows], self.predictions
+        )
+
     def top(self, index: int, k: int = 3) -> list[tuple[int, float]]:
-        """The k most probable classes of the item at ``index`` of the queue; [] without a guess."""
+        """The k most probable classes of the item at ``index`` of the queue; [] without a guess.
+
+        Where an image has several labels: all of them, in the order of the classes.
+        """
         row = int(self.rows[index])
         if self.predictions is None or row < 0:
             return []
         probabilities = self.predictions.pred_probs[row]
+        if self.predictions.labels.ndim == 2:
+            return [(k, float(one)) for k, one in enumerate(probabilities)]
         best = np.argsort(-probabilities, kind="stable")[:k]
         return [(int(one), float(probabilities[one])) for one in best]
 
@@ -99,6 +121,8 @@ def build_queue(
     *,
     issues: LabelIssues | None = None,
     skip_reviewed: bool = False,
+    seen: NDArray[np.bool_] | None = None,
+    unseen: NDArray[np.bool_] | None = None,
 ) -> Queue:
     """The items of ``request``, in order.
 
@@ -110,18 +134,48 @@ def build_queue(
         predictions: Of ``request.run``; items that the run does not know have no guess.
         issues: Of ``request.run``, for the kind "issues": their suggestions are the guesses.
         skip_reviewed: Leave out what somebody decided about already.
+        seen, unseen: (N,) bool, what ``request.seen_by``, and ``request.unseen_by``, decided on.
 
     Raises:
         BadInput: No such kind, split or class.
         NotFound: The kind needs a run's predictions and there are none.
     """
     _check(dataset, request, predictions, issues)
+    if dataset.task is Task.MULTI_LABEL:
+        queue = _of_answers(dataset, request, state, predictions)
+    else:
+        queue = _of_labels(dataset, request, state, predictions, issues)
+    keep = np.ones(len(queue), bool)
+    if skip_reviewed and request.kind not in (UNSURE, PROPOSED):
+        keep &= ~reviewed(dataset, request, state)[queue.positions]
+    if seen is not None:
+        keep &= seen[queue.positions]
+    if unseen is not None:
+        keep &= ~unseen[queue.positions]
+    return queue if keep.all() else queue.only(keep)
+
+
+def reviewed(dataset: Dataset, request: QueueRequest, state: LabelState) -> NDArray[np.bool_]:
+    """(N,) bool, what a person has decided on; where one class is asked about, on that class."""
+    if dataset.task is Task.MULTI_LABEL and request.given is not None:
+        return state.reviewed_for(request.given)
+    return state.reviewed
+
+
+def _of_labels(
+    dataset: Dataset,
+    request: QueueRequest,
+    state: LabelState,
+    predictions: Predictions | None,
+    issues: LabelIssues | None,
+) -> Queue:
+    """Of data with one label an image."""
     n = len(dataset)
     rows = _rows(dataset, predictions)
     guess = np.full(n, -1, np.int64)
     confidence = np.full(n, np.nan, np.float32)
     part = np.array(SPLITS)[dataset.split]
-    labels: NDArray[Any] = state.labels if dataset.task is Task.SINGLE_LABEL else np.full(n, UNLABELLED)
+    labels: NDArray[Any] = state.labels
     if predictions is not None:
         known = rows >= 0
         guess[known] = predictions.predicted[rows[known]]
@@ -130,10 +184,8 @@ def build_queue(
         labels[known] = predictions.labels[rows[known]]
         part[known] = predictions.split[rows[known]]
 
-    positions = np.arange(n)
-    if request.kind == SELECTION:
-        positions = dataset.positions(request.item_ids)
-    elif request.kind == ISSUES and issues is not None:
+    positions = _candidates(dataset, request, state)
+    if request.kind == ISSUES and issues is not None:
         positions = issues.positions[(issues.combined >= request.least) & (issues.combined <= request.most)]
         guess[issues.positions] = issues.suggested
         confidence[issues.positions] = issues.pred_probs[np.arange(len(issues)), issues.suggested]
@@ -150,14 +202,72 @@ def build_queue(
         keep &= (guess[positions] != labels[positions]) & (labels[positions] != UNLABELLED)
     if request.kind == BELOW_THRESHOLD:
         keep &= confidence[positions] < request.threshold
-    if skip_reviewed:
-        keep &= ~state.reviewed[positions]
     positions = positions[keep]
     if request.kind in (MISCLASSIFIED, CELL):
         positions = positions[np.argsort(-confidence[positions], kind="stable")]
     elif request.kind in (LEAST_CONFIDENT, BELOW_THRESHOLD):
         positions = positions[np.argsort(confidence[positions], kind="stable")]
     return Queue(positions, guess[positions], confidence[positions], rows[positions], predictions)
+
+
+def _of_answers(
+    dataset: Dataset, request: QueueRequest, state: LabelState, predictions: Predictions | None
+) -> Queue:
+    """Of data with several labels an image: all its labels count, or the one that is asked about."""
+    n = len(dataset)
+    rows = _rows(dataset, predictions)
+    known = rows >= 0
+    part = np.array(SPLITS)[dataset.split]
+    asked = slice(None) if request.given is None else slice(request.given, request.given + 1)
+    labels = np.array(state.labels, np.float32)
+    yes = np.full(labels.shape, np.nan, np.float32)
+    if predictions is not None:
+        yes[known] = predictions.pred_probs[rows[known]]
+        labels[known] = predictions.labels[rows[known]]
+        part[known] = predictions.split[rows[known]]
+    labels, yes = labels[:, asked], yes[:, asked]
+    sure = np.full(n, np.nan, np.float32)
+    sure[known] = np.maximum(yes[known], 1 - yes[known]).min(axis=1)
+    with np.errstate(invalid="ignore"):
+        against = np.where(np.isnan(labels), 0.0, np.abs(labels - yes))  # how far the model is from the label
+
+    positions = _candidates(dataset, request, state)
+    keep = np.ones(len(positions), bool)
+    if request.split is not None:
+        keep &= part[positions] == request.split
+    if request.answer is not None:
+        keep &= _answered(labels[positions], request.answer)
+    if request.kind in NEED_A_RUN:
+        keep &= known[positions]
+    if request.kind in (MISCLASSIFIED, CELL):
+        keep &= against[positions].max(axis=1) > 0.5
+    if request.kind == BELOW_THRESHOLD:
+        keep &= sure[positions] < request.threshold
+    positions = positions[keep]
+    if request.kind in (MISCLASSIFIED, CELL):
+        positions = positions[np.argsort(-against[positions].max(axis=1), kind="stable")]
+    elif request.kind in (LEAST_CONFIDENT, BELOW_THRESHOLD):
+        positions = positions[np.argsort(sure[positions], kind="stable")]
+    nothing = np.full(len(positions), -1, np.int64)
+    return Queue(positions, nothing, sure[positions], rows[positions], predictions)
+
+
+def _answered(labels: NDArray[np.float32], answer: str) -> NDArray[np.bool_]:
+    """(n,) whether any of the labels has the answer."""
+    if answer == "unknown":
+        return np.asarray(np.isnan(labels).any(axis=1))
+    return np.asarray((labels == (answer == "yes")).any(axis=1))
+
+
+def _candidates(dataset: Dataset, request: QueueRequest, state: LabelState) -> NDArray[np.int64]:
+    """Positions of the items that the kind of queue is about, before any filter."""
+    if request.kind == SELECTION:
+        return dataset.positions(request.item_ids)
+    if request.kind == UNSURE:
+        return np.array(state.unsure, np.int64)
+    if request.kind == PROPOSED:
+        return np.array(list(state.proposed), np.int64)
+    return np.arange(len(dataset))
 
 
 def _check(
@@ -167,6 +277,8 @@ def _check(
         raise BadInput(f"There is no queue {request.kind!r}.", f"Choose one of {', '.join(KINDS)}.")
     if request.split is not None and request.split not in SPLITS:
         raise BadInput(f"There is no split {request.split!r}.", f"Choose one of {', '.join(SPLITS)}.")
+    if request.answer is not None and request.answer not in ANSWERS:
+        raise BadInput(f"There is no answer {request.answer!r}.", f"Choose one of {', '.join(ANSWERS)}.")
     for index in (request.given, request.predicted):
         if index is not None and not 0 <= index < len(dataset.classes):
             raise BadInput(f"There is no class number {index} in {dataset.name}.")

@@ -15,9 +15,11 @@ import numpy as np
 import streamlit as st
 
 from core.data import thumbnails
-from core.data.dataset import Dataset
+from core.data.dataset import Dataset, Task
 from core.labels.versions import LabelState
-from core.quality.queue import Queue, QueueRequest
+from core.quality.batches import Batches, groups_of
+from core.quality.duplicates import SimilarImages
+from core.quality.queue import Queue, QueueRequest, reviewed
 from core.workspace import Workspace
 from dashboard import links
 from dashboard.review import tokens
@@ -25,11 +27,27 @@ from dashboard.review import tokens
 PAGE = 500
 """Items that the browser gets at once."""
 
+SCRIPTS = (
+    "outbox",
+    "view",
+    "items",
+    "deciding",
+    "keys",
+    "palette",
+    "painting",
+    "side",
+    "company",
+    "grid",
+    "review",
+)
+"""Of js/, in this order; one script in the browser, no build step."""
+
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "tidyset_review",
     css=(_HERE / "review.css").read_text("utf-8"),
-    js=(_HERE / "review.js").read_text("utf-8"),
+    js="\n".join([(_HERE / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS])
+    + "\nexport default review;\n",
 )
 
 
@@ -40,9 +58,12 @@ class Sheaf:
     Attributes:
         name: Changes when the queue is built anew; the component starts over then.
         offset: Index in the queue of the first item that the browser has.
-        items: What the browser has: [position, item id, given, label, decided, excluded, top].
+        items: What the browser has: [position, item id, given, label, decided, excluded, top, proposed,
+            batch, caption]. Where an image has several labels, given and label are lists of 1, 0 and -1 for
+            unknown.
         start: Index in ``items`` to begin at: the first that is not reviewed.
         blind: Labels and guesses are hidden, and what is said is a look, which changes no label.
+        batches: Near-identical items brought together, so that one key settles them; None to leave them be.
     """
 
     name: str
@@ -52,6 +73,7 @@ class Sheaf:
     items: list[list[Any]]
     start: int
     blind: bool = False
+    batches: Batches | None = None
 
 
 def sheaf(
@@ -62,17 +84,24 @@ def sheaf(
     state: LabelState,
     *,
     blind: bool = False,
+    similar: SimilarImages | None = None,
 ) -> Sheaf:
     """The part of ``queue`` with the first item that is not reviewed, under the newest labels.
 
     Args:
         blind: For second looks: from the first on, and the browser is told of no label and no guess.
+        similar: Of the data set, to bring near-identical items of the queue together.
     """
     if blind:
         return turned(Sheaf(name, request, queue, 0, [], 0, blind=True), dataset, state, 0)
-    open_ones = np.flatnonzero(~state.reviewed[queue.positions])
+    batches = None
+    if similar is not None:
+        batches = groups_of(queue.positions, similar)
+        queue = queue.only(batches.rows)
+    open_ones = np.flatnonzero(~reviewed(dataset, request, state)[queue.positions])
     first = int(open_ones[0]) if len(open_ones) else 0
-    return turned(Sheaf(name, request, queue, 0, [], 0), dataset, state, first // PAGE * PAGE)
+    built = Sheaf(name, request, queue, 0, [], 0, batches=batches)
+    return turned(built, dataset, state, first // PAGE * PAGE)
 
 
 def turned(old: Sheaf, dataset: Dataset, state: LabelState, offset: int) -> Sheaf:
@@ -80,30 +109,64 @@ def turned(old: Sheaf, dataset: Dataset, state: LabelState, offset: int) -> Shea
     offset = max(0, min(offset, max(0, len(old.queue) - 1)))
     indices = range(offset, min(offset + PAGE, len(old.queue)))
     if old.blind:
-        unseen = [_unseen(dataset, int(old.queue.positions[index])) for index in indices]
+        unseen = [_unseen(dataset, int(old.queue.positions[index]), index) for index in indices]
         return replace(old, offset=offset, items=unseen, start=0)
-    items = [_item(dataset, old.queue, state, index) for index in indices]
-    open_ones = np.flatnonzero(~state.reviewed[old.queue.positions[offset : offset + PAGE]])
+    batch = np.arange(len(old.queue))
+    if old.batches is not None:
+        batch = np.repeat(np.arange(len(old.batches)), old.batches.sizes)
+    items = [_item(dataset, old, state, index, int(batch[index])) for index in indices]
+    here = old.queue.positions[offset : offset + PAGE]
+    open_ones = np.flatnonzero(~reviewed(dataset, old.request, state)[here])
     return replace(old, offset=offset, items=items, start=int(open_ones[0]) if len(open_ones) else 0)
 
 
-def _item(dataset: Dataset, queue: Queue, state: LabelState, index: int) -> list[Any]:
-    position = int(queue.positions[index])
-    decided = "label" if state.edited[position] else "confirm" if state.confirmed[position] else ""
+def _item(dataset: Dataset, shown: Sheaf, state: LabelState, index: int, batch: int) -> list[Any]:
+    position = int(shown.queue.positions[index])
+    asked = shown.request.given if dataset.task is Task.MULTI_LABEL else None
     return [
         position,
         str(dataset.item_ids[position]),
-        int(dataset.labels[position]),
-        int(state.labels[position]),
-        decided,
+        _said(dataset.labels[position]),
+        _said(state.labels[position]),
+        _decided(dataset, state, position, asked),
         bool(state.excluded[position]),
-        [[one, round(probability, 4)] for one, probability in queue.top(index)],
+        [[one, round(probability, 4)] for one, probability in shown.queue.top(index)],
+        state.proposed.get(position, ""),
+        batch,
+        _caption(dataset, position),
     ]
 
 
-def _unseen(dataset: Dataset, position: int) -> list[Any]:
+def _decided(dataset: Dataset, state: LabelState, position: int, asked: int | None) -> str:
+    """What became of the item, or of the class of it that is asked about, in the component's words."""
+    if position in state.proposed:
+        return "propose"
+    if position in state.unsure:
+        return "unsure"
+    if asked is not None and state.answered is not None and state.answered[position, asked]:
+        given, now = dataset.labels[position, asked], state.labels[position, asked]
+        return "confirm" if given == now or (given != given and now != now) else "label"
+    if state.confirmed[position]:
+        return "confirm"
+    return "label" if state.edited[position] and asked is None else ""
+
+
+def _caption(dataset: Dataset, position: int) -> str:
+    return dataset.captions[position] if dataset.captions is not None else ""
+
+
+def _said(label: Any) -> int | list[int]:
+    """A label as the component takes it."""
+    if np.ndim(label) == 0:
+        return int(label)
+    return [-1 if answer != answer else int(answer) for answer in np.asarray(label, np.float32)]
+
+
+def _unseen(dataset: Dataset, position: int, index: int) -> list[Any]:
     """An item of which nobody's opinion is told."""
-    return [position, str(dataset.item_ids[position]), -1, -1, "", False, []]
+    nothing = _said(np.full(np.shape(dataset.labels)[1:], np.nan)) if dataset.labels.ndim == 2 else -1
+    about = [position, str(dataset.item_ids[position]), nothing, nothing]
+    return [*about, "", False, [], "", index, _caption(dataset, position)]
 
 
 def show(workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key: str) -> int | None:
@@ -127,6 +190,8 @@ def show(workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key:
         "columns": thumbnails.COLUMNS,
         "crisp": thumbnails.tile_side(dataset) <= 84,
         "classes": list(dataset.classes),
+        "several": dataset.task is Task.MULTI_LABEL,
+        "asked": shown.request.given if dataset.task is Task.MULTI_LABEL else None,
         "queue": shown.name,
         "kind": "blind" if shown.blind else shown.request.kind,
         "run": None if shown.blind else shown.request.run,

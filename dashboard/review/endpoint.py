@@ -46,12 +46,13 @@ class _Evidence(_Strict):
     guess: Annotated[str, Field(max_length=500)] | None = None
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     queue: Annotated[str, Field(max_length=100)] | None = None
+    together: Annotated[int, Field(ge=2, le=10_000)] | None = None  # near-identical images settled at once
 
 
 class _Edit(_Strict):
     seq: Annotated[int, Field(ge=0, lt=2**53)]
     item: Annotated[str, Field(min_length=1, max_length=4_000)]
-    kind: Literal["label", "confirm", "exclude", "include", "look", "settle", "undo"]
+    kind: Literal["label", "confirm", "exclude", "include", "look", "settle", "unsure", "propose", "undo"]
     label: Annotated[str, Field(max_length=500)] | None = None
     class_name: Annotated[str, Field(max_length=500)] | None = None
     undoes_seq: Annotated[int, Field(ge=0, lt=2**53)] | None = None

@@ -13,12 +13,14 @@ from core.errors import NotFound
 from core.evaluation.predictions import Predictions, load_predictions, save_predictions
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
+from core.quality.duplicates import similar_images
 from core.quality.queue import QueueRequest, build_queue
 from core.runs import launch
 from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, create_run
 from core.workspace import Workspace
 from dashboard import handover, retrain, review
+from tests.tagged import tagged
 
 HOME = Path(__file__).resolve().parents[2] / "dashboard" / "Home.py"
 
@@ -122,7 +124,8 @@ def test_what_the_browser_gets_begins_at_the_first_open_item(workspace: Workspac
     given = int(sample.labels[0])
     assert shown.start == 2
     assert len(shown.items) == review.PAGE
-    assert shown.items[0] == [0, sample.item_ids[0], given, (given + 1) % 10, "label", False, []]
+    label = (given + 1) % 10
+    assert shown.items[0] == [0, sample.item_ids[0], given, label, "label", False, [], "", 0, ""]
     assert shown.items[1][5] is True
     turned = review.turned(shown, sample, state, len(sample) - 10)
     assert [item[0] for item in turned.items] == list(range(len(sample) - 10, len(sample)))
@@ -140,3 +143,46 @@ def test_retraining_differs_only_in_the_labels(workspace: Workspace, sample: Dat
     predictions = load_predictions(again.predictions_file)
     row = predictions.item_ids.tolist().index(str(sample.item_ids[position]))
     assert predictions.labels[row] == (int(sample.labels[position]) + 1) % 10
+
+
+def test_where_an_image_has_several_labels_one_can_be_asked_about(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    tags = tagged(workspace, sample)
+    test = relabel(data=tags.name)
+    assert [box.label for box in test.main.selectbox] == ["Show", "Split", "Ask about", "Labelled"]
+    shown = test.session_state["relabel_sheaf"][1]
+    assert shown.items[0][2] == [-1 if one != one else int(one) for one in tags.labels[0]]
+    test = relabel(data=tags.name, queue_label="sleeves", queue_answer="unknown")
+    shown = test.session_state["relabel_sheaf"][1]
+    assert shown.request == QueueRequest("all", given=1, answer="unknown")
+    assert len(shown.queue) == len(tags) // 4
+
+
+def test_doubts_missing_classes_and_reviewers_have_their_place(workspace: Workspace, sample: Dataset) -> None:
+    ids = [str(one) for one in sample.item_ids[:2]]
+    journal = LabelJournal(workspace)
+    journal.append(sample, [NewEdit(ids[0], EditKind.UNSURE, who="Ada")])
+    journal.append(sample, [NewEdit(ids[1], EditKind.PROPOSE, "<b>hat</b>", who="Ada")])
+    test = relabel()
+    assert test.main.selectbox[0].options == ["All images", "Not sure", "New class proposed"]
+    assert any("\\<b\\>hat" in text.value for text in test.main.markdown)
+    test.main.selectbox[0].set_value("Not sure").run()
+    assert test.session_state["relabel_sheaf"][1].queue.positions.tolist() == [0]
+    others = relabel(queue_not_by="Ada")
+    assert len(others.session_state["relabel_sheaf"][1].queue) == len(sample) - 2
+
+
+def test_copies_stand_side_by_side(workspace: Workspace, sample: Dataset) -> None:
+    similar = similar_images(workspace, sample)
+    group = similar.members[similar.starts[0] : similar.starts[1]]
+    state = labels_at(workspace, sample)
+    asked = QueueRequest("all")
+    queue = build_queue(sample, asked, state)
+    shown = review.sheaf("q", sample, asked, queue, state, similar=similar)
+    first = shown.queue.positions.tolist().index(int(group.min()))
+    there = shown.queue.positions[first : first + len(group)]
+    assert sorted(there.tolist()) == sorted(group.tolist())
+    turned = review.turned(shown, sample, state, first)
+    assert len({item[8] for item in turned.items[: len(group)]}) == 1
+    assert turned.items[len(group)][8] != turned.items[0][8]

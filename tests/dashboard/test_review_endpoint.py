@@ -204,3 +204,25 @@ def test_a_blind_look_and_one_class_of_several(
     status, answer = post(batch(sample, label(sample, 0, 2, "yes", class_name="Bag")), headers)
     assert "sets no single class" in answer["refused"][0]["problem"]  # the sample has one label an image
     assert not labels_at(workspace, sample).reviewed.any()
+
+
+def test_doubts_and_missing_classes_are_noted(
+    workspace: Workspace, sample: Dataset, headers: dict[str, str]
+) -> None:
+    items = [str(one) for one in sample.item_ids[:3]]
+    status, answer = post(
+        batch(
+            sample,
+            {"seq": 1, "item": items[0], "kind": "unsure"},
+            {"seq": 2, "item": items[1], "kind": "propose", "label": "  rain   coat "},
+            {"seq": 3, "item": items[2], "kind": "propose", "label": "Coat"},
+            {"seq": 4, "item": items[2], "kind": "confirm", "evidence": {"together": 2}},
+        ),
+        headers,
+    )
+    assert status == 200
+    assert [seq for seq, _ in answer["saved"]] == [1, 2, 4]
+    assert "has a class 'Coat'" in answer["refused"][0]["problem"]
+    state = labels_at(workspace, sample)
+    assert (state.unsure, dict(state.proposed)) == ((0,), {1: "rain coat"})
+    assert LabelJournal(workspace).edits(sample.name)[-1].evidence == {"together": 2}

@@ -1,0 +1,32 @@
+"""A data set with several labels an image, some unknown, made from the real pixels of the shipped sample."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.data.dataset import Dataset, Task
+from core.data.writer import write_array_dataset
+from core.workspace import Workspace
+
+CLASSES = ("footwear", "sleeves", "whole body")
+_TRUE = {"footwear": (5, 7, 9), "sleeves": (2, 4, 6), "whole body": (3, 4)}
+UNKNOWN_EVERY = 4
+
+
+def tagged(workspace: Workspace, sample: Dataset, n: int = 120, name: str = "tagged") -> Dataset:
+    """The first ``n`` images of the sample with three labels each; of every fourth the second is unknown."""
+    positions = np.arange(n)
+    kinds = np.asarray(sample.labels[positions])
+    labels = np.stack([np.isin(kinds, _TRUE[one]) for one in CLASSES], axis=1).astype(np.float32)
+    labels[::UNKNOWN_EVERY, 1] = np.nan
+    return write_array_dataset(
+        workspace,
+        name,
+        title="Tagged clothes",
+        task=Task.MULTI_LABEL,
+        classes=CLASSES,
+        item_ids=np.asarray(sample.item_ids[positions]),
+        split=np.asarray(sample.split[positions]),
+        labels=labels,
+        images=sample.images.resized(positions, 28, 28, 1),
+    )
