@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.data.dataset import Task
-from dashboard import cached, explore_panels, labels_panels, picker
+from dashboard import cached, captions_panels, explore_panels, labels_panels, picker
 from dashboard.explore_view import view_of
 from dashboard.frame import header
 from dashboard.open_item import open_item
@@ -34,6 +34,8 @@ with right:
 if dataset.task is Task.MULTI_LABEL:
     in_labels = labels_panels.draw(view)
     opened = in_labels if opened is None else opened
+in_captions = captions_panels.draw(view)
+opened = in_captions if opened is None else opened
 explore_panels.intensity(view)
 explore_panels.sizes(view)
 explore_panels.portraits(view)

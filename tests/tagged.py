@@ -13,8 +13,16 @@ _TRUE = {"footwear": (5, 7, 9), "sleeves": (2, 4, 6), "whole body": (3, 4)}
 UNKNOWN_EVERY = 4
 
 
-def tagged(workspace: Workspace, sample: Dataset, n: int = 120, name: str = "tagged") -> Dataset:
-    """The first ``n`` images of the sample with three labels each; of every fourth the second is unknown."""
+_GROUNDS = ("on white ground", "from the side", "", "laid out flat")
+
+
+def tagged(
+    workspace: Workspace, sample: Dataset, n: int = 120, name: str = "tagged", *, captions: bool = False
+) -> Dataset:
+    """The first ``n`` images of the sample with three labels each; of every fourth the second is unknown.
+
+    With ``captions`` each says what the thing is; of every tenth image there is none.
+    """
     positions = np.arange(n)
     kinds = np.asarray(sample.labels[positions])
     labels = np.stack([np.isin(kinds, _TRUE[one]) for one in CLASSES], axis=1).astype(np.float32)
@@ -29,4 +37,11 @@ def tagged(workspace: Workspace, sample: Dataset, n: int = 120, name: str = "tag
         split=np.asarray(sample.split[positions]),
         labels=labels,
         images=sample.images.resized(positions, 28, 28, 1),
+        captions=[_caption(row, sample.classes[kind]) for row, kind in enumerate(kinds)]
+        if captions
+        else None,
     )
+
+
+def _caption(row: int, kind: str) -> str:
+    return "" if row % 10 == 9 else f"A {kind.lower()} {_GROUNDS[row % len(_GROUNDS)]}".strip()

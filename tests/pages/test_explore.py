@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.data.dataset import Dataset
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
 
@@ -62,3 +64,17 @@ def test_the_histograms_can_be_shown_by_class(app: AppTest, rows: str) -> None:
     control = next(group for group in app.button_group if rows in group.options)
     control.set_value([rows]).run()
     assert not app.exception
+
+
+def test_captions_are_told_of_where_there_are_any(workspace: Workspace, sample: Dataset) -> None:
+    tagged(workspace, sample, 200, captions=True)
+    app = AppTest.from_file(HOME, default_timeout=60)
+    app.query_params["data"] = "tagged"
+    app = app.run().switch_page("../pages/explore.py").run()
+    assert not app.exception
+    said = {card.label: card for card in app.metric}
+    assert said["Without a word"].value == "20"
+    words = next(table.value for table in app.dataframe if "Words" in table.value)
+    of_footwear = words.set_index("Label").loc["footwear", "Words"]
+    assert "boot" in of_footwear
+    assert "trouser" not in of_footwear
