@@ -38,6 +38,10 @@ def embed(
     min_dist: Annotated[float, typer.Option(help="How closely points may lie, 0 to 1.")] = 0.1,
     metric: Annotated[str, typer.Option(help="Between features: euclidean or cosine.")] = "euclidean",
     seed: Annotated[int, typer.Option(help="The same seed makes the same map.")] = 0,
+    onto: Annotated[
+        str | None,
+        typer.Option(help="Place the images on this map of other data, by its features and choices."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the map; made up when not given.")] = None,
     detach: Annotated[bool, typer.Option(help="Start it and return.")] = False,
     as_json: JsonFlag = False,
@@ -49,14 +53,17 @@ def embed(
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
-        from core.embeddings.maps import MapRequest, create_map, load_map
+        from core.embeddings.maps import MapRequest, create_map, find_map, load_map, placed_on
         from core.runs.launch import start
         from core.workspace import current
 
         workspace = current()
         dataset = open_dataset(workspace, data)
-        source = _source(workspace, dataset, run, features, weights)
-        request = MapRequest(source, method, neighbors, min_dist, metric, seed)  # type: ignore[arg-type]
+        if onto is None:
+            source = _source(workspace, dataset, run, features, weights)
+            request = MapRequest(source, method, neighbors, min_dist, metric, seed)  # type: ignore[arg-type]
+        else:
+            request = placed_on(find_map(workspace, onto))
         made = create_map(workspace, dataset, request, name=name)
         start(made)
         if detach:

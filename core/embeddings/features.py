@@ -201,9 +201,7 @@ def _of_pixels(
     workspace: Workspace, dataset: Dataset, source: FeatureSource, report: Progress
 ) -> tuple[NDArray[np.int64], NDArray[Any], str]:
     """Pixels 0 to 1, row after row; images of other sizes than a small common one are scaled to squares."""
-    uniform = dataset.images.uniform
-    if uniform is None or max(uniform[:2]) > LARGEST_SIDE:
-        uniform = (LARGEST_SIDE, LARGEST_SIDE, uniform[2] if uniform else 3)
+    uniform = pixel_shape(dataset)
     key = {"fingerprint": dataset.fingerprint, "pixels": list(uniform)}
 
     def compute() -> dict[str, Any]:
@@ -221,6 +219,14 @@ def _of_pixels(
     values = pixels.reshape(len(dataset), -1).astype(np.float32)
     values /= 255
     return np.arange(len(dataset)), values, digest(key)
+
+
+def pixel_shape(dataset: Dataset) -> tuple[int, int, int]:
+    """(height, width, channels) of the images whose pixels are features."""
+    uniform = dataset.images.uniform
+    if uniform is None or max(uniform[:2]) > LARGEST_SIDE:
+        return LARGEST_SIDE, LARGEST_SIDE, uniform[2] if uniform else 3
+    return uniform
 
 
 def parse_source(text: str, weights: str = "") -> FeatureSource:

@@ -11,7 +11,7 @@ Made and read here, done by ``core.worker.embedding``. Their folder holds::
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -45,6 +45,8 @@ class MapRequest:
         min_dist: How closely points may lie, in units of the layout, 0 to 1.
         metric: Between features: "euclidean" or "cosine".
         seed: The same seed makes the same map.
+        onto: Id of the finished map that these images are placed on, as its own images lie; "" for a new map.
+            Such a request has the features of that map (``placed_on`` makes one).
     """
 
     source: FeatureSource
@@ -53,6 +55,7 @@ class MapRequest:
     min_dist: float = 0.1
     metric: Metric = "euclidean"
     seed: int = 0
+    onto: str = ""
 
     def to_json(self) -> Json:
         """The same as JSON."""
@@ -115,6 +118,18 @@ def create_map(
     return create_run(workspace, dataset, None, name=name, kind=KIND, label_version=version, job=job)
 
 
+def placed_on(base: Run) -> MapRequest:
+    """What places the images of another data set on a finished map: its features, its choices.
+
+    Raises:
+        NotFound: The map is not finished.
+        DamagedFile: It cannot be read.
+    """
+    if not (base.folder / XY).exists():
+        raise NotFound(f"Map {base.name!r} is not finished.", "Let it go on, then place images on it.")
+    return replace(request_of(base), onto=base.id)
+
+
 def check_request(request: MapRequest) -> None:
     """Raises BadInput naming the first parameter that is out of range."""
     checks = (
@@ -135,6 +150,16 @@ def maps_of(workspace: Workspace, dataset: Dataset) -> tuple[Run, ...]:
     return tuple(run for run in runs if run.fingerprint == dataset.fingerprint)
 
 
+def find_map(workspace: Workspace, name_or_id: str) -> Run:
+    """A map by name or id, of any data set. Raises NotFound, naming the newest ones."""
+    runs = list_runs(workspace, kind=KIND)
+    for run in runs:
+        if name_or_id in (run.name, run.id):
+            return run
+    known = ", ".join(run.name for run in runs[:5]) or "none yet"
+    raise NotFound(f"There is no map {name_or_id!r}.", f"The newest are: {known}.")
+
+
 def request_of(run: Run) -> MapRequest:
     """What was asked for. Raises DamagedFile."""
     job: dict[str, Any] = run.job
@@ -146,6 +171,7 @@ def request_of(run: Run) -> MapRequest:
             float(job["min_dist"]),
             job["metric"],
             int(job["seed"]),
+            str(job.get("onto", "")),  # maps made before new images could be placed lack it
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(f"run.json of {run.name!r} asks for no map ({error}).", "Make it again.") from error

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
-from core.embeddings.features import Features, FeatureSource, Progress, features_of
-from core.embeddings.neighbours import index_of, most_similar, search
+from core.data.images import as_channels, resize
+from core.embeddings.features import Features, FeatureSource, Progress, features_of, pixel_shape
+from core.embeddings.neighbours import comparable, index_of, most_similar, search
 from core.errors import BadInput, NotFound
 from core.runs.store import RunState, list_runs, status
 from core.workspace import Workspace
@@ -61,6 +62,36 @@ def similar_items(
     return similar_to(
         workspace, features_of(workspace, dataset, source, on_progress=on_progress), position, k
     )
+
+
+def similar_to_these(features: Features, positions: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """The ``k`` images most like the mean of some, by cosine, nearest first; without those. Exact.
+
+    Raises:
+        NotFound: None of them has features.
+    """
+    chosen = np.isin(features.positions, positions)
+    if not chosen.any():
+        raise NotFound("None of these images has features.", "Select others.")
+    mean = comparable(np.asarray(features.values[chosen]), "cosine").mean(axis=0)
+    rows, _ = most_similar(features.values, mean, k, rows=np.flatnonzero(~chosen))
+    return np.asarray(features.positions[rows])
+
+
+def similar_to_picture(
+    workspace: Workspace, dataset: Dataset, picture: NDArray[np.uint8], k: int
+) -> NDArray[np.int64]:
+    """The ``k`` images most like a picture from elsewhere, nearest first, by their pixels alone.
+
+    Args:
+        picture: (H, W, C) uint8; scaled as the images are.
+    """
+    height, width, channels = pixel_shape(dataset)
+    scaled = as_channels(resize(picture, height, width), channels)
+    features = features_of(workspace, dataset, FeatureSource("pixels"))
+    query = np.asarray(scaled.reshape(-1), np.float32) / np.float32(255)
+    rows, _ = most_similar(features.values, query, k)
+    return np.asarray(features.positions[rows])
 
 
 def similar_to(workspace: Workspace, features: Features, position: int, k: int = 10) -> Similar:

@@ -13,9 +13,9 @@ from core.data.catalog import open_dataset
 from core.data.dataset import Dataset, Task
 from core.embeddings import maps
 from core.embeddings.features import Features, Floats, features_of
-from core.embeddings.layout import fuzzy_graph, lay_out
+from core.embeddings.layout import fuzzy_graph, lay_out, place
 from core.embeddings.maps import MapRequest, in_unit_square, request_of
-from core.embeddings.neighbours import neighbour_graph
+from core.embeddings.neighbours import nearest, neighbour_graph
 from core.embeddings.projection import principal_components, umap_reference
 from core.embeddings.quality import map_quality
 from core.errors import BadInput
@@ -67,7 +67,9 @@ def embed(job: Job) -> Outcome:
     job.on_event("progress", share=FEATURES, seconds_left=None, text="principal components are there")
     neighbours = _neighbours(job, request, features)
     write_array(run.folder / maps.NEIGHBOURS, neighbours["rows"])
-    xy = in_unit_square(_coordinates(job, request, features, components, neighbours))
+    xy = _coordinates(job, request, features, components, neighbours)
+    if not request.onto:
+        xy = in_unit_square(xy)
     write_array(run.folder / maps.XY, xy)
     job.on_event("progress", share=LAYOUT, seconds_left=None, text="how far the map can be trusted")
     quality = _quality(job, dataset, request, features, xy)
@@ -124,6 +126,8 @@ def _coordinates(
     job: Job, request: MapRequest, features: Features, components: Floats, neighbours: Arrays
 ) -> Floats:
     """(n, 2) by the method asked for, from the cache where it was made before."""
+    if request.onto:
+        return _placed(job, request, features)
     if request.method == "pca" or len(features) < FEWEST:
         return components
     key = {**request.to_json(), "source": features.digest}
@@ -137,6 +141,31 @@ def _coordinates(
         return {"xy": umap_reference(features.values, request, report=stage)}
 
     return cached_arrays(job.workspace, "map-1", key, compute)["xy"]
+
+
+def _placed(job: Job, request: MapRequest, features: Features) -> Floats:
+    """(n, 2) among the images of another map that are like these, in its coordinates; it stays as it is.
+
+    Raises:
+        BadInput: The features cannot be compared, such as pixels of another number.
+    """
+    base = maps.find_map(job.workspace, request.onto)
+    known = maps.load_map(base)
+    origin = open_dataset(job.workspace, base.dataset)
+    if origin.fingerprint != base.fingerprint:
+        raise BadInput(
+            f"Data set {base.dataset!r} was replaced after map {base.name!r} was made.", "Make that map anew."
+        )
+    theirs = features_of(job.workspace, origin, request.source, on_progress=_Stage(job, NEIGHBOURS, LAYOUT))
+    if theirs.values.shape[1] != features.values.shape[1] or len(theirs) != len(known):
+        raise BadInput(
+            f"The images cannot be placed on {base.name!r}: its features are {theirs.values.shape[1]:,} "
+            f"numbers for each of {len(known):,} images, these {features.values.shape[1]:,}.",
+            "Choose a map of a run's, CLIP's or a network's features.",
+        )
+    k = min(request.n_neighbors, len(theirs))
+    rows, distances = nearest(theirs.values, features.values, k, metric=request.metric)
+    return place(rows, distances, known.xy)
 
 
 def _quality(
