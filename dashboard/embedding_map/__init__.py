@@ -139,6 +139,7 @@ class Cloud:
         tip: Short names of the attributes that are told on hover, in this order.
         labels: Names on the map, those of most points first.
         marks: (n,) bool, points to single out; None for all alike.
+        contours: (m, 2, 2) float32, segments of lines to draw over the points; None for none.
         title: What a screen reader calls the map.
         summary: What the map shows, in words.
         file: Name of files that are saved, without an ending.
@@ -151,6 +152,7 @@ class Cloud:
     tip: tuple[str, ...] = ()
     labels: Sequence[PlaceName] = ()
     marks: NDArray[np.bool_] | None = None
+    contours: NDArray[np.float32] | None = None
     title: str = "Map"
     summary: str = ""
     file: str = "map"
@@ -225,6 +227,7 @@ def spec_of(dataset: Dataset | None, cloud: Cloud) -> dict[str, Any]:
             for one in cloud.labels
         ],
         "marks": None if cloud.marks is None else publish(cloud.marks.astype(np.uint8)),
+        "contours": None if cloud.contours is None else publish(np.asarray(cloud.contours, np.float32)),
         "palette": PALETTE,
         "thumbnails": None if dataset is None else thumbnails_of(dataset, links.sheets(dataset)),
     }

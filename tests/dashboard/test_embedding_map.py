@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from dashboard import embedding_map, links
 from dashboard.embedding_map import NONE, Cloud
 from dashboard.embedding_map.outline import outline_of, points_inside
 from dashboard.embedding_map.published import Shelf, publish
+from dashboard.embedding_map.standalone import page_of
 from dashboard.routes import ROUTES
 
 SQUARE = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
@@ -112,3 +116,23 @@ def test_what_is_asked_of_the_browser_names_only_addresses(sample: Dataset) -> N
     assert spec["marks"] is None
     assert len(str(spec)) < 1_500
     assert spec["thumbnails"]["sheets"] == links.sheets(sample)
+
+
+def test_a_page_of_its_own_brings_points_names_and_pictures_along(sample: Dataset) -> None:
+    label = embedding_map.classes("Label", np.array([0, 1]), ["a", "</script><b>"])
+    xy = np.array([[0.5, -0.25], [1, 0]], np.float32)
+    lines = np.zeros((1, 2, 2), np.float32)
+    cloud = Cloud(xy, np.array([5, 6]), {"label": label}, "label", contours=lines, title="<i>Two</i>")
+    page = page_of(sample, cloud, "What it & shows")
+    found = re.search(r'id="spec">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    spec = json.loads(found[1])
+    _, points = spec["points"].split("base64,")
+    assert np.frombuffer(base64.b64decode(points), "<f4").tolist() == [0.5, -0.25, 1, 0]
+    assert spec["contours"].startswith("data:")
+    assert spec["attributes"]["label"]["names"][1] == "</script><b>"
+    assert len(spec["thumbnails"]["sheets"]) == 6
+    assert links.ROOT + "/" not in page
+    assert "<title>&lt;i&gt;Two&lt;/i&gt;</title>" in page
+    assert "What it &amp; shows" in page
+    assert "http" not in page.replace("http://www.w3.org/", "")

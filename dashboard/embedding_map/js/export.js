@@ -17,6 +17,7 @@ function pictureOf(map) {
   pen.fillStyle = style.ground;
   pen.fillRect(0, 0, camera.width, camera.height + foot);
   pen.drawImage(dots(map), 0, 0, camera.width, camera.height);
+  if (map.contours) drawContours(map, pen);
   if (map.tiles.shown.length) drawTiles(map, pen);
   pen.textAlign = "center";
   pen.textBaseline = "middle";
@@ -82,6 +83,7 @@ function svgOf(map) {
     `<title>${escaped(map.spec.title)}</title>`,
     `<rect width="100%" height="100%" fill="${escaped(style.ground)}"/>`,
     map.points.n <= VECTOR_POINTS ? vectorDots(map) : rasterDots(map),
+    map.contours ? vectorContours(map) : "",
     ...names,
     ...legend,
     "</svg>",
@@ -112,6 +114,14 @@ function vectorDots(map) {
       );
     })
     .join("");
+}
+
+function vectorContours(map) {
+  const moves = [...contourLines(map)].map((line) => {
+    const [x0, y0, x1, y1] = line.map((place) => place.toFixed(1));
+    return `M${x0} ${y0}L${x1} ${y1}`;
+  });
+  return `<path d="${moves.join("")}" stroke="${escaped(map.style.text)}" stroke-opacity="0.45" fill="none"/>`;
 }
 
 function rasterDots(map) {

@@ -91,11 +91,12 @@ async function update(map, spec) {
   map.summary.textContent = spec.summary;
   if (!map.points) return unsupported(map);
   const turn = (map.turn = (map.turn ?? 0) + 1);
-  const [xy, positions, values, marks] = await Promise.all([
+  const [xy, positions, values, marks, contours] = await Promise.all([
     fetched(map, spec.points, Float32Array),
     spec.positions ? fetched(map, spec.positions, Uint32Array) : null,
     fetched(map, spec.attributes[spec.colour].url, Uint16Array),
     spec.marks ? fetched(map, spec.marks, Uint8Array) : null,
+    spec.contours ? fetched(map, spec.contours, Float32Array) : null,
   ]);
   if (turn !== map.turn) return; // something newer was asked for meanwhile
   map.spec = spec;
@@ -105,6 +106,7 @@ async function update(map, spec) {
   const wasHidden = map.hidden.size > 0;
   if (before?.colour !== spec.colour) map.hidden = new Set();
   map.given = marks;
+  map.contours = contours;
   if (before && before.clear !== spec.clear) map.selection = null;
   themed(map);
   setMarks(map);
@@ -130,7 +132,7 @@ function fetchLater(map, attribute) {
 }
 
 function keepUsed(map, spec) {
-  const used = new Set([spec.points, spec.positions, spec.marks]);
+  const used = new Set([spec.points, spec.positions, spec.marks, spec.contours]);
   for (const attribute of Object.values(spec.attributes)) used.add(attribute.url);
   for (const url of map.loaded.keys()) if (!used.has(url)) map.loaded.delete(url);
 }

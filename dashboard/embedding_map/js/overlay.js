@@ -4,12 +4,33 @@ function drawOverlay(map) {
   const pen = overlay.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, camera.width, camera.height);
+  if (map.contours) drawContours(map, pen);
   if (map.tiles.shown.length) drawTiles(map, pen);
   if (map.selection) outlined(pen, map.selection.map(([x, y]) => toScreen(camera, x, y)), style, [5, 4]);
   if (map.outline) outlined(pen, map.outline, style, []);
   if (map.hovered >= 0) ring(map, pen, map.hovered);
   if (map.aim) cross(pen, camera, style);
   placeNames(map);
+}
+
+// Lines around the dense parts: ends of segments, x0 y0 x1 y1.
+function drawContours(map, pen) {
+  pen.beginPath();
+  for (const [x0, y0, x1, y1] of contourLines(map)) {
+    pen.moveTo(x0, y0);
+    pen.lineTo(x1, y1);
+  }
+  pen.strokeStyle = map.style.text;
+  pen.globalAlpha = 0.45;
+  pen.lineWidth = 1;
+  pen.stroke();
+  pen.globalAlpha = 1;
+}
+
+function* contourLines({ contours, camera }) {
+  for (let k = 0; k + 3 < (contours?.length ?? 0); k += 4) {
+    yield [...toScreen(camera, contours[k], contours[k + 1]), ...toScreen(camera, contours[k + 2], contours[k + 3])];
+  }
 }
 
 function outlined(pen, corners, style, dash) {
