@@ -386,6 +386,21 @@ def live(edits: Sequence[Edit]) -> list[Edit]:
     return [edit for edit in edits if edit.number not in gone]
 
 
+def _if_sent_again(known: Edit, new: NewEdit) -> Edit:
+    """The committed edit, where ``new`` is the same sent once more. Raises BadInput: it is another edit.
+
+    Acknowledging another edit as this one would lose it without a word.
+    """
+    undo = new.kind is EditKind.UNDO  # names an edit, not an item
+    named = new.new is None or known.new == new.new
+    if known.kind is new.kind and (undo or (known.item_id == new.item_id and named)):
+        return known
+    raise BadInput(
+        f"Edit {new.seq} of {new.session} is already there as another one: {known.kind} of {known.item_id}.",
+        "Give every edit of a session a number of its own, or leave the session out.",
+    )
+
+
 class _Draft:
     """The rows of one transaction while they are put together; sees the journal and its own new rows."""
 
@@ -408,7 +423,7 @@ class _Draft:
         """The committed edit of that session and number, or a new row. Raises BadInput or NotFound."""
         known = self._by_key.get((new.session, new.seq))
         if known is not None:
-            return known
+            return _if_sent_again(known, new)
         target = self._target(new) if new.kind is EditKind.UNDO else None
         item_id = target.item_id if target else new.item_id
         position = int(self._dataset.positions([item_id])[0])

@@ -72,6 +72,20 @@ def test_the_same_key_twice_in_one_batch_is_one_edit(
     assert journal.version(sample.name) == 1
 
 
+def test_a_key_that_names_another_edit_is_refused_and_not_acknowledged_as_that_one(
+    journal: LabelJournal, sample: Dataset, ids: list[str]
+) -> None:
+    journal.append(sample, [label(ids[0], "Bag")])
+    for other in (
+        label(ids[1], "Bag"),
+        label(ids[0], "Coat"),
+        NewEdit(ids[0], EditKind.EXCLUDE, session="s"),
+    ):
+        with pytest.raises(BadInput, match="already there as another one: label of"):
+            journal.append(sample, [other])
+    assert journal.version(sample.name) == 1
+
+
 def test_old_follows_the_edits_of_the_same_batch(
     journal: LabelJournal, sample: Dataset, ids: list[str]
 ) -> None:
