@@ -110,6 +110,38 @@ def prove_null(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def label_issues(result: dict[str, Any]) -> list[Claim]:
+    def both(figure: Callable[[dict[str, Any]], str]) -> str:
+        return "; ".join(f"{noise} noise {figure(part)}" for noise, part in result["summary"].items())
+
+    def precision(part: dict[str, Any]) -> str:
+        found = part["average_precision"]
+        rest = max(value for name, value in found.items() if name != "combined")
+        wins = min(part["combined_wins"].values())
+        return (
+            f"{found['combined']:.3f}, cleanlab's order {found['cleanlab']:.3f}, the best single score "
+            f"{rest:.3f} (ahead of each in {wins} of {part['n_worlds']} worlds)"
+        )
+
+    def corrected(part: dict[str, Any]) -> str:
+        return ", ".join(f"{order} {n:.0f}" for order, n in part["corrected_per_100_reviews"].items())
+
+    def won(part: dict[str, Any]) -> str:
+        return ", ".join(f"{order} {gain:+.3f}" for order, gain in part["points_per_100_reviews"].items())
+
+    n_trainings = len(result["worlds"][0]["reviewer"]["before"])
+    what = f"{result['share']:.0%} of full Fashion-MNIST's training labels flipped: "
+    return [
+        (f"{what}average precision of the order in which `issues` shows them", both(precision)),
+        (f"{what}errors corrected per 100 reviews, by order", both(corrected)),
+        (
+            f"{what}points of test accuracy won back per 100 reviews, by order, "
+            f"{n_trainings} training{'s' * (n_trainings > 1)} a world",
+            both(won),
+        ),
+    ]
+
+
 def run_list(result: dict[str, Any]) -> list[Claim]:
     return [
         (
@@ -127,6 +159,7 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "explore": explore,
     "run_list": run_list,
     "durability": durability,
+    "label_issues": label_issues,
     "prove_null": prove_null,
 }
 """By the name of a benchmark, what README says of its result."""
