@@ -18,6 +18,7 @@ from core.workspace import Workspace
 from dashboard import embedding_map, embeddings_state, evaluate_view
 from dashboard.charts import embeddings as charts
 from dashboard.charts.template import CONFIG
+from dashboard.embedding_map import standalone
 from dashboard.embeddings_view import (
     CLASS_NAMES,
     ISLAND_NAMES,
@@ -114,6 +115,37 @@ def pick_names() -> str:
     )
 
 
+def pick_contours(view: View) -> bool:
+    """Whether lines around the dense parts are drawn; for placed images, those of the map beneath."""
+    is_placed = bool(view.map.request.onto)
+    title, key = ("The map beneath", "beneath") if is_placed else ("Contours", "contours")
+    help = "Lines around the densest half, four fifths and nineteen twentieths of the points"
+    return bool(st.toggle(title, is_placed, key=key, bind="query-params", help=f"{help}."))
+
+
+def send(dataset: Dataset, view: View, colour: str, names: str, contours: bool) -> None:
+    """The map as a page of its own, made when it is asked for."""
+    st.download_button(
+        "HTML",
+        lambda: standalone.page_of(
+            dataset,
+            view.cloud(dataset, _known(view, colour), names, None, contours=contours),
+            f"{view.summary} {CANNOT_TELL}",
+        ),
+        file_name=f"{dataset.name}-map.html",
+        mime="text/html",
+        icon=":material/download:",
+        on_click="ignore",
+        key="send_map",
+        help="The map as one page, with its images, that opens in any browser without a server.",
+    )
+
+
+def _known(view: View, colour: str) -> str:
+    """That colouring, where the view has it."""
+    return colour if colour in view.attributes else "label"
+
+
 def manage(maps: Sequence[Run], shown: Run) -> None:
     """Deletes the shown map after a second click."""
     with st.popover("", icon=":material/delete:", help="Delete this map"):
@@ -131,7 +163,12 @@ def manage(maps: Sequence[Run], shown: Run) -> None:
 
 
 def draw_maps(
-    dataset: Dataset, views: Mapping[str, View], colour: str, names: str, selected: Positions | None
+    dataset: Dataset,
+    views: Mapping[str, View],
+    colour: str,
+    names: str,
+    contours: bool,
+    selected: Positions | None,
 ) -> int | None:
     """The maps side by side, linked by what is selected; the position that was opened just now, or None."""
     cell, searched = embeddings_state.chosen_cell(dataset), embeddings_state.found(dataset)
@@ -144,7 +181,7 @@ def draw_maps(
         with column:
             if len(views) > 1:
                 st.caption(f"**{plain(view.title)}**{_quality_in_short(view)}")
-            cloud = view.cloud(dataset, colour if colour in view.attributes else "label", names, lit)
+            cloud = view.cloud(dataset, _known(view, colour), names, lit, contours=contours)
             height = SIDE_BY_SIDE if len(views) > 1 else HEIGHT
             cleared = embeddings_state.cleared(key)
             done = embedding_map.show(dataset, cloud, key=key, height=height, clear=cleared)
@@ -161,7 +198,7 @@ def _quality_in_short(view: View) -> str:
 
 def _plain_chart(dataset: Dataset, view: View, colour: str, lit: NDArray[np.bool_] | None, key: str) -> None:
     """The map without WebGL2; what is selected on it counts as found."""
-    attribute = view.attributes[colour if colour in view.attributes else "label"]
+    attribute = view.attributes[_known(view, colour)]
     n = len(view.map)
     if n > charts.MOST_POINTS:
         st.caption(f"A sample of {count(charts.MOST_POINTS)} of {count(n)} points.")

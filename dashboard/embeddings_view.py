@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,8 +11,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Dataset, Task
-from core.embeddings.features import FeatureSource, features_of
-from core.embeddings.maps import XY, EmbeddingMap, MapRequest, load_map, load_neighbours
+from core.data.tags import tags_of, tags_version
+from core.embeddings.maps import XY, EmbeddingMap, MapRequest, find_map, load_map, load_neighbours
 from core.embeddings.purity import Overlap, class_overlap, in_words
 from core.errors import NotFound
 from core.labels.versions import LabelState
@@ -32,7 +33,7 @@ METHODS = {"fast-umap": "UMAP", "umap": "UMAP (reference)", "pca": "principal co
 SPLIT_TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 RIGHT, WRONG = 0, 1
 MOST_NAMES = 60
-N_SIMILAR = 60
+MOST_MODELS = 5
 NO_NAMES, CLASS_NAMES, ISLAND_NAMES = "None", "Classes", "Islands"
 
 
@@ -48,6 +49,9 @@ class View:
         confidence: (n,) float32, NaN without a guess.
         issue: (n,) float32, how likely the label is wrong, NaN where nobody asked.
         split: (n,) index into SPLITS.
+        wrong: (n,) the share of ``n_models`` finished runs that guess otherwise than the label; NaN unknown.
+        tags: (n,) the first tag of each point, an index into ``tag_names``; -1 without one.
+        ground: (m, 2) the points that the contours are of: the map's own, or those it was placed on.
         overlap: The classes of each class's neighbours in feature space; None while they are not known.
     """
 
@@ -60,6 +64,11 @@ class View:
     confidence: Floats
     issue: Floats
     split: NDArray[np.int8]
+    wrong: Floats
+    n_models: int
+    tags: Ints
+    tag_names: tuple[str, ...]
+    ground: Floats
     overlap: Overlap | None
 
     @property
@@ -80,11 +89,15 @@ class View:
                 "correct": embedding_map.classes("Model is", correct, words, colours=(GOOD, BAD)),
                 "confidence": embedding_map.score("Confidence", self.confidence, percent=True, unit=True),
             }
+        if self.n_models > 1:
+            found["runs"] = embedding_map.score("Runs that are wrong", self.wrong, percent=True, unit=True)
         if np.isfinite(self.issue).any():
             found["issue"] = embedding_map.score("Label error", self.issue, unit=True)
         colours = tuple(SPLIT_COLOURS[name] for name in SPLITS)
         titles = tuple(SPLIT_TITLES[name] for name in SPLITS)
         found["split"] = embedding_map.classes("Split", self.split, titles, colours=colours)
+        if self.tag_names:
+            found["tag"] = embedding_map.classes("Tag", self.tags, self.tag_names, none="no tag")
         return found
 
     @cached_property
@@ -104,6 +117,14 @@ class View:
 
         found, _ = islands(self.map.xy, self.labels, self.names)
         return [PlaceName(one.name, one.x, one.y) for one in found[:MOST_NAMES]]
+
+    @cached_property
+    def contours(self) -> Floats:
+        """(m, 2, 2) lines around the densest half, four fifths and nineteen twentieths of ``ground``."""
+        from core.embeddings.landscape import contours, density, mass_levels
+
+        found = density(self.ground)
+        return np.concatenate([contours(found, level) for level in mass_levels(found.grid)])
 
     @property
     def sentences(self) -> list[str]:
@@ -127,7 +148,9 @@ class View:
         k = len(self.names)
         return np.bincount(labels[both] * k + guess[both], minlength=k * k).reshape(k, k).astype(np.int64)
 
-    def cloud(self, dataset: Dataset, colour: str, names: str, marks: Mask | None) -> Cloud:
+    def cloud(
+        self, dataset: Dataset, colour: str, names: str, marks: Mask | None, *, contours: bool = False
+    ) -> Cloud:
         """What the component draws."""
         places = {CLASS_NAMES: self.class_places, ISLAND_NAMES: self.island_places}.get(names, [])
         if names == CLASS_NAMES and colour not in ("label", "guess"):
@@ -138,9 +161,10 @@ class View:
             None if everything else self.map.positions,
             self.attributes,
             colour,
-            ("label", "guess", "confidence", "issue"),
+            ("label", "guess", "confidence", "issue", "tag"),
             places,
             marks,
+            self.contours if contours else None,
             title=f"Map of {count(len(self.map))} images: {self.title}",
             summary=self.summary,
             file=f"{dataset.name}-map",
@@ -168,7 +192,13 @@ def title_of(workspace: Workspace, request: MapRequest) -> str:
             source = replace(source, name=find_run(workspace, source.name).name)
         except NotFound:
             source = replace(source, name=f"{source.name} (deleted)")
-    return f"{source.title}, {METHODS[request.method]}"
+    method = METHODS[request.method]
+    if request.onto:
+        try:
+            method = f"placed on {find_map(workspace, request.onto).name}"
+        except NotFound:
+            method = "placed on a deleted map"
+    return f"{source.title}, {method}"
 
 
 def view_of(workspace: Workspace, dataset: Dataset, made: Run, judge: Run | None) -> View:
@@ -181,26 +211,31 @@ def view_of(workspace: Workspace, dataset: Dataset, made: Run, judge: Run | None
     written = made.folder / XY
     stage = written.stat().st_mtime_ns if written.exists() else 0
     files = sum(1 for _ in made.folder.iterdir())  # the quality comes after the map
-    key = (str(workspace.root), dataset.fingerprint, state.version, made.id, stage, files)
-    opinions = (judge.id if judge else "", search.id if search else "")
-    return _view(key, opinions, workspace, dataset, made, judge, search, state)
+    tagged = tags_version(workspace, dataset)
+    key = (str(workspace.root), dataset.fingerprint, state.version, made.id, stage, files, tagged)
+    single = dataset.task is Task.SINGLE_LABEL
+    others = evaluate_view.finished_runs(workspace, dataset)[:MOST_MODELS] if single else []
+    opinions = (judge.id if judge else "", search.id if search else "", *(run.id for run in others))
+    return _view(key, opinions, workspace, dataset, made, judge, search, state, others)
 
 
 @st.cache_resource(show_spinner=False, max_entries=12)
 def _view(
     key: tuple[object, ...],
-    opinions: tuple[str, str],
+    opinions: tuple[str, ...],
     _workspace: Workspace,
     _dataset: Dataset,
     _made: Run,
     _judge: Run | None,
     _search: Run | None,
     _state: LabelState,
+    _others: Sequence[Run],
 ) -> View:
     made = load_map(_made)
     names, labels = _labels(_dataset, _state)
     guess, confidence = _opinion(_dataset, _judge)
     issue = _issues(_dataset, _search)
+    tag_names, tags = _tags(_workspace, _dataset)
     at = made.positions
     return View(
         map=made,
@@ -212,6 +247,11 @@ def _view(
         confidence=confidence[at],
         issue=issue[at],
         split=np.asarray(_dataset.split)[at],
+        wrong=_wrong(_dataset, labels, _others)[at],
+        n_models=len(_others),
+        tags=tags[at],
+        tag_names=tag_names,
+        ground=_ground(_workspace, made),
         overlap=_overlap(_made, labels[at], len(names)),
     )
 
@@ -241,8 +281,36 @@ def _issues(dataset: Dataset, search: Run | None) -> Floats:
     found = np.full(len(dataset), np.nan, np.float32)
     if search is not None:
         issues = load_issues(search)
-        found[issues.positions] = issues.combined
+        np.fmax.at(found, issues.positions, issues.combined)  # an image may have several answers
     return found
+
+
+def _wrong(dataset: Dataset, labels: Ints, runs: Sequence[Run]) -> Floats:
+    """(N,) the share of the runs that guess otherwise than the label; NaN where one knows no guess."""
+    wrong = np.where(labels < 0, np.nan, 0).astype(np.float32)
+    for run in runs:
+        guess, _ = _opinion(dataset, run)
+        wrong += np.where(guess < 0, np.nan, (guess != labels) / len(runs))
+    return wrong
+
+
+def _tags(workspace: Workspace, dataset: Dataset) -> tuple[tuple[str, ...], Ints]:
+    """The tags' names, and (N,) the first of each image, -1 without one."""
+    tags = tags_of(workspace, dataset)
+    first = np.full(len(dataset), -1, np.int64)
+    for number, ids in reversed([*enumerate(tags.values())]):
+        first[np.isin(dataset.item_ids, ids)] = number
+    return tuple(tags), first
+
+
+def _ground(workspace: Workspace, made: EmbeddingMap) -> Floats:
+    """(m, 2) the points of the map that this one was placed on, while it is there; else its own."""
+    if not made.request.onto:
+        return made.xy
+    try:
+        return load_map(find_map(workspace, made.request.onto)).xy
+    except NotFound:
+        return made.xy
 
 
 def _overlap(made: Run, labels: Ints, n_classes: int) -> Overlap | None:
@@ -251,46 +319,3 @@ def _overlap(made: Run, labels: Ints, n_classes: int) -> Overlap | None:
     except NotFound:
         return None
     return class_overlap(neighbours, labels, n_classes) if (labels >= 0).any() else None
-
-
-def similar_to(workspace: Workspace, dataset: Dataset, source: FeatureSource, positions: Ints) -> Ints:
-    """The images most like the mean of some, by the map's own features, nearest first; without those."""
-    from core.embeddings.neighbours import comparable, most_similar
-
-    features = features_of(workspace, dataset, source)
-    chosen = np.isin(features.positions, positions)
-    if not chosen.any():
-        raise NotFound("None of these images has features.", "Select others.")
-    mean = comparable(np.asarray(features.values[chosen]), "cosine").mean(axis=0)
-    rows, _ = most_similar(features.values, mean, N_SIMILAR, rows=np.flatnonzero(~chosen))
-    return np.asarray(features.positions[rows])
-
-
-def relabel(
-    workspace: Workspace,
-    dataset: Dataset,
-    positions: Ints,
-    label: str,
-    *,
-    who: str,
-    why: str,
-    run: Run | None,
-) -> list[int]:
-    """Give all the images one label, in one commit; those that have it are left as they are.
-
-    Args:
-        run: Whose opinion was on the screen; it is kept as evidence.
-
-    Returns:
-        The numbers of the edits, for ``issues_view.take_back``.
-    """
-    from core.labels.journal import EditKind, LabelJournal, NewEdit
-
-    state = cached.labels(workspace, dataset)
-    changed = positions[np.asarray(state.labels)[positions] != dataset.classes.index(label)]
-    evidence = {"selection": "embedding map", **({"run": run.id} if run else {})}
-    new = [
-        NewEdit(str(dataset.item_ids[k]), EditKind.LABEL, label, who=who, why=why, evidence=evidence)
-        for k in changed.tolist()
-    ]
-    return [edit.number for edit in LabelJournal(workspace).append(dataset, new)]

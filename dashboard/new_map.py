@@ -9,16 +9,19 @@ import streamlit as st
 from core.data.dataset import Dataset
 from core.embeddings.clip_models import list_models
 from core.embeddings.features import FeatureSource
-from core.embeddings.maps import MapRequest, Method, Metric, create_map
-from core.errors import TidysetError
+from core.embeddings.maps import KIND, XY, MapRequest, Method, Metric, create_map, placed_on
+from core.runs.store import Run, list_runs
 from core.workspace import Workspace
 from dashboard import embeddings_panels, evaluate_view
 from dashboard.embeddings_view import METHODS
+from dashboard.errors import shown_as_message
 from dashboard.wording import plain
 
 MAX_RUNS = 12
 BACKBONES = ("resnet18", "convnext_tiny", "vit_small_patch14_dinov2")
+OWN = "a map of their own"
 HELP = {
+    "onto": "New images can be placed among those of a finished map of other data, which does not change.",
     "source": "What says which images are alike. A model's features show what it tells apart.",
     "method": "UMAP keeps neighbours together. Principal components are there at once and keep distances.",
     "n_neighbors": "Few show detail, many the whole.",
@@ -43,23 +46,44 @@ def sources(workspace: Workspace, dataset: Dataset) -> dict[str, FeatureSource]:
     return found
 
 
+def bases(workspace: Workspace, dataset: Dataset) -> dict[str, Run]:
+    """Finished maps of other data, by name for people: these images can be placed on them."""
+    return {
+        f"{run.name} of {run.dataset}": run
+        for run in list_runs(workspace, kind=KIND)
+        if run.fingerprint != dataset.fingerprint and (run.folder / XY).exists()
+    }
+
+
 def button(workspace: Workspace, dataset: Dataset) -> None:
     """The form behind a button at the page's head."""
-    with st.popover("New map", icon=":material/add:", type="primary"):
-        by_title = sources(workspace, dataset)
-        title = st.selectbox("Features", [*by_title], key="new_source", help=HELP["source"])
-        method: Method = st.selectbox(
-            "Method", get_args(Method), format_func=METHODS.__getitem__, key="new_method", help=HELP["method"]
-        )
-        with st.container(horizontal=True):
-            n_neighbors = st.number_input("Neighbours", 2, 200, 15, key="new_k", help=HELP["n_neighbors"])
-            min_dist = st.number_input("Distance", 0.0, 1.0, 0.1, 0.05, key="new_gap", help=HELP["min_dist"])
-        with st.container(horizontal=True):
-            metric: Metric = st.selectbox("Metric", get_args(Metric), key="new_metric", help=HELP["metric"])
-            seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="new_seed", help=HELP["seed"])
+    with st.popover("New map", icon=":material/add:", type="primary"), shown_as_message():
+        others = bases(workspace, dataset)
+        where = OWN
+        if others:
+            where = st.selectbox("Place them on", [OWN, *others], key="new_onto", help=HELP["onto"])
+        if where == OWN:
+            request = _choices(workspace, dataset)
+        else:
+            request = placed_on(others[where])
+            st.caption(f"By {plain(request.source.title)}, as that map was made; it stays as it is.")
         if st.button("Make the map", type="primary", key="make_map"):
-            request = MapRequest(by_title[title], method, n_neighbors, min_dist, metric, seed)
-            _make(workspace, dataset, request)
+            embeddings_panels.start(create_map(workspace, dataset, request))
+
+
+def _choices(workspace: Workspace, dataset: Dataset) -> MapRequest:
+    by_title = sources(workspace, dataset)
+    title = st.selectbox("Features", [*by_title], key="new_source", help=HELP["source"])
+    method: Method = st.selectbox(
+        "Method", get_args(Method), format_func=METHODS.__getitem__, key="new_method", help=HELP["method"]
+    )
+    with st.container(horizontal=True):
+        n_neighbors = st.number_input("Neighbours", 2, 200, 15, key="new_k", help=HELP["n_neighbors"])
+        min_dist = st.number_input("Distance", 0.0, 1.0, 0.1, 0.05, key="new_gap", help=HELP["min_dist"])
+    with st.container(horizontal=True):
+        metric: Metric = st.selectbox("Metric", get_args(Metric), key="new_metric", help=HELP["metric"])
+        seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="new_seed", help=HELP["seed"])
+    return MapRequest(by_title[title], method, n_neighbors, min_dist, metric, seed)
 
 
 def nothing_yet(workspace: Workspace, dataset: Dataset) -> None:
@@ -70,13 +94,6 @@ def nothing_yet(workspace: Workspace, dataset: Dataset) -> None:
         what = "the pixels themselves" if source.kind == "pixels" else f"what {plain(title.lower())} sees"
         st.caption(f"The best features at hand are {what}. A first view is there in seconds, the map after.")
         if st.button(f"Make a map of {title.lower()}", type="primary", icon=":material/scatter_plot:"):
-            _make(workspace, dataset, MapRequest(source))
-
-
-def _make(workspace: Workspace, dataset: Dataset, request: MapRequest) -> None:
-    try:
-        run = create_map(workspace, dataset, request)
-    except TidysetError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-    else:
-        embeddings_panels.start(run)
+            embeddings_panels.start(create_map(workspace, dataset, MapRequest(source)))
+        if bases(workspace, dataset):
+            button(workspace, dataset)

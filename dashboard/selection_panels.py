@@ -6,13 +6,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.data import tags
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
-from core.embeddings.maps import request_of
 from core.quality.queue import SELECTION, QueueRequest
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import confusion, embeddings_state, embeddings_view, gallery, handover, issues_view
+from dashboard import confusion, embeddings_actions, embeddings_state, gallery, handover, issues_view
 from dashboard.embeddings_view import View
+from dashboard.errors import shown_as_message
 from dashboard.review import controls
 from dashboard.wording import count, counted, percent, plain
 
@@ -67,7 +68,7 @@ def _bars(view: View, selected: Positions) -> None:
 
 
 def actions(workspace: Workspace, dataset: Dataset, judge: Run | None, selected: Positions) -> None:
-    """Review, relabel, leave out."""
+    """Review, relabel, tag, leave out."""
     if dataset.task is Task.SINGLE_LABEL:
         if st.button(
             "Review these", type="primary", icon=":material/fact_check:", width="stretch", key="review"
@@ -75,6 +76,7 @@ def actions(workspace: Workspace, dataset: Dataset, judge: Run | None, selected:
             ids = tuple(str(dataset.item_ids[k]) for k in selected)
             handover.to_relabel(QueueRequest(SELECTION, run=judge.id if judge else None, item_ids=ids))
         _relabel(workspace, dataset, judge, selected)
+    _tag(workspace, dataset, selected)
     _leave_out(workspace, dataset, selected)
 
 
@@ -87,7 +89,7 @@ def _relabel(workspace: Workspace, dataset: Dataset, judge: Run | None, selected
         )
         st.caption(f"{n}{_tests(dataset, selected)} This is one step in the history and can be undone.")
         if st.button(f"Relabel {n} as {plain(label)}", type="primary", key="relabel_all"):
-            numbers = embeddings_view.relabel(
+            numbers = embeddings_actions.relabel(
                 workspace, dataset, selected, label, who=controls.name(), why=why, run=judge
             )
             _done(dataset, numbers, f"{counted(len(numbers), 'image')} relabelled as {label}.")
@@ -98,6 +100,28 @@ def _tests(dataset: Dataset, selected: Positions) -> str:
     if not n:
         return "."
     return f", {count(n)} of them for testing: corrections of those count after a blind second look."
+
+
+def _tag(workspace: Workspace, dataset: Dataset, selected: Positions) -> None:
+    n = counted(len(selected), "image")
+    with st.popover("Tag", icon=":material/sell:", width="stretch"), shown_as_message():
+        known = tags.tags_of(workspace, dataset)
+        name = st.selectbox(
+            "Tag",
+            [*known],
+            index=None,
+            key="tag_name",
+            accept_new_options=True,
+            placeholder="Choose a tag, or type a new one",
+        )
+        st.caption("Tags change no label. Colour the map by them to find the images again.")
+        if st.button(f"Tag {n}", type="primary", key="tag_all", disabled=not name):
+            ids = [str(dataset.item_ids[k]) for k in selected]
+            added = tags.add_tag(workspace, dataset, str(name), ids)
+            _done(dataset, [], f"{counted(added, 'image')} tagged {name}.")
+        if name in known and st.button("Remove this tag from all images", type="tertiary", key="untag"):
+            tags.remove_tag(workspace, dataset, name)
+            _done(dataset, [], f"Tag {name} removed.")
 
 
 def _leave_out(workspace: Workspace, dataset: Dataset, selected: Positions) -> None:
@@ -117,10 +141,11 @@ def _done(dataset: Dataset, numbers: list[int], text: str) -> None:
 
 def undo_row(workspace: Workspace, dataset: Dataset) -> None:
     """After a bulk edit: says what was done, and takes it back."""
+    place = st.empty()  # always there: what stands below keeps its place in the page, and so the map its zoom
     name, numbers, text = st.session_state.get(_DONE, ("", [], ""))
     if name != dataset.name:
         return
-    with st.container(horizontal=True, vertical_alignment="center", key="bulk_done"):
+    with place.container(horizontal=True, vertical_alignment="center", key="bulk_done"):
         st.success(plain(text), icon=":material/check_circle:")
         if numbers and st.button("Undo", icon=":material/undo:", key="bulk_undo"):
             issues_view.take_back(workspace, dataset, numbers, controls.name())
@@ -171,39 +196,3 @@ def matrix(dataset: Dataset, view: View, judge: Run, outlined: Positions | None)
         key=embeddings_state.matrix_key(),
         chosen=embeddings_state.cell_in_address(dataset),
     )
-
-
-def search(workspace: Workspace, dataset: Dataset, made: Run, selected: Positions | None) -> None:
-    """Find images: like those selected, and in words where CLIP's features are there."""
-    is_chosen = selected is not None and len(selected) > 0
-    pressed = st.button(
-        "More like these",
-        icon=":material/image_search:",
-        key="more_like",
-        disabled=not is_chosen,
-        help="The images most like the selected ones, by the map's own features.",
-    )
-    if pressed and selected is not None:
-        with st.spinner("Comparing …"):
-            near = embeddings_view.similar_to(workspace, dataset, request_of(made).source, selected)
-        embeddings_state.clear(dataset)
-        embeddings_state.keep_found(dataset, "Most like what was selected", near)
-        st.rerun()
-    _in_words(workspace, dataset)
-
-
-def _in_words(workspace: Workspace, dataset: Dataset) -> None:
-    from core.embeddings.text_search import Query, kept_images, model_for
-    from core.embeddings.text_search import search as search_words
-
-    model = model_for(workspace, dataset, "")
-    if not len(kept_images(workspace, dataset, model)[0]):
-        return
-    words = st.text_input("Find in words", key="find_words", placeholder="a shoe with a high heel", width=260)
-    if words and words != st.session_state.get("found_words"):
-        st.session_state["found_words"] = words
-        with st.spinner("Asking CLIP …"):
-            hits = search_words(workspace, dataset, model, Query(text=words), top=embeddings_view.N_SIMILAR)
-        embeddings_state.clear(dataset)
-        embeddings_state.keep_found(dataset, f"Like “{words}”", hits.positions)
-        st.rerun()

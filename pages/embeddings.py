@@ -5,6 +5,7 @@ import streamlit as st
 from core.embeddings.maps import maps_of
 from dashboard import (
     embeddings_panels,
+    embeddings_search,
     embeddings_state,
     embeddings_view,
     job_monitor,
@@ -50,23 +51,26 @@ def workbench() -> None:
         outlined = embeddings_state.selected_positions(shown, None, searched)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             colour, names = embeddings_panels.pick_colour(view), embeddings_panels.pick_names()
-            selection_panels.search(workspace, dataset, made, selected)
+            contours = embeddings_panels.pick_contours(view)
+            embeddings_search.search(workspace, dataset, view.map.request.source, selected)
+            embeddings_panels.send(dataset, view, colour, names, contours)
         left, right = st.columns([11, 4] if len(shown) == 1 else [5, 1])
         with left.container(border=True):
-            opened = embeddings_panels.draw_maps(dataset, shown, colour, names, selected)
+            opened = embeddings_panels.draw_maps(dataset, shown, colour, names, contours, selected)
         with right.container(border=True, height="stretch"):
             if selected is not None:
                 selection_panels.summary(workspace, dataset, view, judge, selected)
             else:
                 embeddings_panels.trust(view)
-        left, right = st.columns([5, 6])
+        is_judged = judge is not None and view.has_guess
+        left, right = st.columns([5, 8]) if is_judged else (st.container(), st.empty())
         with left.container(border=True, height="stretch"):
             if selected is not None and len(selected):
                 clicked = selection_panels.images(dataset, view, selected)
                 opened = clicked if opened is None else opened
             else:
                 embeddings_panels.mixed(view)
-        if judge is not None and view.has_guess:
+        if judge is not None and is_judged:
             with right.container(border=True, height="stretch"):
                 selection_panels.matrix(dataset, view, judge, outlined)
         if opened is not None:

@@ -16,8 +16,8 @@ from core.labels.versions import labels_at
 from core.runs.store import Run
 from core.worker import work
 from core.workspace import Workspace
-from dashboard import embeddings_view, issues_view
-from dashboard.embeddings_view import View, similar_to, view_of
+from dashboard import embeddings_actions, issues_view
+from dashboard.embeddings_view import View, view_of
 from tests.finished_runs import finished_run
 
 HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
@@ -131,9 +131,9 @@ def test_a_view_joins_by_item_and_follows_edits(
     assert view.confusion(np.arange(len(view.map))).sum() == len(sample)
     position = np.array([int(view.map.positions[0])])
     wanted = sample.classes[(int(view.labels[0]) + 1) % 10]
-    numbers = embeddings_view.relabel(workspace, sample, position, wanted, who="me", why="", run=run)
+    numbers = embeddings_actions.relabel(workspace, sample, position, wanted, who="me", why="", run=run)
     assert view_of(workspace, sample, made, run).labels[0] != view.labels[0]
-    assert embeddings_view.relabel(workspace, sample, position, wanted, who="me", why="", run=run) == []
+    assert embeddings_actions.relabel(workspace, sample, position, wanted, who="me", why="", run=run) == []
     issues_view.take_back(workspace, sample, numbers, "me")
     assert view_of(workspace, sample, made, run).labels[0] == view.labels[0]
 
@@ -142,6 +142,6 @@ def test_what_is_most_like_a_class_is_mostly_that_class(
     workspace: Workspace, sample: Dataset, made: Run, view: View
 ) -> None:
     trousers = view.map.positions[view.labels == 1][:40]
-    found = similar_to(workspace, sample, load_map(made).request.source, trousers)
+    found = embeddings_actions.like_these(workspace, sample, load_map(made).request.source, trousers)
     assert not set(found.tolist()) & set(trousers.tolist())
     assert (np.asarray(sample.labels)[found] == 1).mean() > 0.9

@@ -86,7 +86,7 @@ function destroy(map) {
 
 async function update(map, spec) {
   const before = map.spec;
-  map.stage.style.height = `${spec.height}px`;
+  map.stage.style.height = `min(${spec.height}px, 105vw)`;
   map.stage.setAttribute("aria-label", spec.title);
   map.summary.textContent = spec.summary;
   if (!map.points) return unsupported(map);

@@ -1,0 +1,88 @@
+"""What the Embeddings page does and looks up: bulk edits, and searches by likeness, words and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.dataset import Dataset
+from core.embeddings.clip_models import ClipModel
+from core.embeddings.features import FeatureSource, features_of
+from core.runs.store import Run
+from core.workspace import Workspace
+from dashboard import cached
+
+Ints = NDArray[np.int64]
+
+N_SIMILAR = 60
+
+
+def relabel(
+    workspace: Workspace,
+    dataset: Dataset,
+    positions: Ints,
+    label: str,
+    *,
+    who: str,
+    why: str,
+    run: Run | None,
+) -> list[int]:
+    """Give all the images one label, in one commit; those that have it are left as they are.
+
+    Args:
+        run: Whose opinion was on the screen; it is kept as evidence.
+
+    Returns:
+        The numbers of the edits, for ``issues_view.take_back``.
+    """
+    from core.labels.journal import EditKind, LabelJournal, NewEdit
+
+    state = cached.labels(workspace, dataset)
+    changed = positions[np.asarray(state.labels)[positions] != dataset.classes.index(label)]
+    evidence = {"selection": "embedding map", **({"run": run.id} if run else {})}
+    new = [
+        NewEdit(str(dataset.item_ids[k]), EditKind.LABEL, label, who=who, why=why, evidence=evidence)
+        for k in changed.tolist()
+    ]
+    return [edit.number for edit in LabelJournal(workspace).append(dataset, new)]
+
+
+def like_these(workspace: Workspace, dataset: Dataset, source: FeatureSource, positions: Ints) -> Ints:
+    """The images most like the mean of some, by the map's own features, nearest first; without those."""
+    from core.embeddings.similar import similar_to_these
+
+    return similar_to_these(features_of(workspace, dataset, source), positions, N_SIMILAR)
+
+
+def clip_of(workspace: Workspace, dataset: Dataset) -> ClipModel | None:
+    """The CLIP model whose features of these images are kept; None where there is none."""
+    from core.embeddings.text_search import kept_images, model_for
+
+    model = model_for(workspace, dataset, "")
+    return model if len(kept_images(workspace, dataset, model)[0]) else None
+
+
+def in_words(workspace: Workspace, dataset: Dataset, model: ClipModel, words: str) -> Ints:
+    """The images that fit a sentence best. Raises BadInput, TidysetError."""
+    from core.embeddings.text_search import Query, search
+
+    return search(workspace, dataset, model, Query(text=words), top=N_SIMILAR).positions
+
+
+def like_picture(
+    workspace: Workspace, dataset: Dataset, model: ClipModel | None, name: str, content: bytes
+) -> Ints:
+    """The images most like a picture file: for CLIP, or by pixels without it. Raises DamagedFile."""
+    from core.data.images import decode
+    from core.embeddings.similar import similar_to_picture
+    from core.embeddings.text_search import Query, search
+
+    if model is None:
+        return similar_to_picture(workspace, dataset, decode(content), N_SIMILAR)
+    with NamedTemporaryFile(suffix=Path(name).suffix) as file:
+        file.write(content)
+        file.flush()
+        return search(workspace, dataset, model, Query(picture=file.name), top=N_SIMILAR).positions
