@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.labels.journal import LabelJournal
+from core.labels.versions import LabelState
 from core.quality.effort import Band, advise, bands, effort
 from core.quality.label_issues import LabelIssues
 from core.runs.store import Run
@@ -14,17 +16,16 @@ from core.workspace import Workspace
 from dashboard import cached
 from dashboard.wording import count, counted
 
+Bools = NDArray[np.bool_]
 N_BANDS = 5
 
 
 def draw(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) -> None:
     """The panel; nothing where no flagged label was reviewed since the search."""
     state = cached.labels(workspace, dataset)
-    at = issues.positions[: issues.n_estimated]
-    reviewed = np.asarray(state.reviewed[at])
+    reviewed, is_error = _judged(state, issues)
     if not reviewed.any():
         return
-    is_error = (np.asarray(state.labels)[at] != issues.labels[: issues.n_estimated]) | state.excluded[at]
     found = bands(
         np.asarray(issues.combined[: issues.n_estimated], np.float64), reviewed, is_error, n_bands=N_BANDS
     )
@@ -55,6 +56,20 @@ def draw(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) 
         st.caption(
             f"Precision: of the {counted(int(reviewed.sum()), 'reviewed flag')}, the share that was right."
         )
+
+
+def _judged(state: LabelState, issues: LabelIssues) -> tuple[Bools, Bools]:
+    """Of the flagged labels, which were reviewed, and which of those turned out wrong."""
+    n = issues.n_estimated
+    at, labels = issues.positions[:n], issues.labels[:n]
+    left_out = np.asarray(state.excluded)[at]
+    if issues.about is None:
+        return np.asarray(state.reviewed[at]), (np.asarray(state.labels)[at] != labels) | left_out
+    about = issues.about[:n]
+    reviewed = np.zeros(n, bool)
+    for k in np.unique(about).tolist():
+        reviewed[about == k] = state.reviewed_for(k)[at[about == k]]
+    return reviewed, (np.asarray(state.labels)[at, about] != labels) | left_out
 
 
 def _row(band: Band) -> dict[str, object]:

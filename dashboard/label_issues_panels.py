@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from core.data.dataset import SPLITS, Dataset, Task
+from core.data.dataset import SPLITS, Dataset
 from core.errors import TidysetError
 from core.evaluation.crossval import N_FOLDS
 from core.labels.versions import current_version, edits_since
@@ -35,9 +35,6 @@ def searches(workspace: Workspace, dataset: Dataset) -> list[Run]:
 
 def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
     """What the search does, what to train, how long that takes, and the button."""
-    if dataset.task is not Task.SINGLE_LABEL:
-        st.info("Label errors are looked for in data with one label an image so far.", icon=":material/info:")
-        return
     with st.container(border=True, key="new_search"):
         st.markdown(
             "**Every image is judged by models that did not train on it.** Labels that those models, the "
@@ -97,7 +94,7 @@ def found(workspace: Workspace, dataset: Dataset, run: Run) -> int | None:
     effort_panel.draw(workspace, dataset, run, issues)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            rows, split = _chosen(dataset, issues)
+            rows, split, about = _chosen(dataset, issues)
             if st.button(
                 f"Review the {count(len(rows))}",
                 type="primary",
@@ -105,7 +102,9 @@ def found(workspace: Workspace, dataset: Dataset, run: Run) -> int | None:
                 disabled=not len(rows),
             ):
                 least = issues.threshold
-                handover.to_relabel(QueueRequest(queue.ISSUES, run=run.id, split=split, least=least))
+                handover.to_relabel(
+                    QueueRequest(queue.ISSUES, run=run.id, split=split, given=about, least=least)
+                )
         return _tiles(dataset, issues, rows[:SHOWN], len(rows))
 
 
@@ -117,16 +116,18 @@ def _issues(run_id: str, _run: Run) -> LabelIssues:
 def _headline(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) -> None:
     n, edits = issues.n_estimated, edits_since(workspace, dataset, run.label_version)
     share = f" ({100 * n / len(issues):.1f} %)" if n else ""
-    st.markdown(f"**About {count(n)} of {count(len(issues))} labels are likely wrong**{share}.")
-    worst = np.bincount(issues.labels[issues.flagged], minlength=len(dataset.classes))
+    what = "labels" if issues.about is None else "answers"
+    st.markdown(f"**About {count(n)} of {count(len(issues))} {what} are likely wrong**{share}.")
+    worst = issues.flagged_by_class(len(dataset.classes))
     order = [int(k) for k in np.argsort(-worst, kind="stable") if worst[k]][:3]
     words = ", ".join(f"{plain(dataset.classes[k])} ({worst[k]})" for k in order)
     after = f" {counted(edits, 'edit')} came after this search." if edits else ""
-    st.caption(f"Most of them are labelled {words}.{after}" if words else f"No class stands out.{after}")
+    which = "are labelled" if issues.about is None else "are about"
+    st.caption(f"Most of them {which} {words}.{after}" if words else f"No class stands out.{after}")
 
 
-def _chosen(dataset: Dataset, issues: LabelIssues) -> tuple[np.ndarray, str | None]:
-    """Rows of the flagged labels in the chosen split, and that split."""
+def _chosen(dataset: Dataset, issues: LabelIssues) -> tuple[np.ndarray, str | None, int | None]:
+    """Rows of the flagged labels in the chosen split and about the chosen class, and those two."""
     present = [word for word, name in SPLIT_WORDS.items() if name is None or name in dataset.splits]
     word = st.segmented_control(
         "Images",
@@ -142,7 +143,27 @@ def _chosen(dataset: Dataset, issues: LabelIssues) -> tuple[np.ndarray, str | No
     flagged = issues.flagged
     if split is not None:
         flagged = flagged & (np.asarray(dataset.split)[issues.positions] == SPLITS.index(split))
-    return np.flatnonzero(flagged), split
+    about = _about(dataset, issues)
+    if about is not None:
+        flagged = flagged & (issues.about == about)
+    return np.flatnonzero(flagged), split, about
+
+
+def _about(dataset: Dataset, issues: LabelIssues) -> int | None:
+    """The class whose answers are to be reviewed, where images have several labels; None for all."""
+    if issues.about is None:
+        return None
+    n = issues.flagged_by_class(len(dataset.classes))
+    choices = [None, *(int(k) for k in np.argsort(-n, kind="stable") if n[k])]
+    return st.selectbox(
+        "About",
+        choices,
+        format_func=lambda k: "All classes" if k is None else f"{dataset.classes[k]} ({n[k]})",
+        key="label_issues_about",
+        label_visibility="collapsed",
+        width=200,
+        help="One class at a time is one question an image: yes, no, or cannot tell.",
+    )
 
 
 def _tiles(dataset: Dataset, issues: LabelIssues, rows: np.ndarray, n_all: int) -> int | None:
@@ -153,7 +174,7 @@ def _tiles(dataset: Dataset, issues: LabelIssues, rows: np.ndarray, n_all: int) 
     result = gallery.show(
         dataset,
         issues.positions[rows].tolist(),
-        captions=[f"{classes[issues.labels[row]]} → {classes[issues.suggested[row]]}" for row in rows],
+        captions=[issues.change(row, classes) for row in rows],
         badges=[f"{issues.combined[row]:.2f}" for row in rows],
         key="label_issues",
         tile=TILE,
@@ -162,7 +183,7 @@ def _tiles(dataset: Dataset, issues: LabelIssues, rows: np.ndarray, n_all: int) 
     st.caption(f"The likeliest {len(rows)} of {count(n_all)}: label → what the evidence speaks for.")
     with st.expander("Why these come first", icon=":material/help:"):
         lines = [
-            f"- **{plain(classes[issues.labels[row]])} → {plain(classes[issues.suggested[row]])}** "
+            f"- **{plain(issues.change(row, classes))}** "
             f"({plain(str(dataset.item_ids[issues.positions[row]]))}): {plain(issues.reason(row, classes))}"
             for row in rows[:REASONS].tolist()
         ]

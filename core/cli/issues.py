@@ -13,6 +13,8 @@ from core.data.dataset import SPLITS
 from core.workspace import current
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.data.dataset import Dataset
     from core.quality.label_issues import LabelIssues
     from core.runs.store import Run
@@ -65,14 +67,14 @@ def as_value(dataset: Dataset, run: Run, found: LabelIssues, top: int) -> dict[s
         "n_labels": len(found),
         "n_estimated": found.n_estimated,
         "by_class": {
-            name: int((found.flagged & (found.labels == k)).sum()) for k, name in enumerate(dataset.classes)
+            name: int(n)
+            for name, n in zip(dataset.classes, found.flagged_by_class(len(dataset.classes)), strict=True)
         },
         "issues": [
             {
                 "item": str(dataset.item_ids[found.positions[row]]),
                 "split": SPLITS[dataset.split[found.positions[row]]],
-                "label": dataset.classes[found.labels[row]],
-                "suggested": dataset.classes[found.suggested[row]],
+                **_said(found, row, dataset.classes),
                 "score": round(float(found.combined[row]), 4),
                 "scores": {
                     name: None if value[row] != value[row] else round(float(value[row]), 4)
@@ -86,6 +88,13 @@ def as_value(dataset: Dataset, run: Run, found: LabelIssues, top: int) -> dict[s
     }
 
 
+def _said(found: LabelIssues, row: int, classes: Sequence[str]) -> dict[str, str]:
+    """The label and what is suggested; where images have several, yes and no and the class they are about."""
+    label, suggested = found.names(row, classes)
+    of = {} if found.about is None else {"class": classes[found.about[row]]}
+    return {**of, "label": label, "suggested": suggested}
+
+
 def as_text(value: dict[str, Any]) -> str:
     """The same for people."""
     lines = [
@@ -94,7 +103,8 @@ def as_text(value: dict[str, Any]) -> str:
         "",
     ]
     lines += [
-        f"{one['score']:.3f}  {one['item']:<16} {one['label']} → {one['suggested']}: {one['reason']}"
+        f"{one['score']:.3f}  {one['item']:<16} {one['class'] + ', ' if 'class' in one else ''}"
+        f"{one['label']} → {one['suggested']}: {one['reason']}"
         for one in value["issues"]
     ]
     return "\n".join(lines).rstrip()

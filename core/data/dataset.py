@@ -42,6 +42,15 @@ class Task(StrEnum):
     MULTI_LABEL = "multi-label"
 
 
+def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """(N,) bool, whether an item has a label, or any known yes or no.
+
+    Args:
+        labels: (N,) with -1 for unlabelled, or (N, K) with 1, 0 and NaN.
+    """
+    return np.asarray(labels >= 0 if labels.ndim == 1 else ~np.isnan(labels).all(axis=1))
+
+
 class ImageStore(Protocol):
     """Where the pixels are. Positions are indices into the data set's items."""
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import SPLITS, Dataset
+from core.data.dataset import SPLITS, Dataset, is_labelled
 from core.errors import BadInput, NotFound
 from core.evaluation.metrics import Ints, scores
 from core.files import Json, read_json
@@ -61,7 +61,7 @@ def create_crossval(
 def check_folds(dataset: Dataset, n_folds: int) -> None:
     """Raises BadInput where folds of at least two labelled images each cannot be had."""
     outside_test = np.asarray(dataset.split) != SPLITS.index("test")
-    n = int((np.asarray(dataset.labels)[outside_test] >= 0).sum())
+    n = int(is_labelled(np.asarray(dataset.labels)[outside_test]).sum())
     if not 2 <= n_folds <= max(2, n // 2):
         raise BadInput(
             f"{n_folds} folds do not fit {n:,} labelled images.",

@@ -29,7 +29,7 @@ class Effort:
 
     Attributes:
         n_reviewed: Images that somebody decided about, undone decisions not counted.
-        n_errors: Those of them whose label is now another, or that were left out.
+        n_errors: Those of them of which a label is now another, or that were left out.
         minutes: Time at work, of all people together; breaks are not counted.
     """
 
@@ -60,21 +60,23 @@ def effort(edits: Sequence[Edit], *, pause_seconds: float = PAUSE_SECONDS) -> Ef
         edits: The journal's edits, oldest first, undos among them.
         pause_seconds: A longer gap between two decisions of a person counts as a break.
     """
-    last: dict[str, Edit] = {}
-    first: dict[str, Edit] = {}
+    last: dict[tuple[str, str | None], Edit] = {}
+    first: dict[tuple[str, str | None], Edit] = {}
     gone = taken_back((edit.number, edit.undoes) for edit in edits)
     for edit in edits:
         if edit.kind in _DECIDING and edit.number not in gone:
-            first.setdefault(edit.item_id, edit)
-            last[edit.item_id] = edit
-    n_errors = sum(
-        edit.kind is EditKind.EXCLUDE or edit.new != first[item_id].old for item_id, edit in last.items()
-    )
+            first.setdefault((edit.item_id, edit.class_name), edit)
+            last[edit.item_id, edit.class_name] = edit
+    wrong = {
+        edit.item_id
+        for key, edit in last.items()
+        if edit.kind is EditKind.EXCLUDE or edit.new != first[key].old
+    }
     times: dict[str, list[float]] = defaultdict(list)
     for edit in edits:
         times[edit.who].append(edit.at)
     seconds = sum(seconds_at_work(np.array(one), pause_seconds=pause_seconds) for one in times.values())
-    return Effort(len(last), n_errors, seconds / 60)
+    return Effort(len({item_id for item_id, _ in last}), len(wrong), seconds / 60)
 
 
 def seconds_at_work(times: NDArray[np.float64], *, pause_seconds: float = PAUSE_SECONDS) -> float:

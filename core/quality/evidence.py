@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, Task
-from core.errors import BadInput, DamagedFile, NotFound
+from core.errors import DamagedFile, NotFound
 from core.evaluation.crossval import N_FOLDS, check_folds
 from core.files import atomic_writer
-from core.runs.recipe import Recipe
+from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.runs.store import Run, RunState, create_run, list_runs, status
 from core.workspace import Workspace
 
@@ -31,16 +31,18 @@ class Evidence:
     """Rows as in the data set.
 
     Attributes:
-        labels: (N,) int64, the labels that were looked at; -1 for what was left out or has none.
+        labels: (N,) int64, the labels that were looked at; -1 for what was left out or has none. Where images
+            have several: (N, K) float32 with 1, 0 and NaN.
         pred_probs: (N, K) float32, of models that did not train on the image; NaN where nothing was asked.
         neighbours: (N, 10) int32, positions of the nearest training images in such a model's feature space,
             the nearest first; -1 where there are fewer.
-        area: (N,) float32, area under the margin; NaN for images that no model trained on.
+        area: (N,) float32, area under the margin; NaN for images that no model trained on. (N, K) where
+            images have several labels, NaN also for what is unknown.
         run: Id of the run that made it.
         label_version: Of ``labels``.
     """
 
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     pred_probs: NDArray[np.float32]
     neighbours: NDArray[np.int32]
     area: NDArray[np.float32]
@@ -60,15 +62,12 @@ def create_search(
     """Make a run that gathers evidence on every label; core.runs.launch starts it.
 
     Raises:
-        BadInput: Several labels an image, too few labelled images, or a number of folds that makes no sense.
+        BadInput: Too few labelled images, a number of folds that makes no sense, or a recipe that does not
+            fit the task.
         NameTaken, StorageFailed: As for any run.
     """
-    if dataset.task is not Task.SINGLE_LABEL:
-        raise BadInput(
-            f"Data set {dataset.name!r} has several labels an image.",
-            "Label errors are looked for in data with one label an image so far.",
-        )
     check_folds(dataset, n_folds)
+    recipe.check_task(ONE_LABEL if dataset.task is Task.SINGLE_LABEL else MANY_LABELS)
     return create_run(
         workspace,
         dataset,
@@ -105,13 +104,18 @@ def load_evidence(run: Run) -> Evidence:
     return Evidence(**arrays, run=run.id, label_version=run.label_version)
 
 
-def read_arrays(run: Run, file: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The named arrays of a .npz file in the folder of a search. Raises as load_evidence does."""
+def read_arrays(
+    run: Run, file: str, names: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """The named arrays of a .npz file in the folder of a search, and those of the optional ones that are
+    there. Raises as load_evidence does.
+    """
     path = run.folder / file
     if not path.exists():
         raise NotFound(f"{run.name!r} has not finished its search.", "Let it finish, or resume it.")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            there = [name for name in optional if name in stored]
+            return {name: stored[name] for name in [*names, *there]}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise DamagedFile(f"{path} cannot be read ({error}).", "Search again.") from error

@@ -2,10 +2,12 @@
 
 Scores are between 0 (surely right) and 1 (surely wrong), from evidence that the image's own label did not
 train (core.quality.evidence). Each sees something else; the combined rank is what a person should follow.
+Where images have several labels, what is judged is each known yes and no.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,7 +35,8 @@ errors of other kinds.
 """
 
 FORCE = 4.0
-_FILE, _SCORE = "issues.npz", "score-"
+ANSWERS = ("no", "yes")
+_FILE, _SCORE, _ABOUT = "issues.npz", "score-", "about"
 _ARRAYS = (
     "positions",
     "labels",
@@ -66,6 +69,8 @@ class LabelIssues:
         pred_probs: (n, K) float32.
         neighbour_labels: (n, 10) int64, -1 where there is none.
         n_estimated: How many labels are wrong, by the confident joint (cleanlab).
+        about: (n,) int64, where images have several labels: the class that the answer is about. ``labels``
+            and ``suggested`` are then 0 for no and 1 for yes, and K is 2. None for one label an image.
     """
 
     positions: NDArray[np.int64]
@@ -77,6 +82,7 @@ class LabelIssues:
     pred_probs: Floats
     neighbour_labels: NDArray[np.int64]
     n_estimated: int
+    about: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -91,14 +97,31 @@ class LabelIssues:
         """(n,) how many of the nearest images have the suggested class."""
         return np.asarray((self.neighbour_labels == self.suggested[:, None]).sum(axis=1), np.int64)
 
-    def reason(self, row: int, classes: tuple[str, ...]) -> str:
+    def flagged_by_class(self, n_classes: int) -> NDArray[np.int64]:
+        """(n_classes,) how many labels of each class, or answers about it, are flagged."""
+        of = self.labels if self.about is None else self.about
+        return np.bincount(of[self.flagged], minlength=n_classes)
+
+    def names(self, row: int, classes: Sequence[str]) -> tuple[str, str]:
+        """The label and what the evidence speaks for, in words: two classes, or yes and no."""
+        words = classes if self.about is None else ANSWERS
+        return words[self.labels[row]], words[self.suggested[row]]
+
+    def change(self, row: int, classes: Sequence[str]) -> str:
+        """What the evidence speaks for, in short: Coat → Shirt, or bicycle: no → yes."""
+        of = "" if self.about is None else f"{classes[self.about[row]]}: "
+        return of + " → ".join(self.names(row, classes))
+
+    def reason(self, row: int, classes: Sequence[str]) -> str:
         """Why the label of this row is where it is in the order, in words."""
-        label, other = classes[self.labels[row]], classes[self.suggested[row]]
+        label, other = self.names(row, classes)
         probs = self.pred_probs[row]
-        parts = [
-            f"Models that never saw this label give {other} {probs[self.suggested[row]]:.0%} "
-            f"and {label} {probs[self.labels[row]]:.0%}"
-        ]
+        if self.about is None:
+            given, likely = probs[self.labels[row]], probs[self.suggested[row]]
+            parts = [f"Models that never saw this label give {other} {likely:.0%} and {label} {given:.0%}"]
+        else:
+            name = classes[self.about[row]]
+            parts = [f"Models that never saw this answer give {name} {probs[1]:.0%}, the label says {label}"]
         known = int((self.neighbour_labels[row] >= 0).sum())
         if known:
             n_own = int((self.neighbour_labels[row] == self.labels[row]).sum())
@@ -111,30 +134,94 @@ class LabelIssues:
         return "; ".join(parts) + "."
 
 
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """n labels with what speaks for and against each; rows as in LabelIssues, but in no order."""
+
+    positions: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    pred_probs: Floats
+    neighbour_labels: NDArray[np.int64]
+    area: Floats
+    cleaned: Floats
+    n_estimated: int
+    about: NDArray[np.int64]
+
+
 def label_issues(evidence: Evidence) -> LabelIssues:
-    """Score every label that there is evidence on.
+    """Score every label that there is evidence on; where images have several, every known yes and no.
 
     Raises:
-        BadInput: There are labels of fewer than two classes.
+        BadInput: There are labels of fewer than two classes, or no class has both a yes and a no.
     """
-    positions = np.flatnonzero((evidence.labels >= 0) & ~np.isnan(evidence.pred_probs[:, 0]))
-    labels, probs = evidence.labels[positions], evidence.pred_probs[positions]
-    if len(np.unique(labels)) < 2:
-        raise BadInput("There are labels of one class only.", "Label errors need a second class to be of.")
-    near = evidence.neighbours[positions]
-    neighbour_labels = np.where(near >= 0, evidence.labels[near], -1)
-    votes = vote_shares(neighbour_labels, probs.shape[1])
-    cleaned, n_estimated = confident_learning(labels, probs)
-    rows = np.arange(len(labels))
+    if evidence.labels.ndim == 1:
+        found = _judged(evidence.labels, evidence.pred_probs, evidence.neighbours, evidence.area, 0)
+        if found is None:
+            raise BadInput(
+                "There are labels of one class only.", "Label errors need a second class to be of."
+            )
+        return _ordered(found, several=False)
+    of_classes = [
+        _judged(
+            np.nan_to_num(evidence.labels[:, k], nan=-1).astype(np.int64),
+            np.stack([1 - evidence.pred_probs[:, k], evidence.pred_probs[:, k]], axis=1),
+            evidence.neighbours,
+            evidence.area[:, k],
+            k,
+        )
+        for k in range(evidence.labels.shape[1])
+    ]
+    known = [one for one in of_classes if one is not None]
+    if not known:
+        raise BadInput("No class has both a yes and a no.", "Label some images with each.")
+    return _ordered(_joined(known), several=True)
+
+
+def _judged(
+    labels: NDArray[np.int64], probs: Floats, neighbours: NDArray[np.int32], area: Floats, about: int
+) -> _Judged | None:
+    """Of the labels that are known and asked about; None where they are all of one class."""
+    positions = np.flatnonzero((labels >= 0) & ~np.isnan(probs[:, 0]))
+    own, asked, near = labels[positions], probs[positions], neighbours[positions]
+    if len(np.unique(own)) < 2:
+        return None
+    cleaned, n_estimated = confident_learning(own, asked)
+    return _Judged(
+        positions=positions,
+        labels=own,
+        pred_probs=asked,
+        neighbour_labels=np.where(near >= 0, labels[near], -1),
+        area=area[positions],
+        cleaned=cleaned,
+        n_estimated=n_estimated,
+        about=np.full(len(positions), about, np.int64),
+    )
+
+
+def _joined(parts: Sequence[_Judged]) -> _Judged:
+    """The answers about all classes in one list, so that they are ranked together."""
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in _Judged.__dataclass_fields__
+        if name != "n_estimated"
+    }
+    return _Judged(**arrays, n_estimated=sum(part.n_estimated for part in parts))
+
+
+def _ordered(found: _Judged, *, several: bool) -> LabelIssues:
+    """Scored, and the likeliest wrong first."""
+    labels, probs, rows = found.labels, found.pred_probs, np.arange(len(found.labels))
+    votes = vote_shares(found.neighbour_labels, probs.shape[1])
     others = probs.copy()
     others[rows, labels] = -1.0
+    has_near = (found.neighbour_labels >= 0).any(axis=1)
     with np.errstate(invalid="ignore"):
         scores = {
-            "confident_learning": cleaned,
+            "confident_learning": found.cleaned,
             "self_confidence": 1 - probs[rows, labels],
             "margin": (1 + others.max(axis=1) - probs[rows, labels]) / 2,
-            "neighbours": np.where((near >= 0).any(axis=1), 1 - votes[rows, labels], np.nan),
-            "dynamics": ranks(-evidence.area[positions]),
+            "neighbours": np.where(has_near, 1 - votes[rows, labels], np.nan),
+            "dynamics": ranks(-found.area),
         }
     scores = {name: np.asarray(value, np.float32) for name, value in scores.items()}
     combined = combine(scores)
@@ -142,17 +229,18 @@ def label_issues(evidence: Evidence) -> LabelIssues:
     suggestion[rows, labels] = -1.0
     order = np.argsort(-combined, kind="stable")
     flagged = np.zeros(len(order), bool)
-    flagged[:n_estimated] = True
+    flagged[: found.n_estimated] = True
     return LabelIssues(
-        positions=positions[order],
+        positions=found.positions[order],
         labels=labels[order],
         suggested=np.asarray(suggestion.argmax(axis=1), np.int64)[order],
         scores={name: value[order] for name, value in scores.items()},
         combined=combined[order],
         flagged=flagged,
         pred_probs=probs[order],
-        neighbour_labels=neighbour_labels[order],
-        n_estimated=n_estimated,
+        neighbour_labels=found.neighbour_labels[order],
+        n_estimated=found.n_estimated,
+        about=found.about[order] if several else None,
     )
 
 
@@ -161,12 +249,15 @@ def save_issues(run: Run, found: LabelIssues) -> None:
     scores = {f"{_SCORE}{name}": value for name, value in found.scores.items()}
     with atomic_writer(run.folder / _FILE) as file:
         arrays = {name: np.asarray(getattr(found, name)) for name in _ARRAYS}
+        if found.about is not None:
+            arrays[_ABOUT] = found.about
         np.savez(file, allow_pickle=False, **arrays, **scores)
 
 
 def load_issues(run: Run) -> LabelIssues:
     """What save_issues kept. Raises NotFound when the search has not finished, or DamagedFile."""
-    stored = read_arrays(run, _FILE, [*_ARRAYS, *(f"{_SCORE}{name}" for name in WEIGHTS)])
+    names = [*_ARRAYS, *(f"{_SCORE}{name}" for name in WEIGHTS)]
+    stored = read_arrays(run, _FILE, names, [_ABOUT])
     return LabelIssues(
         positions=stored["positions"],
         labels=stored["labels"],
@@ -177,6 +268,7 @@ def load_issues(run: Run) -> LabelIssues:
         pred_probs=stored["pred_probs"],
         neighbour_labels=stored["neighbour_labels"],
         n_estimated=int(stored["n_estimated"]),
+        about=stored.get(_ABOUT),
     )
 
 

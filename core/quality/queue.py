@@ -142,7 +142,7 @@ def build_queue(
     """
     _check(dataset, request, predictions, issues)
     if dataset.task is Task.MULTI_LABEL:
-        queue = _of_answers(dataset, request, state, predictions)
+        queue = _of_answers(dataset, request, state, predictions, issues)
     else:
         queue = _of_labels(dataset, request, state, predictions, issues)
     keep = np.ones(len(queue), bool)
@@ -211,7 +211,11 @@ def _of_labels(
 
 
 def _of_answers(
-    dataset: Dataset, request: QueueRequest, state: LabelState, predictions: Predictions | None
+    dataset: Dataset,
+    request: QueueRequest,
+    state: LabelState,
+    predictions: Predictions | None,
+    issues: LabelIssues | None,
 ) -> Queue:
     """Of data with several labels an image: all its labels count, or the one that is asked about."""
     n = len(dataset)
@@ -232,6 +236,8 @@ def _of_answers(
         against = np.where(np.isnan(labels), 0.0, np.abs(labels - yes))  # how far the model is from the label
 
     positions = _candidates(dataset, request, state)
+    if request.kind == ISSUES and issues is not None:
+        positions = _doubted(issues, request)
     keep = np.ones(len(positions), bool)
     if request.split is not None:
         keep &= part[positions] == request.split
@@ -250,6 +256,15 @@ def _of_answers(
         positions = positions[np.argsort(sure[positions], kind="stable")]
     nothing = np.full(len(positions), -1, np.int64)
     return Queue(positions, nothing, sure[positions], rows[positions], predictions)
+
+
+def _doubted(issues: LabelIssues, request: QueueRequest) -> NDArray[np.int64]:
+    """Positions of the images with an answer in the band of scores, by the likeliest wrong of them."""
+    rows = (issues.combined >= request.least) & (issues.combined <= request.most)
+    if request.given is not None and issues.about is not None:
+        rows &= issues.about == request.given
+    positions, first = np.unique(issues.positions[rows], return_index=True)
+    return positions[np.argsort(first)]
 
 
 def _answered(labels: NDArray[np.float32], answer: str) -> NDArray[np.bool_]:

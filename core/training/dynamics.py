@@ -33,5 +33,30 @@ class Margins:
     @property
     def area(self) -> NDArray[np.float32]:
         """(N,) mean margin; NaN for an image that was in no batch."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(self.total / self.count, np.float32)
+        return mean_margins(self.total, self.count)
+
+
+class AnswerMargins:
+    """The same for each yes and no of images with several labels: how far the score, before the sigmoid, is
+    on the side of the answer.
+
+    Args:
+        n_items: Of the data set.
+        n_classes: K.
+    """
+
+    def __init__(self, n_items: int, n_classes: int) -> None:
+        self.total = np.zeros((n_items, n_classes), np.float64)
+        self.count = np.zeros((n_items, n_classes), np.int64)
+
+    def __call__(self, positions: NDArray[np.int64], scores: Tensor, labels: Tensor) -> None:
+        """Add one batch: labels (n, K) with 1, 0 and NaN."""
+        margins = (scores * (2 * labels - 1)).double().cpu().numpy()
+        np.add.at(self.total, positions, np.nan_to_num(margins))
+        np.add.at(self.count, positions, ~np.isnan(margins))
+
+
+def mean_margins(total: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The mean over all steps; NaN for what was in none."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / count, np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.dataset import is_labelled
 from core.data.splits import stratified_split
 from core.errors import BadInput
 from core.runs.recipe import Recipe
@@ -71,7 +72,7 @@ def make_parts(roles: NDArray[np.int8], labels: NDArray[Any], excluded: NDArray[
     """
     if labels.ndim == 2:
         return _parts_of_labels(roles, labels, excluded)
-    usable = (labels >= 0) & ~excluded
+    usable = is_labelled(labels) & ~excluded
     train, val, test = (np.flatnonzero(usable & (roles == role)) for role in range(3))
     n_classes = len(np.unique(labels[train]))
     if len(train) < 2 or n_classes < 2:
@@ -86,7 +87,7 @@ def make_parts(roles: NDArray[np.int8], labels: NDArray[Any], excluded: NDArray[
 def _parts_of_labels(
     roles: NDArray[np.int8], labels: NDArray[np.float32], excluded: NDArray[np.bool_]
 ) -> Parts:
-    usable = ~np.isnan(labels).all(axis=1) & ~excluded
+    usable = is_labelled(labels) & ~excluded
     train, val, test = (np.flatnonzero(usable & (roles == role)) for role in range(3))
     both = (labels[train] == 1).any(axis=0) & (labels[train] == 0).any(axis=0)
     if len(train) < 2 or not both.any():

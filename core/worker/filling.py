@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cached_arrays
-from core.data.dataset import SPLITS
+from core.data.dataset import SPLITS, is_labelled
 from core.data.splits import multilabel_folds
 from core.evaluation.of_run import as_answers
 from core.files import digest, write_array, write_bytes, write_json
@@ -143,7 +143,7 @@ class _Trainer:
 
     def _train(self, fold: int, columns: list[int]) -> Probs:
         labels = np.ascontiguousarray(self.labels[:, columns])
-        usable = ~np.isnan(labels).all(axis=1)
+        usable = is_labelled(labels)
         learnt = self.train[(self.folds != fold) & usable[self.train]]
         if not ((labels[learnt] == 1).any(axis=0) & (labels[learnt] == 0).any(axis=0)).any():
             return np.full((len(self.train), len(columns)), 0.5, np.float32)  # one answer teaches nothing

@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import Arrays, cached_arrays
-from core.data.dataset import SPLITS
-from core.data.splits import stratified_folds
+from core.data.dataset import SPLITS, is_labelled
+from core.data.splits import multilabel_folds, stratified_folds
+from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions
 from core.files import digest
 from core.labels.versions import labels_at
 from core.quality.evidence import N_NEIGHBOURS
-from core.training.dynamics import Margins
+from core.training.dynamics import AnswerMargins, Margins
 from core.training.inference import predict
 from core.training.loop import fit
+from core.training.multilabel import treat_unknown
 from core.training.neighbours import nearest
 from core.training.parts import Parts
 from core.training.pixels import pixel_array
@@ -39,24 +41,28 @@ class FoldTrainer:
 
     Attributes:
         dataset: The run's.
-        labels: (N,) int64, of the run's label version; -1 where unlabelled or left out.
+        labels: (N,) int64, of the run's label version; -1 where unlabelled or left out. Where images have
+            several: (N, K) float32 with 1, 0 and NaN.
         pool: (n,) positions that are dealt into folds: labelled, and not of the test split.
         rest: (m,) positions that all folds judge together: none of them trained on one.
         folds: (n,) the fold of each position of the pool.
         n_folds: k.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, any_task: bool = False) -> None:
         self.job, self.recipe = job, job.run.recipe
-        self.dataset = open_run_dataset(job)
+        self.dataset = open_run_dataset(job, any_task=any_task)
         self.n_folds = int(job.run.job["n_folds"])
         state = labels_at(job.workspace, self.dataset, job.run.label_version)
         excluded = np.asarray(state.excluded, bool)
-        self.labels = np.where(excluded, -1, np.asarray(state.labels, np.int64))
+        self.labels = as_answers(np.asarray(state.labels)).copy()
+        several = self.labels.ndim == 2
+        self.labels[excluded] = np.nan if several else -1
         in_test = np.asarray(self.dataset.split) == SPLITS.index("test")
-        self.pool = np.flatnonzero(~in_test & (self.labels >= 0))
-        self.rest = np.flatnonzero((in_test | (self.labels < 0)) & ~excluded)
-        self.folds = stratified_folds(self.labels[self.pool], self.n_folds, self.recipe.split_seed)
+        self.pool = np.flatnonzero(~in_test & is_labelled(self.labels))
+        self.rest = np.flatnonzero((in_test | ~is_labelled(self.labels)) & ~excluded)
+        deal = multilabel_folds if several else stratified_folds
+        self.folds = deal(self.labels[self.pool], self.n_folds, self.recipe.split_seed)
         self.pixels = pixel_array(job.workspace, self.dataset, self.recipe.input_size, stoppable(job))
         self._spent, self._n_trained = 0.0, 0
 
@@ -93,10 +99,16 @@ class FoldTrainer:
 
     def _train(self, number: int, on_event: Callable[..., None]) -> Arrays:
         held, train = self.held(number), self.pool[self.folds != number]
-        margins = Margins(len(self.dataset))
+        margins: Margins | AnswerMargins = Margins(len(self.dataset))
+        labels = self.labels
+        if labels.ndim == 2:
+            margins = AnswerMargins(*labels.shape)
+            labels = labels.copy()
+            labels[train] = treat_unknown(labels[train], self.recipe.unknown_labels)
+            train = train[is_labelled(labels[train])]
         result = fit(
             self.pixels,
-            self.labels,
+            labels,
             Parts(train, held, held[:0]),
             self.dataset.classes,
             self.recipe,

@@ -19,6 +19,7 @@ from core.workspace import Workspace
 from dashboard import handover, issues_view
 from tests.core.quality.planted import original, with_images
 from tests.finished_runs import finished_run
+from tests.tagged import tagged
 
 HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
 
@@ -196,3 +197,33 @@ def test_a_finished_search_shows_what_is_likely_wrong(workspace: Workspace, samp
     _, shown = app.session_state["relabel_sheaf"]
     least = shown.request.least
     assert shown.queue.positions.tolist() == found.positions[found.combined >= least].tolist()
+
+
+def test_answers_that_are_likely_wrong_are_reviewed_a_class_at_a_time(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    tags = tagged(workspace, sample, 400)
+    recipe = PRESETS["fast"].with_changes({"width": 4, "epochs": 1, "threads": 1})
+    run = create_search(workspace, tags, recipe, label_version=0, n_folds=2)
+    assert work(run.folder) == 0
+    found = load_issues(run)
+    assert found.about is not None
+    app = AppTest.from_file(HOME, default_timeout=60)
+    app.query_params["data"] = tags.name
+    app.run().switch_page("../pages/issues.py").run()
+    assert not app.exception
+    assert f"**About {found.n_estimated:,} of {len(found):,} answers are likely wrong**" in texts(app)
+    k = int(found.flagged_by_class(3).argmax())
+    app.segmented_control(key="label_issues_split").set_value("All")
+    app.selectbox(key="label_issues_about").set_value(k).run()
+    n = int((found.flagged & (found.about == k)).sum())
+    assert f"Review the {n:,}" in titles(app)
+
+    position, name = int(found.positions[0]), tags.classes[found.about[0]]
+    said = found.names(0, tags.classes)[1]
+    edit = NewEdit(str(tags.item_ids[position]), EditKind.LABEL, said, class_name=name)
+    LabelJournal(workspace).append(tags, [edit])
+    app.run()
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert (shown["Reviewed"], shown["Errors found"]) == ("1", "1")
+    assert app.dataframe[0].value["Reviewed"].sum() == 1, "one answer, not all of that image"

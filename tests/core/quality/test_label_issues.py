@@ -9,6 +9,7 @@ import pytest
 
 from core.data.dataset import Dataset
 from core.errors import BadInput, DamagedFile, NotFound
+from core.evaluation.predictions import load_predictions
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.quality.evidence import (
@@ -19,11 +20,13 @@ from core.quality.evidence import (
     save_evidence,
 )
 from core.quality.label_issues import combine, label_issues, load_issues, ranks, vote_shares
+from core.quality.queue import ISSUES, QueueRequest, build_queue
 from core.runs.recipe import PRESETS
 from core.runs.store import RunState, status
 from core.worker import work
 from core.worker.folds import FoldTrainer
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 CLASSES = ("a", "b", "c")
 
@@ -103,6 +106,74 @@ def test_one_class_is_refused() -> None:
     evidence, _ = made_up()
     with pytest.raises(BadInput, match="one class only"):
         label_issues(replace(evidence, labels=np.zeros(300, np.int64)))
+
+
+def answers(n: int = 300, seed: int = 0) -> tuple[Evidence, np.ndarray]:
+    """Evidence on two classes, the second unknown of every third image, and which answers are wrong."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random((n, 2)) < (0.5, 0.1)
+    wrong = rng.random((n, 2)) < 0.05
+    wrong[::3, 1] = False
+    labels = np.where(wrong, ~truth, truth).astype(np.float32)
+    labels[::3, 1] = np.nan
+    scores = rng.normal(0, 1, (n, 2)) + np.where(truth, 3, -3)
+    area = np.where(np.isnan(labels), np.nan, scores * (2 * labels - 1))
+    near = np.stack([rng.choice(np.flatnonzero((truth == own).all(axis=1)), 10) for own in truth])
+    probs = (1 / (1 + np.exp(-scores))).astype(np.float32)
+    return Evidence(labels, probs, near.astype(np.int32), area.astype(np.float32), "r", 0), wrong
+
+
+def test_where_images_have_several_labels_each_known_answer_is_judged() -> None:
+    evidence, wrong = answers()
+    found = label_issues(evidence)
+    assert len(found) == 500, "unknown answers are not judged"
+    assert found.about is not None
+    is_wrong = wrong[found.positions, found.about]
+    assert is_wrong[: wrong.sum()].mean() > 0.8
+    assert (found.suggested == 1 - found.labels).all()
+    assert found.flagged_by_class(2).sum() == found.n_estimated
+    label, suggested = found.names(0, ("bag", "hat"))
+    name = ("bag", "hat")[found.about[0]]
+    assert found.change(0, ("bag", "hat")) == f"{name}: {label} → {suggested}"
+    probability = found.pred_probs[0, 1]
+    assert f"give {name} {probability:.0%}, the label says {label}" in found.reason(0, ("bag", "hat"))
+
+
+def test_a_class_that_is_always_yes_has_nothing_to_judge() -> None:
+    evidence, _ = answers()
+    labels = evidence.labels.copy()
+    labels[:, 0] = 1
+    found = label_issues(replace(evidence, labels=labels))
+    assert found.about is not None
+    assert set(found.about) == {1}
+    with pytest.raises(BadInput, match="both a yes and a no"):
+        label_issues(replace(evidence, labels=np.ones_like(labels)))
+
+
+def test_answers_are_searched_kept_and_queued(workspace: Workspace, sample: Dataset) -> None:
+    tags = tagged(workspace, sample, 400)
+    recipe = PRESETS["fast"].with_changes({"width": 4, "epochs": 1})
+    run = create_search(workspace, tags, recipe, label_version=0, n_folds=2)
+    assert work(run.folder) == 0
+    assert status(run).state is RunState.FINISHED, status(run).error
+    found = load_issues(run)
+    assert found.about is not None
+    assert len(found) == 400 * 3 - 100
+    evidence = load_evidence(run)
+    in_test = tags.in_split("test")
+    assert np.isnan(evidence.area[in_test]).all()
+    trained = np.setdiff1d(np.arange(400), in_test)
+    assert np.array_equal(np.isnan(evidence.area[trained]), np.isnan(np.asarray(tags.labels)[trained]))
+    predictions = load_predictions(run.predictions_file)
+    assert predictions.has_many_labels
+
+    state = labels_at(workspace, tags)
+    request = QueueRequest(ISSUES, run=run.id, least=found.threshold)
+    queue = build_queue(tags, request, state, predictions, issues=found)
+    assert queue.positions[0] == found.positions[0]
+    assert set(queue.positions) == set(found.positions[found.flagged])
+    of_one = build_queue(tags, replace(request, given=2), state, predictions, issues=found)
+    assert set(of_one.positions) == set(found.positions[found.flagged & (found.about == 2)])
 
 
 def test_ranks_share_ties_and_skip_the_unknown() -> None:
