@@ -1,6 +1,6 @@
-"""How long a map of 70,000 x 128 features takes and how good it is, and a search among a million.
+"""A map of 70,000 x 128 features: how long it takes, how good it is, how it moves; search among a million.
 
-``uv run python benchmarks/embedding_map.py [--rounds 1] [--features FILE.npy] [--json]``
+``uv run python benchmarks/embedding_map.py [--rounds 1] [--features FILE.npy] [--no-browser] [--json]``
 
 Rival for the map: ``umap.UMAP().fit_transform(features)``, all defaults: no seed, so in all threads. In
 turns: ours, umap-learn, ours. Both compiled before, on 2,000 points; timed is the way from features to
@@ -9,6 +9,8 @@ coordinates. Quality of both is measured alike, on the same 2,000 points (core.e
 The features are those of a `fast` run on full Fashion-MNIST with width 16, which has 128; it is trained first
 (two minutes) unless --features names a file with such an array. The million: copies of them, each moved by a
 fifth of the usual distance to the nearest other. A query is one of them; no query is asked twice.
+
+The browser's part, with plotly's scattergl as rival, is map_in_browser.py.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.map_in_browser import measure as measure_browser
 from core.data.catalog import open_dataset
 from core.embeddings.features import FeatureSource, features_of
 from core.embeddings.layout import fuzzy_graph, lay_out
@@ -161,6 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--features", type=Path, help="an .npy file with (n, D) float32")
+    parser.add_argument("--no-browser", action="store_true", help="leave the part in Chromium out")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
     values = np.load(arguments.features) if arguments.features else trained_features()
@@ -171,6 +175,7 @@ def main() -> None:
         "map": measure_maps(values, arguments.rounds),
         "neighbours": measure_recall(values),
         "search": measure_search(a_million(values)),
+        "browser": [] if arguments.no_browser else measure_browser(),
         "load": round(os.getloadavg()[0], 1),
     }
     print(json.dumps(result) if arguments.json else as_text(result))
@@ -193,7 +198,21 @@ def as_text(result: dict[str, Any]) -> str:
         f"one among {searched['items']:,}: median {searched['median_ms']:.1f} ms, 99th percentile "
         f"{searched['p99_ms']:.1f} ms (limit: 50), {searched['recall_at_10']:.1%} of the exact 10 "
         f"(exact: {searched['exact_median_ms']:.0f} ms; index: {searched['index_seconds']:.0f} s)",
+        *map(in_browser, result["browser"]),
     ])  # fmt: skip
+
+
+def in_browser(row: dict[str, Any]) -> str:
+    """A line of the browser's part."""
+    start = f"{row['points']:>9,} points, {row['who']:<7}"
+    if row["interactive_seconds"] is None:
+        return f"{start} not interactive"
+    return (
+        f"{start} interactive in {row['interactive_seconds']:6.2f} s, "
+        f"a frame {row['frame_median_ms']:6.1f} ms (95th percentile {row['frame_p95_ms']:.0f}); "
+        f"MB at most: server {row['server_mb']}, "
+        f"tab {row['tab_mb']}, WebGL {row['gpu_mb']}"
+    )
 
 
 if __name__ == "__main__":

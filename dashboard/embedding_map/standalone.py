@@ -22,20 +22,22 @@ MOST_PICTURE_BYTES = 48 * 2**20
 HEIGHT = 720
 
 _START = """
-const spec = JSON.parse(document.getElementById("spec").textContent);
-const parent = document.getElementById("map");
-const colour = document.getElementById("colour");
-for (const [name, attribute] of Object.entries(spec.attributes)) {
-  colour.add(new Option(attribute.title, name, false, name === spec.colour));
+{
+  const spec = JSON.parse(document.getElementById("spec").textContent);
+  const parent = document.getElementById("map");
+  const colour = document.getElementById("colour");
+  for (const [name, attribute] of Object.entries(spec.attributes)) {
+    colour.add(new Option(attribute.title, name, false, name === spec.colour));
+  }
+  const draw = () => embeddingMap({
+    data: { json: JSON.stringify({ ...spec, colour: colour.value }) },
+    parentElement: parent,
+    setStateValue: () => {},
+    setTriggerValue: () => {},
+  });
+  colour.addEventListener("change", draw);
+  draw();
 }
-const draw = () => embeddingMap({
-  data: { json: JSON.stringify({ ...spec, colour: colour.value }) },
-  parentElement: parent,
-  setStateValue: () => {},
-  setTriggerValue: () => {},
-});
-colour.addEventListener("change", draw);
-draw();
 """
 
 _LOOK = """

@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("TIDYSET_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+WEBGL = ["--enable-unsafe-swiftshader", "--use-gl=angle", "--use-angle=swiftshader"]  # in software
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", *WEBGL]
 
 # What the browser and Streamlit say while a test has killed the server.
 NO_SERVER = (
@@ -107,7 +108,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
             faults.append(f"console: {message.text}")
 
     def on_request(request: Request) -> None:
-        local = ("http://localhost:", "ws://localhost:", "data:", "blob:")
+        local = ("http://localhost:", "ws://localhost:", "data:", "blob:", "file:")
         if not request.url.startswith(local):
             faults.append(f"request to another host: {request.url}")
 
