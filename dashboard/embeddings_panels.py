@@ -130,7 +130,8 @@ def send(dataset: Dataset, view: View, colour: str, names: str, contours: bool) 
         lambda: standalone.page_of(
             dataset,
             view.cloud(dataset, _known(view, colour), names, None, contours=contours),
-            f"{view.summary} {CANNOT_TELL}",
+            f"{dataset.title}. {view.figures}",
+            [*view.sentences, CANNOT_TELL],
         ),
         file_name=f"{dataset.name}-map.html",
         mime="text/html",

@@ -11,16 +11,16 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Dataset, Task
-from core.data.tags import tags_of, tags_version
+from core.data.tags import tags_version
 from core.embeddings.maps import XY, EmbeddingMap, MapRequest, find_map, load_map, load_neighbours
 from core.embeddings.purity import Overlap, class_overlap, in_words
 from core.errors import NotFound
 from core.labels.versions import LabelState
 from core.quality.evidence import newest_search
-from core.quality.label_issues import load_issues
 from core.runs.store import Run, find_run
 from core.workspace import Workspace
 from dashboard import cached, embedding_map, evaluate_view
+from dashboard import embeddings_facts as facts
 from dashboard.charts.template import BAD, GOOD, SPLIT_COLOURS
 from dashboard.embedding_map import Attribute, Cloud, PlaceName
 from dashboard.wording import count, percent
@@ -171,8 +171,8 @@ class View:
         )
 
     @property
-    def summary(self) -> str:
-        """The map in words, for who does not see it."""
+    def figures(self) -> str:
+        """How many images of how many classes, and how far to trust the map, in a line."""
         parts = [f"{count(len(self.map))} images of {len(self.class_places)} classes."]
         if (quality := self.map.quality) is not None:
             parts.append(
@@ -180,8 +180,13 @@ class View:
             )
             if quality.purity is not None:
                 parts.append(f"{percent(quality.purity, 0)} of neighbours share a label.")
+        return " ".join(parts)
+
+    @property
+    def summary(self) -> str:
+        """The map in words, for who does not see it."""
         keys = "Arrows move, plus and minus zoom, Enter opens the image in the middle, Control A selects."
-        return " ".join([*parts, *self.sentences, keys])
+        return " ".join([self.figures, *self.sentences, keys])
 
 
 def title_of(workspace: Workspace, request: MapRequest) -> str:
@@ -232,10 +237,10 @@ def _view(
     _others: Sequence[Run],
 ) -> View:
     made = load_map(_made)
-    names, labels = _labels(_dataset, _state)
-    guess, confidence = _opinion(_dataset, _judge)
-    issue = _issues(_dataset, _search)
-    tag_names, tags = _tags(_workspace, _dataset)
+    names, labels = facts.labels_in_words(_dataset, _state)
+    guess, confidence = facts.opinion(_dataset, _judge)
+    issue = facts.issues(_dataset, _search)
+    tag_names, tags = facts.first_tags(_workspace, _dataset)
     at = made.positions
     return View(
         map=made,
@@ -247,60 +252,13 @@ def _view(
         confidence=confidence[at],
         issue=issue[at],
         split=np.asarray(_dataset.split)[at],
-        wrong=_wrong(_dataset, labels, _others)[at],
+        wrong=facts.share_of_wrong(_dataset, labels, _others)[at],
         n_models=len(_others),
         tags=tags[at],
         tag_names=tag_names,
         ground=_ground(_workspace, made),
         overlap=_overlap(_made, labels[at], len(names)),
     )
-
-
-def _labels(dataset: Dataset, state: LabelState) -> tuple[tuple[str, ...], Ints]:
-    """Names, and one number an image; several labels on one, or none, count as classes of their own."""
-    if dataset.task is Task.SINGLE_LABEL:
-        return dataset.classes, np.asarray(state.labels, np.int64)
-    yes = state.labels == 1
-    many = np.where(yes.sum(axis=1) > 1, len(dataset.classes), len(dataset.classes) + 1)
-    numbers = np.where(yes.sum(axis=1) == 1, yes.argmax(axis=1), many)
-    return (*dataset.classes, "several labels", "no label"), numbers.astype(np.int64)
-
-
-def _opinion(dataset: Dataset, judge: Run | None) -> tuple[Ints, Floats]:
-    """(N,) guess and confidence of a run, for every item of the data set."""
-    guess, confidence = np.full(len(dataset), -1, np.int64), np.full(len(dataset), np.nan, np.float32)
-    if judge is not None:
-        predictions = evaluate_view.all_predictions(judge)
-        positions = dataset.positions(predictions.item_ids.tolist())
-        guess[positions], confidence[positions] = predictions.predicted, predictions.confidence
-    return guess, confidence
-
-
-def _issues(dataset: Dataset, search: Run | None) -> Floats:
-    """(N,) how likely each label is wrong by the newest search, NaN without one."""
-    found = np.full(len(dataset), np.nan, np.float32)
-    if search is not None:
-        issues = load_issues(search)
-        np.fmax.at(found, issues.positions, issues.combined)  # an image may have several answers
-    return found
-
-
-def _wrong(dataset: Dataset, labels: Ints, runs: Sequence[Run]) -> Floats:
-    """(N,) the share of the runs that guess otherwise than the label; NaN where one knows no guess."""
-    wrong = np.where(labels < 0, np.nan, 0).astype(np.float32)
-    for run in runs:
-        guess, _ = _opinion(dataset, run)
-        wrong += np.where(guess < 0, np.nan, (guess != labels) / len(runs))
-    return wrong
-
-
-def _tags(workspace: Workspace, dataset: Dataset) -> tuple[tuple[str, ...], Ints]:
-    """The tags' names, and (N,) the first of each image, -1 without one."""
-    tags = tags_of(workspace, dataset)
-    first = np.full(len(dataset), -1, np.int64)
-    for number, ids in reversed([*enumerate(tags.values())]):
-        first[np.isin(dataset.item_ids, ids)] = number
-    return tuple(tags), first
 
 
 def _ground(workspace: Workspace, made: EmbeddingMap) -> Floats:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from core.data import thumbnails
@@ -19,7 +20,7 @@ from dashboard.embedding_map.published import SHELF
 
 MOST_PICTURE_BYTES = 48 * 2**20
 """Of all thumbnail sheets together; later ones are left out and their points have no picture."""
-HEIGHT = 720
+HEIGHT = 640
 
 _START = """
 {
@@ -58,30 +59,34 @@ body {
   font-family: var(--st-font); color: var(--st-text-color); background: var(--st-background-color);
 }
 h1 { margin: 0 0 4px; font-size: 22px; }
-p { margin: 0 0 16px; max-width: 100ch; line-height: 1.45; }
+p { margin: 0 0 12px; }
+ul { max-width: 90ch; padding-left: 20px; line-height: 1.5; }
 label { display: inline-block; margin-bottom: 12px; }
 select { font: inherit; }
 """
 
 
-def page_of(dataset: Dataset | None, cloud: Cloud, about: str = "") -> str:
+def page_of(dataset: Dataset | None, cloud: Cloud, about: str = "", notes: Sequence[str] = ()) -> str:
     """The map as an HTML document.
 
     Args:
         dataset: Whose thumbnails go with it; None for none.
         cloud: The map, with the colouring it opens with.
-        about: A paragraph above the map.
+        about: A line above the map.
+        notes: A list below it.
     """
     spec = _with_content({**spec_of(None, cloud), "height": HEIGHT, "clear": 0})
     if dataset is not None:
         spec["thumbnails"] = thumbnails_of(dataset, _sheets(dataset))
     title, text = html.escape(cloud.title), html.escape(about)
+    items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     inside = json.dumps(spec).replace("</", "<\\/")  # so that no name in it can end the script element
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{_LOOK}{styles()}</style>\n</head>\n'
         f"<body>\n<h1>{title}</h1>\n<p>{text}</p>\n"
         '<label>Colour by <select id="colour"></select></label>\n<div id="map"></div>\n'
+        f"<ul>{items}</ul>\n"
         f'<script type="application/json" id="spec">{inside}</script>\n'
         f'<script type="module">\n{script()}\n{_START}</script>\n</body>\n</html>\n'
     )

@@ -123,7 +123,7 @@ def test_a_page_of_its_own_brings_points_names_and_pictures_along(sample: Datase
     xy = np.array([[0.5, -0.25], [1, 0]], np.float32)
     lines = np.zeros((1, 2, 2), np.float32)
     cloud = Cloud(xy, np.array([5, 6]), {"label": label}, "label", contours=lines, title="<i>Two</i>")
-    page = page_of(sample, cloud, "What it & shows")
+    page = page_of(sample, cloud, "What it & shows", ["<one>"])
     found = re.search(r'id="spec">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     spec = json.loads(found[1])
@@ -135,4 +135,5 @@ def test_a_page_of_its_own_brings_points_names_and_pictures_along(sample: Datase
     assert links.ROOT + "/" not in page
     assert "<title>&lt;i&gt;Two&lt;/i&gt;</title>" in page
     assert "What it &amp; shows" in page
+    assert "<li>&lt;one&gt;</li>" in page
     assert "http" not in page.replace("http://www.w3.org/", "")
