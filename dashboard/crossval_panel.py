@@ -21,7 +21,13 @@ from dashboard.charts import crossval as charts
 from dashboard.wording import duration, percent, plain
 
 MOST_FOLDS = 20
-TITLES = {"accuracy": "Accuracy", "macro_f1": "Macro-F1", "balanced_accuracy": "Balanced accuracy"}
+TITLES = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_auc": "ROC AUC",
+    "mean_average_precision": "Average precision",
+}
 
 
 def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
@@ -78,7 +84,8 @@ def results(workspace: Workspace, dataset: Dataset) -> None:
 def _show(run: Run) -> None:
     value = crossval.read_crossval(run)
     st.markdown(_sentence(value))
-    for column, (figure, title) in zip(st.columns(len(TITLES)), TITLES.items(), strict=True):
+    titles = {name: title for name, title in TITLES.items() if name in value}
+    for column, (figure, title) in zip(st.columns(len(titles)), titles.items(), strict=True):
         one = value[figure]
         low, high = one["ci95"]
         column.metric(
@@ -104,18 +111,22 @@ def _show(run: Run) -> None:
 
 def _sentence(value: Mapping[str, Any]) -> str:
     """The result in words."""
-    one = value["accuracy"]
+    main = crossval.headline(value)
+    name = "ROC AUC" if main == "macro_auc" else "accuracy"
+    of_folds = [fold[main] for fold in value["folds"] if fold[main] is not None]
     return (
-        f"Trained {value['n_folds']} times, each time judged on images left out: **{percent(one['mean'])}** "
-        f"accuracy on average; from {percent(min(fold['accuracy'] for fold in value['folds']))} to "
-        f"{percent(max(fold['accuracy'] for fold in value['folds']))} by fold."
+        f"Trained {value['n_folds']} times, each time judged on images left out: "
+        f"**{percent(value[main]['mean'])}** {name} on average; from {percent(min(of_folds))} to "
+        f"{percent(max(of_folds))} by fold."
     )
 
 
 def _row(number: int, fold: Mapping[str, Any]) -> dict[str, Any]:
+    loss = {"Loss": f"{fold['loss']:.3f}"} if "loss" in fold else {}
+    figures = {title: fold[name] for name, title in TITLES.items() if name in fold}
     return {
         "Fold": number,
         "Images": fold["n"],
-        **{title: percent(fold[figure]) for figure, title in TITLES.items()},
-        "Loss": f"{fold['loss']:.3f}",
+        **{title: "" if one is None else percent(one) for title, one in figures.items()},
+        **loss,
     }

@@ -15,17 +15,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import SPLITS, Dataset, is_labelled
+from core.data.dataset import SPLITS, Dataset, Task, is_labelled
 from core.errors import BadInput, NotFound
-from core.evaluation.metrics import Ints, scores
+from core.evaluation.metrics import scores
+from core.evaluation.multilabel import multilabel_scores
 from core.files import Json, read_json
-from core.runs.recipe import Recipe
+from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.runs.store import Run, create_run
 from core.workspace import Workspace
 
 KIND = "crossval"
 N_FOLDS = 5
 FIGURES = ("accuracy", "macro_f1", "balanced_accuracy", "loss")
+FIGURES_OF_SEVERAL = ("macro_auc", "macro_f1", "mean_average_precision", "accuracy")
+"""Where images have several labels."""
+TITLES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_auc": "macro ROC AUC",
+    "mean_average_precision": "average precision",
+    "loss": "loss",
+}
 _MOST = {"loss": math.inf}
 
 
@@ -43,10 +54,12 @@ def create_crossval(
     The test split is in no fold: it stays for the one model that is chosen in the end.
 
     Raises:
-        BadInput: A number of folds that the labelled images do not allow.
+        BadInput: A number of folds that the labelled images do not allow, or a recipe that does not fit the
+            task.
         NameTaken, StorageFailed: As for any run.
     """
     check_folds(dataset, n_folds)
+    recipe.check_task(ONE_LABEL if dataset.task is Task.SINGLE_LABEL else MANY_LABELS)
     return create_run(
         workspace,
         dataset,
@@ -82,13 +95,21 @@ def crossval_file(run: Run) -> Path:
     return run.folder / "crossval.json"
 
 
-def fold_figures(labels: Ints, pred_probs: NDArray[np.float32]) -> dict[str, float]:
-    """FIGURES of one fold.
+def fold_figures(labels: NDArray[Any], pred_probs: NDArray[np.float32]) -> dict[str, float]:
+    """FIGURES of one fold, or FIGURES_OF_SEVERAL; NaN for what a fold cannot tell.
 
     Args:
-        labels: (n,) the fold's labels.
+        labels: (n,) the fold's labels, or (n, K) with 1, 0 and NaN for unknown, which counts for nothing.
         pred_probs: (n, K) of the model that did not see it; the loss is the mean of -log p(label).
     """
+    if labels.ndim == 2:
+        several = multilabel_scores(labels, pred_probs)
+        return {
+            "macro_auc": several.macro_auc,
+            "macro_f1": several.macro("f1"),
+            "mean_average_precision": several.mean_average_precision,
+            "accuracy": several.micro("accuracy"),
+        }
     n_classes = pred_probs.shape[1]
     found = scores(labels, pred_probs.argmax(axis=1), n_classes)
     own = np.clip(pred_probs[np.arange(len(labels)), labels].astype(np.float64), 1e-12, 1)
@@ -123,7 +144,7 @@ def spread(values: Sequence[float], *, most: float = math.inf) -> dict[str, Any]
 def summarise(
     folds: Sequence[Mapping[str, float]], curves: Sequence[NDArray[np.float32]], fields: Sequence[str]
 ) -> Json:
-    """All folds together.
+    """All folds together; a figure that fewer than two folds have is left out.
 
     Args:
         folds: Of each fold its figures.
@@ -138,11 +159,25 @@ def summarise(
         name: [[_rounded(value) for value in fold] for fold in stack[:, :, column]]
         for column, name in enumerate(fields)
     }
+    known = {name: [fold[name] for fold in folds if not math.isnan(fold[name])] for name in folds[0]}
     return {
-        **{name: spread([fold[name] for fold in folds], most=_MOST.get(name, 1.0)) for name in FIGURES},
-        "folds": [dict(fold) for fold in folds],
+        **{
+            name: spread(known[name], most=_MOST.get(name, 1.0))
+            for name in TITLES
+            if len(known.get(name, ())) > 1
+        },
+        "folds": [{name: _none_for_nan(value) for name, value in fold.items()} for fold in folds],
         "curves": by_field,
     }
+
+
+def headline(value: Mapping[str, Any]) -> str:
+    """The figure that says most: the first that is there of ROC AUC and accuracy."""
+    return "macro_auc" if "macro_auc" in value else "accuracy"
+
+
+def _none_for_nan(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _rounded(value: float) -> float | None:
@@ -167,19 +202,16 @@ def band(curves: Sequence[Sequence[float | None]]) -> list[tuple[int, float, flo
 
 def text_crossval(value: Mapping[str, Any]) -> str:
     """The result for people."""
-    titles = {
-        "accuracy": "accuracy",
-        "macro_f1": "macro F1",
-        "balanced_accuracy": "balanced accuracy",
-        "loss": "loss",
-    }
     lines = [f"{value['run']}: {value['n_folds']} folds of {value['data']}, the test split left out"]
-    for name, title in titles.items():
-        one = value[name]
-        low, high = one["ci95"]
-        lines.append(
-            f"  {title:<18}{one['mean']:.4f} ± {one['sd']:.4f}   95 % interval {low:.4f} to {high:.4f}"
-        )
+    for name, title in TITLES.items():
+        if name in value:
+            one = value[name]
+            low, high = one["ci95"]
+            lines.append(
+                f"  {title:<18}{one['mean']:.4f} ± {one['sd']:.4f}   95 % interval {low:.4f} to {high:.4f}"
+            )
+    main = headline(value)
+    by_fold = ("        -" if fold[main] is None else f"{fold[main]:>9.4f}" for fold in value["folds"])
     lines.append("  fold         " + "".join(f"{number:>9}" for number in range(1, value["n_folds"] + 1)))
-    lines.append("  accuracy     " + "".join(f"{fold['accuracy']:>9.4f}" for fold in value["folds"]))
+    lines.append(f"  {TITLES[main]:<13}" + "".join(by_fold))
     return "\n".join([*lines, *(f"  {text}" for text in value["notes"])])

@@ -7,13 +7,14 @@ import pytest
 
 from core.data.dataset import Dataset
 from core.data.writer import write_array_dataset
-from core.evaluation.crossval import create_crossval, read_crossval
+from core.evaluation.crossval import create_crossval, read_crossval, text_crossval
 from core.evaluation.predictions import load_predictions
 from core.quality.evidence import create_search, load_evidence
 from core.runs.recipe import make_recipe
 from core.runs.store import RunState, status
 from core.worker import folds, work
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "learning_rate": 0.02, "threads": 1})
 
@@ -79,3 +80,19 @@ def test_a_class_that_a_fold_lacks_is_named(workspace: Workspace, some: Dataset)
     (note,) = read_crossval(run)["notes"]
     assert "'Ankle boot' has 2 labelled images: 1 of 3 folds" in note
     assert note in status(run).notes
+
+
+def test_several_labels_an_image_are_judged_by_the_area_under_their_curves(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    tags = tagged(workspace, sample, 300)
+    run = create_crossval(workspace, tags, TINY.with_changes({"epochs": 1}), label_version=0, n_folds=3)
+    assert work(run.folder) == 0, status(run).error
+    value = read_crossval(run)
+    of_folds = [fold["macro_auc"] for fold in value["folds"]]
+    assert value["macro_auc"]["mean"] == pytest.approx(np.mean(of_folds))
+    assert status(run).summary["macro_auc"] == value["macro_auc"]
+    assert "macro ROC AUC" in text_crossval(value)
+    found = load_predictions(run.predictions_file)
+    assert found.has_many_labels
+    assert sum(fold["n"] for fold in value["folds"]) == (found.split != "test").sum()
