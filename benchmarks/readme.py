@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 BEGIN, END = "<!-- numbers -->", "<!-- /numbers -->"
 Claim = tuple[str, str]
+MEMORY = ("server", "tab", "gpu")
 
 
 def fast(result: dict[str, Any]) -> list[Claim]:
@@ -152,12 +153,59 @@ def run_list(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def embedding_map(result: dict[str, Any]) -> list[Claim]:
+    made, searched, runs = result["map"], result["search"], result["map"]["runs"]
+    rows = {(row["who"], row["points"]): row for row in result["browser"]}
+    sizes = sorted({points for _, points in rows})
+
+    def each(who: str, field: str, form: str) -> str:
+        found = (rows[who, n].get(field) for n in sizes)
+        return " / ".join("never" if value is None else format(value, form) for value in found)
+
+    def mean(who: str, field: str) -> float:
+        return statistics.mean(row[field] for row in runs[who])
+
+    named = " / ".join(f"{n:,}" for n in sizes)
+    largest = [rows[who, sizes[-1]] for who in ("ours", "plotly")]
+    ours, plotly = (" + ".join(f"{row.get(f'{part}_mb', 0):,}" for part in MEMORY) for row in largest)
+    return [
+        (
+            f"A map of {result['items']:,} x {result['dimensions']} features, against umap-learn's defaults",
+            f"{made['time_ratio']:.2f} of the time ({mean('fast-umap', 'seconds'):.0f} s against "
+            f"{mean('umap-learn', 'seconds'):.0f} s), trustworthiness "
+            f"{mean('fast-umap', 'trustworthiness'):.3f} against "
+            f"{mean('umap-learn', 'trustworthiness'):.3f}",
+        ),
+        (
+            f"From click to a map that can be used, {named} points in Chromium, WebGL in software",
+            f"{each('ours', 'interactive_seconds', '.1f')} s "
+            f"(plotly's scattergl: {each('plotly', 'interactive_seconds', '.1f')} s)",
+        ),
+        (
+            "Frames a second while the same maps are dragged about",
+            f"{each('ours', 'frames_a_second', '.0f')} "
+            f"(plotly's scattergl: {each('plotly', 'frames_a_second', '.0f')})",
+        ),
+        (
+            f"Memory at most with {sizes[-1]:,} points: server + tab + WebGL",
+            f"{ours} MB (plotly's scattergl: {plotly} MB)",
+        ),
+        (
+            f"The images most like one among {searched['items']:,}",
+            f"median {searched['median_ms']:.0f} ms, 99th percentile {searched['p99_ms']:.0f} ms, with "
+            f"{searched['recall_at_10']:.1%} of the exact ten (exact: {searched['exact_median_ms']:.0f} ms); "
+            f"{result['neighbours']['recall']:.1%} of the exact neighbours in the map's graph",
+        ),
+    ]
+
+
 CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "fast": fast,
     "best": best,
     "first_paint": first_paint,
     "explore": explore,
     "run_list": run_list,
+    "embedding_map": embedding_map,
     "durability": durability,
     "label_issues": label_issues,
     "prove_null": prove_null,

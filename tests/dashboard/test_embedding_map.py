@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from core.data.dataset import Dataset
 from core.errors import NotFound
 from dashboard import embedding_map, links
+from dashboard.charts import embeddings as charts
 from dashboard.embedding_map import NONE, Cloud
 from dashboard.embedding_map.outline import outline_of, points_inside
 from dashboard.embedding_map.published import Shelf, publish
@@ -137,3 +138,20 @@ def test_a_page_of_its_own_brings_points_names_and_pictures_along(sample: Datase
     assert "What it &amp; shows" in page
     assert "<li>&lt;one&gt;</li>" in page
     assert "http" not in page.replace("http://www.w3.org/", "")
+
+
+def test_without_webgl_a_chart_shows_ten_thousand_points_that_can_be_told_apart() -> None:
+    n = 30_000
+    xy = np.random.default_rng(0).random((n, 2)).astype(np.float32)
+    label = embedding_map.classes("Label", np.arange(n) % 4 - 1, ["a", "b", "c"])
+    lit = np.arange(n) < 100
+    drawn = charts.scatter(xy, label, lit)
+    rows = np.concatenate([trace.customdata for trace in drawn.data])
+    assert len(rows) == len(set(rows.tolist())) == charts.MOST_POINTS
+    assert [trace.name for trace in drawn.data] == ["a", "b", "c", "unknown"]
+    for trace in drawn.data:
+        own = np.asarray(trace.customdata)
+        assert np.array_equal(np.asarray(trace.x), xy[own, 0])
+        assert ((np.asarray(trace.marker.opacity) > 0.5) == lit[own]).all()
+    score = charts.scatter(xy[:50], embedding_map.score("Confidence", np.r_[np.nan, np.ones(49)]), None)
+    assert [len(trace.x) for trace in score.data] == [49, 1]

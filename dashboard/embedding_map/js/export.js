@@ -46,8 +46,7 @@ function dots(map) {
   const size = [canvas.width, canvas.height];
   canvas.width = camera.width * EXPORT_RATIO;
   canvas.height = camera.height * EXPORT_RATIO;
-  points.step = 1;
-  drawPoints(points, camera, EXPORT_RATIO, pointStyle(map));
+  drawPoints(points, camera, EXPORT_RATIO, pointStyle(map), 1);
   const copy = document.createElement("canvas");
   copy.width = canvas.width;
   copy.height = canvas.height;

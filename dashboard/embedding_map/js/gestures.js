@@ -21,7 +21,7 @@ function listen(map) {
 function aim(map, is) {
   map.aim = is;
   map.stage.classList.toggle("aimed", is);
-  redraw(map);
+  redrawOver(map);
 }
 
 function place(map, event) {
@@ -64,7 +64,7 @@ function onMove(map, event) {
     move(map);
   } else if (drag.tool === "lasso") (map.outline ??= [drag.start]).push(at);
   else if (drag.tool === "box") map.outline = corners(drag.start, at);
-  redraw(map);
+  redrawOver(map);
 }
 
 function pinch(map, id, at) {
@@ -92,13 +92,13 @@ function onUp(map, event) {
   map.drag = map.outline = null;
   if (!drag.moved) return click(map, place(map, event));
   if (outline && outline.length > 2) select(map, outline.map((at) => toMap(map.camera, at)));
-  redraw(map);
+  redrawOver(map);
 }
 
 function onCancel(map, event) {
   map.pointers.delete(event.pointerId);
   map.drag = map.outline = null;
-  redraw(map);
+  redrawOver(map);
 }
 
 function click(map, at) {

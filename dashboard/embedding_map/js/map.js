@@ -193,6 +193,7 @@ function fit(map) {
     one.width = Math.round(camera.width * map.ratio);
     one.height = Math.round(camera.height * map.ratio);
   }
+  map.stale = true;
   if (map.spec) draw(map);
   settle(map);
 }
@@ -260,23 +261,38 @@ function move(map) {
   settle(map);
 }
 
-// At rest: all points, and images where there is room for them.
+// At rest: all points, and images where there is room for them. Nobody rests between two slow frames.
 function settle(map) {
   redraw(map);
   clearTimeout(map.rest);
-  map.rest = setTimeout(() => {
-    map.moving = false;
-    if (!map.grid || !map.spec) return;
-    map.points.step = 1;
-    chooseTiles(map);
-    redraw(map);
-  }, REST_MS);
+  map.rest = setTimeout(() => atRest(map), Math.max(REST_MS, 2 * (map.frameMs ?? 0)));
+}
+
+function atRest(map) {
+  if (map.moving && map.pointers.size) {
+    map.rest = setTimeout(() => atRest(map), REST_MS); // a finger or a button holds the map
+    return;
+  }
+  map.moving = false;
+  map.frameMs = 0;
+  if (!map.grid || !map.spec) return;
+  chooseTiles(map);
+  redraw(map);
 }
 
 function redraw(map) {
+  map.stale = true;
+  redrawOver(map);
+}
+
+// Only what lies over the points: while an outline grows or the mouse hovers, the points stay as they are.
+function redrawOver(map) {
   map.frameRequest ||= requestAnimationFrame((now) => {
     map.frameRequest = 0;
-    if (map.moving && map.lastFrame) adaptStep(map.points, now - map.lastFrame);
+    if (map.moving && map.lastFrame) {
+      map.frameMs = Math.min(500, now - map.lastFrame);
+      adaptStep(map.points, map.frameMs);
+    }
     map.lastFrame = map.moving ? now : 0;
     draw(map);
   });
@@ -284,7 +300,8 @@ function redraw(map) {
 
 function draw(map) {
   if (!map.spec || !map.grid || !map.points) return;
-  drawPoints(map.points, map.camera, map.ratio, pointStyle(map));
+  if (map.stale) drawPoints(map.points, map.camera, map.ratio, pointStyle(map), map.moving ? map.points.step : 1);
+  map.stale = false;
   drawOverlay(map);
 }
 

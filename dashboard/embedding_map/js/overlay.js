@@ -108,7 +108,7 @@ function hover(map, i, at) {
   }
   if (i !== map.hovered) {
     map.hovered = i;
-    redraw(map);
+    redrawOver(map);
   }
 }
 

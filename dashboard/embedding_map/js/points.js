@@ -109,14 +109,15 @@ function bind(points, step) {
   gl.vertexAttribPointer(points.marked, 1, gl.UNSIGNED_BYTE, false, step, 0);
 }
 
-// style: {size and alpha of a point, mix 0..1 from old to new places, dim: whether marks single some out}
-function drawPoints(points, camera, ratio, style) {
+// style: {size and alpha of a point, mix 0..1 from old to new places, dim: whether marks single some out};
+// every step-th point is drawn.
+function drawPoints(points, camera, ratio, style, step) {
   const { gl, uniforms } = points;
   gl.viewport(0, 0, gl.canvas.width, gl.canvas.height);
   gl.clear(gl.COLOR_BUFFER_BIT);
   if (!points.n) return;
-  bind(points, points.step);
-  const count = Math.ceil(points.n / points.step);
+  bind(points, step);
+  const count = Math.ceil(points.n / step);
   gl.uniform4f(uniforms.view, camera.x, camera.y, (2 * camera.k) / camera.width, (2 * camera.k) / camera.height);
   gl.uniform1f(uniforms.mix, style.mix);
   gl.uniform1f(uniforms.size, style.size * ratio);
@@ -133,8 +134,9 @@ function drawPoints(points, camera, ratio, style) {
   }
 }
 
+// What a slow machine has learned it keeps: the next move begins with the sample that was fast enough.
 function adaptStep(points, frameMs) {
   if (frameMs > SLOW_FRAME_MS && points.n / points.step > 50_000) {
-    points.step = Math.min(MAX_STEP, points.step * 2);
+    points.step = Math.min(MAX_STEP, points.step * (frameMs > 3 * SLOW_FRAME_MS ? 4 : 2));
   }
 }

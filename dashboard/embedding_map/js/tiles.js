@@ -51,7 +51,7 @@ function loadSheets(map) {
     loadSheet(map, sheet)
       .then((image) => {
         for (const position of positions) keepPicture(map, position, cut(map.spec.thumbnails, image, position));
-        redraw(map);
+        redrawOver(map);
       })
       .catch(() => {}) // a sheet that does not come leaves its points dots
       .finally(() => {
