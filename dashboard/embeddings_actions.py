@@ -57,11 +57,11 @@ def like_these(workspace: Workspace, dataset: Dataset, source: FeatureSource, po
     return similar_to_these(features_of(workspace, dataset, source), positions, N_SIMILAR)
 
 
-def clip_of(workspace: Workspace, dataset: Dataset) -> ClipModel | None:
-    """The CLIP model whose features of these images are kept; None where there is none."""
+def clip_of(workspace: Workspace, dataset: Dataset, source: FeatureSource) -> ClipModel | None:
+    """The CLIP model to search with: the map's own, else the last one used; None without kept features."""
     from core.embeddings.text_search import kept_images, model_for
 
-    model = model_for(workspace, dataset, "")
+    model = model_for(workspace, dataset, source.name if source.kind == "clip" else "")
     return model if len(kept_images(workspace, dataset, model)[0]) else None
 
 

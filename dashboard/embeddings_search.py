@@ -36,15 +36,13 @@ def search(workspace: Workspace, dataset: Dataset, source: FeatureSource, select
             near = embeddings_actions.like_these(workspace, dataset, source, selected)
         _show(dataset, "Most like what was selected", near)
     with st.popover("Find", icon=":material/search:"), shown_as_message():
-        _find(workspace, dataset)
+        _find(workspace, dataset, source)
 
 
-def _find(workspace: Workspace, dataset: Dataset) -> None:
-    model = embeddings_actions.clip_of(workspace, dataset)
+def _find(workspace: Workspace, dataset: Dataset, source: FeatureSource) -> None:
+    model = embeddings_actions.clip_of(workspace, dataset, source)
     if model is None:
-        st.caption(
-            "Words can be searched once CLIP's features of these images are there: `tidyset zero-shot`."
-        )
+        st.caption("To search by words, make a map of CLIP's features first (New map).")
     else:
         _in_words(workspace, dataset, model)
     _by_picture(workspace, dataset, model)
