@@ -17,6 +17,7 @@ PAGES = {
         ("train.py", "Train", ":material/model_training:"),
         ("evaluate.py", "Evaluate", ":material/grid_on:"),
         ("embeddings.py", "Embeddings", ":material/scatter_plot:"),
+        ("zero_shot.py", "Zero-shot", ":material/translate:"),
     ],
     "Labels": [
         ("issues.py", "Issues", ":material/troubleshoot:"),

@@ -200,6 +200,71 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+@app.command("few-shot")
+def few_shot(
+    data: Data = DEFAULT_DATA,
+    model: Model = DEFAULT_MODEL,
+    pretrained: Pretrained = "",
+    checkpoint: Checkpoint = None,
+    config: Config = None,
+    *,
+    shots: Annotated[str, typer.Option(help="Labels a class: 1,2,4,8,16.")] = "1,2,4,8,16",
+    seeds: Annotated[int, typer.Option(min=2, help="How often other images are drawn.")] = 3,
+    name: Annotated[str | None, typer.Option(help="Name of this run; made up when not given.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """How far a few labels a class bring CLIP: a linear probe and Tip-Adapter, with intervals over seeds."""
+    with errors_explained(as_json=as_json):
+        from core.cli.training import wait_for
+        from core.embeddings.few_shot import create_few_shot, read_curve
+        from core.embeddings.zero_shot import ZeroShotRequest
+        from core.runs.launch import start
+
+        workspace = current()
+        dataset = catalog.open_dataset(workspace, data)
+        chosen = _model(workspace, model, pretrained, checkpoint, config, "", "", "")
+        asked = ZeroShotRequest(chosen, _prompts(dataset, None, "", [], ensemble=False))
+        try:
+            numbers = [int(part) for part in shots.split(",")]
+        except ValueError:
+            raise BadInput(f"--shots is {shots!r}.", "Write numbers: 1,2,4,8,16.") from None
+        run = create_few_shot(workspace, dataset, asked, shots=numbers, n_seeds=seeds, name=name)
+        start(run)
+        wait_for(run, as_json=as_json)
+        value = {"run": run.name, "data": data, **read_curve(run)}
+        lines = [f"zero labels: balanced accuracy {value['zero_shot']:.4f}"]
+        lines += [
+            f"{row['shots']:>3} a class  {row['method']:<13} {row['mean']:.4f} "
+            f"({row['low']:.4f} to {row['high']:.4f})"
+            for row in value["rows"]
+        ]
+        emit(value, "\n".join(lines), as_json=as_json)
+
+
+@app.command("blend")
+def blend_command(
+    run: Annotated[str, typer.Argument(help="A trained run.")],
+    clip: Annotated[str, typer.Argument(help="A zero-shot run on the same data.")],
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Average a trained run and CLIP; the weight is chosen on validation images and used once on test."""
+    with errors_explained(as_json=as_json):
+        from dataclasses import asdict
+
+        from core.embeddings.few_shot import blend
+        from core.evaluation.of_run import predictions_of
+        from core.runs.store import find_run
+
+        workspace = current()
+        found = blend(predictions_of(find_run(workspace, run)), predictions_of(find_run(workspace, clip)))
+        text = (
+            f"CLIP counts {found.weight:.2f}: accuracy {found.blended:.4f} on {found.n:,} test images "
+            f"({run} alone {found.model:.4f}, {clip} alone {found.clip:.4f})"
+        )
+        emit(asdict(found), text, as_json=as_json)
+
+
 @app.command("search")
 def search(
     query: Annotated[str, typer.Argument(help="What to look for, in words.")] = "",

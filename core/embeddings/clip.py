@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cache_path
-from core.data.dataset import Dataset
+from core.data.dataset import SPLITS, Dataset
 from core.embeddings.clip_models import ClipModel, find_model, model_digest
 from core.errors import DamagedFile, NotFound, StorageFailed
 from core.files import digest, read_array, read_json, write_array, write_json
@@ -146,11 +146,31 @@ def clip_features(
 
 
 def kept_features(workspace: Workspace, dataset: Dataset, model: ClipModel, positions: Ints) -> Floats | None:
-    """(n, D) features of the given images if all of them are in the cache; else None. Loads no model."""
+    """(n, D) features of the given images if all of them are in the cache; else None. Loads no model.
+
+    They may be kept by themselves or as part of their splits.
+    """
+    found = _kept_blocks(workspace, dataset, model, positions)
+    if found is not None or not len(positions):
+        return found
+    values: Floats | None = None
+    for number in np.unique(np.asarray(dataset.split)[positions]):
+        members = dataset.in_split(SPLITS[number])
+        of_split = _kept_blocks(workspace, dataset, model, members)
+        if of_split is None:
+            return None
+        rows = np.flatnonzero(np.asarray(dataset.split)[positions] == number)
+        values = np.empty((len(positions), of_split.shape[1]), np.float32) if values is None else values
+        values[rows] = of_split[np.searchsorted(members, positions[rows])]
+    return values
+
+
+def _kept_blocks(workspace: Workspace, dataset: Dataset, model: ClipModel, positions: Ints) -> Floats | None:
     paths = _block_paths(workspace, model, dataset, positions)
-    parts = [_read(path) for path in paths]
-    known = [part for part in parts if part is not None]
-    return np.concatenate(known) if known and len(known) == len(parts) else None
+    if not all(path.exists() for path in paths):
+        return None
+    parts = [part for path in paths if (part := _read(path)) is not None]
+    return np.concatenate(parts) if parts and len(parts) == len(paths) else None
 
 
 def kept_texts(workspace: Workspace, model: ClipModel, texts: Sequence[str]) -> Floats | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import logging
 import os
 import pickle
 import re
@@ -106,7 +107,11 @@ class ClipTowers:
         mean = torch.tensor(self.preprocessing.mean, device=self._device)[:, None, None] * 255
         std = torch.tensor(self.preprocessing.std, device=self._device)[:, None, None] * 255
         with torch.inference_mode():
-            images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).permute(0, 3, 1, 2)
+            images = (
+                torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+                .to(self._device)
+                .permute(0, 3, 1, 2)
+            )
             images = images.to(torch.float32, memory_format=torch.channels_last, copy=True)
             values = self._image_tower(images.sub_(mean).div_(std))
             return torch.nn.functional.normalize(values.float(), dim=-1).cpu().numpy()
@@ -301,8 +306,7 @@ def _from_checkpoint(model: ClipModel, path: Path, report: Progress) -> Any:
 
     report(0.0, f"loading {model.key}")
     state = read_state(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quiet():
         network = open_clip.create_model(
             model.architecture,
             pretrained=None if model.is_local else model.pretrained,
@@ -314,6 +318,19 @@ def _from_checkpoint(model: ClipModel, path: Path, report: Progress) -> Any:
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
         raise _other_model(model, path, network.state_dict(), state) from error
     return network
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without open_clip's remark that the weights are random: they are loaded next, and checked."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def read_state(path: Path) -> dict[str, Any]:

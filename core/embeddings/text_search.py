@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.embeddings.clip import Encoder, kept_features
 from core.embeddings.clip_models import CURATED, ClipModel, find_model
-from core.embeddings.zero_shot import request_of, zero_shot_runs
+from core.embeddings.zero_shot import request_of, validation_positions, zero_shot_runs
 from core.errors import BadInput
 from core.workspace import Workspace
 
@@ -63,11 +63,16 @@ def model_for(workspace: Workspace, dataset: Dataset, name: str) -> ClipModel:
 def kept_images(
     workspace: Workspace, dataset: Dataset, model: ClipModel, split: str | None = None
 ) -> tuple[Ints, Floats]:
-    """(positions (n,), features (n, D)) of the splits whose features are in the cache. Loads no model."""
-    found = []
-    for name in dataset.splits if split is None else (split,):
-        positions = dataset.in_split(name)
-        features = kept_features(workspace, dataset, model, positions)
+    """(positions (n,), features (n, D)) of the splits whose features are in the cache, and, where none is
+    asked for, of the images that prompts are tuned on. Loads no model.
+    """
+    found: list[tuple[Ints, Floats]] = []
+    wanted = [dataset.in_split(name) for name in (dataset.splits if split is None else (split,))]
+    if split is None:
+        wanted.append(validation_positions(dataset))
+    for positions in wanted:
+        known = any(np.isin(positions, there).all() for there, _ in found)
+        features = None if known else kept_features(workspace, dataset, model, positions)
         if features is not None:
             found.append((positions, features))
     if not found:

@@ -30,6 +30,7 @@ JOBS = {
     "embed": "core.worker.embedding:embed",
     "clip": "core.worker.zero_shot:clip",
     "zero-shot": "core.worker.zero_shot:zero_shot",
+    "few-shot": "core.worker.few_shot:few_shot",
     "import": "core.worker.importing:import_data",
 }
 """By the run's kind, the function that does it: ``module:function``, imported only then."""

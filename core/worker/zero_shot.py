@@ -29,9 +29,9 @@ def clip(job: Job) -> Outcome:
     """Compute the features of all images of the data set, so that pages find them."""
     began = time.monotonic()
     job.on_event("started")
-    dataset = _dataset(job)
+    dataset = open_as_asked(job)
     model = model_of(job.run.job["model"])
-    values = clip_features(job.workspace, dataset, model, _Reporter(job))
+    values = clip_features(job.workspace, dataset, model, Reporter(job))
     return Outcome(
         "finished",
         {"n_items": len(values), **_rate(job, model), "seconds": round(time.monotonic() - began, 2)},
@@ -47,7 +47,7 @@ def zero_shot(job: Job) -> Outcome:
     began = time.monotonic()
     job.on_event("started")
     request = zs.request_of(job.run)
-    dataset = _dataset(job)
+    dataset = open_as_asked(job)
     answers = _answers(job, dataset, request)
     save_predictions(job.run.predictions_file, answers.predictions)
     write_array(job.run.folder / zs.SCORES, answers.similarity)
@@ -91,10 +91,10 @@ class _Answers:
 
 
 def _answers(job: Job, dataset: Dataset, request: zs.ZeroShotRequest) -> _Answers:
-    encoder = Encoder(job.workspace, request.model, _Reporter(job))
+    encoder = Encoder(job.workspace, request.model, Reporter(job))
     vectors = class_vectors(request.prompts, encoder.texts)
     multi = dataset.task is Task.MULTI_LABEL
-    tuned_on = zs.validation_positions(dataset) if multi else np.empty(0, np.int64)
+    tuned_on = zs.validation_positions(dataset)
     positions, images = _images(dataset, request.splits, tuned_on, encoder)
     state = labels_at(job.workspace, dataset, job.run.label_version)
     similarity = zs.cosines(images, vectors)
@@ -160,14 +160,15 @@ def _rate(job: Job, model: ClipModel) -> dict[str, Any]:
     return {"images_per_second": facts.images_per_second if facts else None}
 
 
-def _dataset(job: Job) -> Dataset:
+def open_as_asked(job: Job) -> Dataset:
+    """The run's data set. Raises BadInput when it was replaced since."""
     dataset = open_dataset(job.workspace, job.run.dataset)
     if dataset.fingerprint != job.run.fingerprint:
         raise BadInput(f"Data set {job.run.dataset!r} was replaced after this was asked for.", "Ask again.")
     return dataset
 
 
-class _Reporter:
+class Reporter:
     """Reports how far the job is, with the time left, now and then; ends it when asked to."""
 
     def __init__(self, job: Job) -> None:
@@ -175,6 +176,7 @@ class _Reporter:
         self._began = self._told = time.monotonic()
 
     def __call__(self, share: float, text: str) -> None:
+        """Tell it, or keep quiet. Raises Stopped."""
         if self._job.should_stop():
             raise Stopped
         now = time.monotonic()

@@ -76,6 +76,8 @@ def test_a_result_is_a_run_that_compares_and_queues(
     now = status(answered)
     assert now.state is RunState.FINISHED
     predictions = predictions_of(answered)
+    assert (predictions.split == "val").sum() == len(zero_shot.validation_positions(sample))
+    predictions = predictions.only("test")
     assert len(predictions) == len(sample.in_split("test"))
     assert predictions.pred_probs.sum(axis=1) == pytest.approx(1, abs=1e-4)
     right = (predictions.predicted == predictions.labels).mean()
@@ -110,7 +112,8 @@ def test_search_finds_the_nearest_by_cosine(
 ) -> None:
     found = text_search.search(workspace, sample, model, text_search.Query(text="a bag"), top=5)
     positions, features = text_search.kept_images(workspace, sample, model)
-    assert found.n_searched == len(positions) == len(sample.in_split("test"))
+    n_tuned_on = len(zero_shot.validation_positions(sample))
+    assert found.n_searched == len(positions) == len(sample.in_split("test")) + n_tuned_on
     assert np.all(np.diff(found.scores) <= 0)
     like = str(sample.item_ids[positions[7]])
     near = text_search.search(workspace, sample, model, text_search.Query(like=like), top=3)

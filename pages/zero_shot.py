@@ -1,0 +1,45 @@
+"""Zero-shot: classes from words alone, beside a trained run; and images by words."""
+
+import streamlit as st
+
+from core.embeddings.zero_shot import zero_shot_runs
+from dashboard import evaluate_view, job_monitor, picker
+from dashboard import zero_shot_beside as side
+from dashboard import zero_shot_panels as panels
+from dashboard.frame import header
+
+workspace, dataset = picker.workspace(), picker.dataset()
+header("Zero-shot", f"What CLIP makes of {dataset.title} from words alone, beside what you have trained.")
+runs = zero_shot_runs(workspace, dataset)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    model = panels.pick_model(workspace, runs)
+    split = panels.pick_split(dataset)
+job_monitor.follow(runs)
+
+base = panels.base_prompts(dataset, runs)
+before = panels.answered(workspace, dataset, model, split, base)
+if before is None:
+    panels.compute(workspace, dataset, model, base)
+    st.stop()
+
+LOOKS = ["Prompts", "Beside a trained run", "Search"]
+look = st.segmented_control(
+    "Look at", LOOKS, default=LOOKS[0], required=True, key="zs_look", bind="query-params"
+)
+if look == LOOKS[2]:
+    side.search(workspace, dataset, model)
+    side.best_of_each(dataset, base, before)
+    st.stop()
+
+prompts, now = base, before
+if look == LOOKS[0]:
+    prompts = panels.edit_prompts(dataset, base) or base
+    now = panels.answered(workspace, dataset, model, split, prompts) or before
+    panels.headline(now, before)
+    panels.keep(workspace, dataset, model, prompts, base)
+    kept = panels.kept_run(runs, model, prompts)
+    panels.matrix(dataset, prompts, kept, now)
+    panels.per_class(prompts, now, before)
+    side.proposals(dataset, kept, now)
+else:
+    side.beside(dataset, evaluate_view.finished_runs(workspace, dataset), now)

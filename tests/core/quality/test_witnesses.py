@@ -1,0 +1,59 @@
+"""Three witnesses: what a model and CLIP say together against a label."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.errors import BadInput
+from core.evaluation.predictions import Predictions
+from core.quality.witnesses import three_witnesses
+
+
+def said(
+    ids: list[str], labels: list[int], guesses: list[int], sure: list[float], classes: str = "abc"
+) -> Predictions:
+    probs = np.full((len(ids), 3), 0.0, np.float32)
+    for row, (guess, share) in enumerate(zip(guesses, sure, strict=True)):
+        probs[row] = (1 - share) / 2
+        probs[row, guess] = share
+    split = np.array(["train" if name == "t" else "test" for name in ids])
+    return Predictions(np.array(ids), split, np.array(labels), probs, tuple(classes), "run", 0, "f")
+
+
+MODEL = said(
+    ["u", "v", "w", "x", "y", "t"], [0, 0, 0, 1, -1, 0], [0, 1, 1, 2, 1, 1], [0.9, 0.8, 0.7, 0.9, 0.9, 0.9]
+)
+CLIP = said(
+    ["x", "w", "v", "u", "y", "t"], [1, 0, 0, 0, -1, 0], [0, 1, 1, 1, 1, 1], [0.9, 0.9, 0.6, 0.9, 0.9, 0.9]
+)
+
+
+def test_two_against_the_label_come_first_by_the_less_sure() -> None:
+    found = three_witnesses(MODEL, CLIP, "test")
+    assert found.item_ids[found.suspects].tolist() == ["w", "v"]
+    assert found.against[found.suspects] == pytest.approx([0.7, 0.6])
+    assert found.counts == {
+        "both_right": 0,
+        "only_model": 1,
+        "only_clip": 0,
+        "both_against": 2,
+        "both_wrong_differently": 1,
+    }
+
+
+def test_the_cube_is_counted_slice_by_slice() -> None:
+    found = three_witnesses(MODEL, CLIP, "test")
+    assert found.slice().sum() == 5
+    assert np.array_equal(sum(found.slice(k) for k in (0, 1, 2, -1)), found.slice())
+    assert found.item_ids[found.cell(1, 1, 0)].tolist() == ["w", "v"]
+    assert found.item_ids[found.cell(1, 1)].tolist() == ["w", "v", "y"]
+
+
+def test_classes_are_joined_by_name_and_strangers_refused() -> None:
+    turned = said(["v"], [1], [0], [0.6], "bac")
+    assert len(three_witnesses(MODEL, turned).suspects) == 1
+    with pytest.raises(BadInput, match="other classes"):
+        three_witnesses(MODEL, said(["v"], [0], [1], [0.6], "xyz"))
+    with pytest.raises(BadInput, match="no image in common"):
+        three_witnesses(MODEL, said(["q"], [0], [1], [0.6]))

@@ -1,0 +1,99 @@
+"""The Zero-shot page: nothing encoded yet, prompts edited, beside a trained run, and searched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.data.dataset import Dataset
+from core.embeddings import zero_shot
+from core.embeddings.clip_models import ClipModel, find_model
+from core.embeddings.prompts import default_prompts
+from core.embeddings.zero_shot import ZeroShotRequest, create_zero_shot
+from core.runs.store import Run, list_runs
+from core.worker import work
+from core.workspace import Workspace
+from tests.finished_runs import finished_run
+from tests.tiny_clip import write_tiny_clip
+
+HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
+
+
+def opened(**address: str) -> AppTest:
+    test = AppTest.from_file(HOME, default_timeout=60).run()
+    for name, value in address.items():
+        test.query_params[name] = value
+    test.switch_page("../pages/zero_shot.py").run()
+    assert not test.exception
+    assert not test.error, [one.value for one in test.error]
+    return test
+
+
+def said(test: AppTest) -> str:
+    parts = [*test.main.markdown, *test.main.caption, *test.main.info, *test.main.subheader]
+    return " ".join(str(part.value) for part in parts)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_tiny_clip(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture
+def model(workspace: Workspace, files: tuple[Path, Path]) -> ClipModel:
+    return find_model(workspace, "tiny", checkpoint=str(files[0]), config=str(files[1]))
+
+
+@pytest.fixture
+def answered(workspace: Workspace, sample: Dataset, model: ClipModel) -> Run:
+    """CLIP's answers on the validation and the test images."""
+    run = create_zero_shot(workspace, sample, ZeroShotRequest(model, default_prompts(sample)))
+    assert work(run.folder) == 0
+    return run
+
+
+def test_without_features_it_says_what_is_missing(workspace: Workspace, sample: Dataset) -> None:
+    test = opened()
+    assert "has not seen these images yet" in said(test)
+    assert "Encode and classify" in [button.label for button in test.button]
+
+
+def test_an_edited_prompt_is_measured_and_kept(
+    workspace: Workspace, sample: Dataset, answered: Run, model: ClipModel
+) -> None:
+    test = opened(model=model.key)
+    before = [metric.value for metric in test.metric]
+    assert before
+    assert len(zero_shot.validation_positions(sample)) == 1_000
+    field = test.text_input(key="zs_words_0")
+    assert field.value == "T-shirt or top"
+    field.set_value("a photograph of somebody's dog").run()
+    assert not test.exception
+    assert not test.error
+    assert [metric.value for metric in test.metric] != before or "unchanged" in said(test)
+    keep = next(button for button in test.button if button.label.startswith("Keep"))
+    keep.click().run()
+    assert not test.exception
+    kept = zero_shot.request_of(list_runs(workspace, kind=zero_shot.KIND)[0])
+    assert kept.prompts.texts(0) == ("a photo of a a photograph of somebody's dog",)
+
+
+def test_a_trained_run_stands_beside_clip(workspace: Workspace, sample: Dataset, answered: Run) -> None:
+    assert "Nothing is trained" in said(opened(zs_look="Beside a trained run"))
+    finished_run(workspace, sample, "base")
+    test = opened(zs_look="Beside a trained run")
+    words = said(test)
+    assert "Exact McNemar" in words
+    assert "Three witnesses" in words
+    assert "Label, model and CLIP" in words
+
+
+def test_images_are_found_by_words(workspace: Workspace, sample: Dataset, answered: Run) -> None:
+    test = opened(zs_look="Search")
+    assert "2,000 images can be searched" in said(test)
+    assert "Best images of every class" in said(test)
+    test.text_input(key="zs_query").set_value("a boot").run()
+    assert not test.exception
+    assert "The best 24 of 2,000 images" in said(test)
