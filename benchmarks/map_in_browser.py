@@ -11,6 +11,7 @@ where all would be slow, and all of them when it rests. Memory is the peak of ea
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -122,7 +123,7 @@ def _measured(n: int, who: str) -> dict[str, Any]:
                 "interactive_seconds": round(seconds, 2),
                 "frames_a_second": round(1_000 / statistics.mean(frames), 1),
                 "frame_median_ms": round(statistics.median(frames), 1),
-                "frame_p95_ms": round(sorted(frames)[int(0.95 * (len(frames) - 1))], 1),
+                "frame_p95_ms": round(sorted(frames)[math.ceil(0.95 * len(frames)) - 1], 1),
                 "server_mb": peak_megabytes(server),
                 "server_before_mb": before,
             }

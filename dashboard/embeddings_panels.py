@@ -194,7 +194,7 @@ def draw_maps(
 
 def _quality_in_short(view: View) -> str:
     quality = view.map.quality
-    return f" · trustworthiness {quality.trustworthiness:.3f}" if quality else ""
+    return f"  \ntrustworthiness {quality.trustworthiness:.3f}" if quality else ""  # on a line of its own
 
 
 def _plain_chart(dataset: Dataset, view: View, colour: str, lit: NDArray[np.bool_] | None, key: str) -> None:

@@ -15,6 +15,7 @@ from dashboard.wording import plain
 
 _LAST = "embeddings_found_by"
 PICTURES = ["png", "jpg", "jpeg", "webp", "bmp"]
+MOST_MB = 20
 
 
 def search(workspace: Workspace, dataset: Dataset, source: FeatureSource, selected: Ints | None) -> None:
@@ -58,7 +59,9 @@ def _in_words(workspace: Workspace, dataset: Dataset, model: ClipModel) -> None:
 
 def _by_picture(workspace: Workspace, dataset: Dataset, model: ClipModel | None) -> None:
     by = "by its pixels" if model is None else "as CLIP sees it"
-    file = st.file_uploader(f"Like a picture, {by}", type=PICTURES, key="find_picture")
+    file = st.file_uploader(
+        f"Like a picture, {by}", type=PICTURES, key="find_picture", max_upload_size=MOST_MB
+    )
     if file is not None and _is_new(dataset, file.file_id):
         with st.spinner("Comparing …"):
             near = embeddings_actions.like_picture(workspace, dataset, model, file.name, file.getvalue())

@@ -19,7 +19,7 @@ from dashboard.wording import plain
 
 MAX_RUNS = 12
 BACKBONES = ("resnet18", "convnext_tiny", "vit_small_patch14_dinov2")
-OWN = "a map of their own"
+OWN = "A map of their own"
 HELP = {
     "onto": "New images can be placed among those of a finished map of other data, which does not change.",
     "source": "What says which images are alike. A model's features show what it tells apart.",

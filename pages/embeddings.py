@@ -54,7 +54,7 @@ def workbench() -> None:
             contours = embeddings_panels.pick_contours(view)
             embeddings_search.search(workspace, dataset, view.map.request.source, selected)
             embeddings_panels.send(dataset, view, colour, names, contours)
-        left, right = st.columns([11, 4] if len(shown) == 1 else [5, 1])
+        left, right = st.columns([11, 4] if len(shown) == 1 else [7, 2])
         with left.container(border=True):
             opened = embeddings_panels.draw_maps(dataset, shown, colour, names, contours, selected)
         with right.container(border=True, height="stretch"):

@@ -39,9 +39,10 @@ def dataset(server: Server) -> Dataset:
 
 
 def number_of_selected(page: Page) -> int:
-    page.get_by_role("heading", name="Selection").wait_for()
+    heading = page.get_by_role("heading", name=re.compile(r"^Images · [\d,]+$"))
+    expect(heading).to_have_count(1)
     settled(page)
-    return int(page.get_by_test_id("stMetricValue").inner_text().replace(",", ""))
+    return int(heading.inner_text().removeprefix("Images · ").replace(",", ""))
 
 
 def test_points_are_drawn_around_relabelled_tagged_and_found_again(

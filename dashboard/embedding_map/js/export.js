@@ -129,12 +129,10 @@ function rasterDots(map) {
 }
 
 function shownNames(map) {
-  return map.spec.labels
-    .filter((_, k) => map.names.children[k]?.style.display === "")
-    .map((label) => {
-      const [x, y] = toScreen(map.camera, label.x, label.y);
-      return { text: label.text, x, y };
-    });
+  const { names, spec } = map;
+  return spec.labels
+    .map((label, k) => ({ text: label.text, x: names.places[k][0], y: names.places[k][1], k }))
+    .filter(({ k }) => names.children[k].style.display === "");
 }
 
 function legendEntries(map) {

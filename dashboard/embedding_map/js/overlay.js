@@ -80,13 +80,16 @@ function placeNames(map) {
     names.widths = spec.labels.map((label, k) => names.children[k].offsetWidth);
   }
   const taken = [];
+  names.places = [];
   spec.labels.forEach((label, k) => {
-    const [x, y] = toScreen(camera, label.x, label.y);
+    const [at, y] = toScreen(camera, label.x, label.y);
     const half = names.widths[k] / 2 + 4;
+    const outside = at < 0 || y < 0 || at > camera.width || y > camera.height;
+    const x = Math.max(half, Math.min(camera.width - half, at)); // no name is cut off at an edge
     const box = [x - half, y - 13, x + half, y + 13];
-    const outside = x < 0 || y < 0 || x > camera.width || y > camera.height;
     const covered = taken.some((o) => box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3]);
     const isHidden = outside || covered || map.tiles.shown.length > 0 || map.hidden.has(label.value);
+    names.places.push([x, y]);
     names.children[k].style.display = isHidden ? "none" : "";
     names.children[k].style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
     if (!isHidden) taken.push(box);
