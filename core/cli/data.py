@@ -15,6 +15,7 @@ from core.data.dataset import SPLITS, Dataset, Task
 from core.errors import BadInput
 from core.workspace import current
 
+COMBO = "combo-mnist"
 data = typer.Typer(help="Data sets: list, import, describe, delete.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
@@ -92,8 +93,8 @@ def _words(value: Any) -> str:
 
 @data.command("import")
 def import_command(
-    source: str,
-    name: Annotated[str, typer.Option(help="What to call it.")],
+    source: Annotated[str, typer.Argument(help="A path, a hub name, or combo-mnist to compose it.")],
+    name: Annotated[str, typer.Option(help="What to call it.")] = "",
     *,
     title: Annotated[str, typer.Option(help="Its name for people.")] = "",
     classes: Annotated[str, typer.Option(help="Class names in the order of the label numbers: a,b,c.")] = "",
@@ -105,6 +106,9 @@ def import_command(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what is wrong, and list it.")
     ] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="For combo-mnist: --set n=20000, noise, seed, ...")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Import a file, a folder, an archive or a Hugging Face data set; the format is seen from the content."""
@@ -123,6 +127,12 @@ def import_command(
             skip_bad=skip_bad,
         )
         progress = None if as_json or not sys.stderr.isatty() else _show_progress
+        if source == COMBO:
+            _compose(name or COMBO, settings or [], as_json=as_json)
+            return
+        if settings or not name:
+            said = f"--set is for {COMBO}" if settings else "There is no --name"
+            raise BadInput(f"{said}; the source is {source!r}.", "Give --name NAME and no --set.")
         result = import_source(current(), source, name, options, progress)
         thumbnails.make_sheets(result.dataset)
         about = describe(result.dataset) | {
@@ -135,6 +145,41 @@ def import_command(
         )
         text = f"{name}: {len(result.dataset):,} images of {len(result.dataset.classes)} classes{left}"
         emit(about, text, as_json=as_json)
+
+
+def _compose(name: str, settings: list[str], *, as_json: bool) -> None:
+    """Compose combo-mnist and describe it."""
+    from core.data import thumbnails
+    from core.data.combo_mnist import make_options, materialise
+    from core.runs.recipe import parse_settings
+
+    progress = None if as_json or not sys.stderr.isatty() else _show_progress
+    dataset = materialise(current(), make_options(dict(parse_settings(settings))), name, progress)
+    thumbnails.make_sheets(dataset)
+    emit(describe(dataset), f"{name}: {len(dataset):,} images composed", as_json=as_json)
+
+
+@data.command("hide")
+def hide_command(
+    source: str,
+    name: Annotated[str, typer.Option(help="What to call the data set with few labels.")],
+    *,
+    labels: Annotated[int | None, typer.Option(min=1, help="How many training labels stay.")] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Else: the share that is hidden.")] = 0.9,
+    seed: Annotated[int, typer.Option(help="Which stay.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hide most training labels of a data set, as another one: to see what few labels suffice for."""
+    from core.data.hiding import hide_labels
+
+    with errors_explained(as_json=as_json):
+        workspace = current()
+        whole = catalog.open_dataset(workspace, source)
+        dataset = hide_labels(workspace, whole, name, keep=labels, share=share, seed=seed)
+        text = (
+            f"{name}: {dataset.info['kept_labels']} labels stay, {dataset.info['hidden_labels']} are hidden"
+        )
+        emit(describe(dataset), text, as_json=as_json)
 
 
 def _shape(text: str) -> tuple[int, int] | None:

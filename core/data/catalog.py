@@ -13,9 +13,17 @@ from core.errors import DamagedFile, NameTaken, NotFound
 from core.files import read_json, storage_failed
 from core.workspace import Workspace, check_name
 
+
+def _combo_mnist(workspace: Workspace) -> Dataset:
+    from core.data.combo_mnist import materialise  # pydantic and PIL are not needed to list data sets
+
+    return materialise(workspace)
+
+
 _BUILT_IN = {
     fashion_mnist.SAMPLE: fashion_mnist.materialise_sample,
     fashion_mnist.FULL: fashion_mnist.materialise_full,
+    "combo-mnist": _combo_mnist,
 }
 
 

@@ -16,7 +16,16 @@ from core.data.builder import DatasetBuilder
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import decode
 from core.data.problems import ProblemLog
-from core.data.readers import archives, class_folders, hugging_face, idx, image_table, numpy_files, pixel_csv
+from core.data.readers import (
+    archives,
+    class_folders,
+    hugging_face,
+    idx,
+    image_table,
+    numpy_files,
+    pickled,
+    pixel_csv,
+)
 from core.data.readers.base import Hints, Recognised, Record
 from core.data.splits import stratified_split
 from core.errors import BadInput, DamagedFile, NotFound, Problem
@@ -24,6 +33,7 @@ from core.workspace import Workspace
 
 _READERS = (
     idx.recognise,
+    pickled.recognise,
     numpy_files.recognise,
     hugging_face.recognise,
     pixel_csv.recognise,
@@ -31,9 +41,9 @@ _READERS = (
     class_folders.recognise,
 )
 FORMATS = (
-    "idx files, a pixel CSV (a label and H x W columns), .npy or .npz arrays, a folder per class, a folder "
-    "of images with a table of labels, a Hugging Face data set (folder, parquet or hub name), or an archive "
-    "of these"
+    "idx files, a pixel CSV (a label and H x W columns), .npy, .npz or .pkl arrays, a folder per class, "
+    "a folder of images with a table of labels, a Hugging Face data set (folder, parquet or hub name), or "
+    "an archive of these"
 )
 Progress = Callable[[float | None, str], None]
 

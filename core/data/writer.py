@@ -20,6 +20,7 @@ from core.errors import NameTaken
 from core.files import read_json, storage_failed, write_array, write_json
 from core.workspace import Workspace, check_name
 
+HIDDEN_FILE = "hidden_labels.npy"
 _UNFINISHED = ".importing"
 _DAY_SECONDS = 86_400
 
@@ -50,8 +51,12 @@ def write_array_dataset(
     images: NDArray[np.uint8],
     captions: Sequence[str] | None = None,
     info: dict[str, str] | None = None,
+    hidden: NDArray[Any] | None = None,
 ) -> Dataset:
     """Keep images of one size, (N, H, W, C) uint8, as the data set ``name``.
+
+    Args:
+        hidden: What the labels would be had none been hidden (core.data.hiding).
 
     Raises:
         NameTaken: There is a data set of that name.
@@ -68,6 +73,8 @@ def write_array_dataset(
         write_array(building / "item_ids.npy", item_ids)
         write_array(building / "split.npy", split.astype(np.int8))
         write_array(building / "labels.npy", labels)
+        if hidden is not None:
+            write_array(building / HIDDEN_FILE, hidden)
         write_array(building / "content_hashes.npy", hashes)
         sizes = np.tile(np.array(images.shape[1:3], np.int32), (len(images), 1))
         write_array(building / "sizes.npy", sizes)
@@ -101,11 +108,15 @@ def write_relabelled(
     classes: Sequence[str],
     labels: NDArray[Any],
     info: dict[str, str],
+    hidden: NDArray[Any] | None = None,
 ) -> Dataset:
     """The images of ``source`` under other classes and labels, as the data set ``name``.
 
     Files of a data set never change, so the images are shared with the source (hard links) where the disk
     can do that, and copied elsewhere.
+
+    Args:
+        hidden: What the labels would be had none been hidden (core.data.hiding).
 
     Raises:
         NameTaken: There is a data set of that name.
@@ -117,9 +128,11 @@ def write_relabelled(
     building = building_folder(folder)
     sweep_unfinished(folder.parent)
     try:
-        own = shutil.ignore_patterns("dataset.json", "labels.npy", "left_out.json", "sheets")
+        own = shutil.ignore_patterns("dataset.json", "labels.npy", "left_out.json", "sheets", HIDDEN_FILE)
         shutil.copytree(source.folder, building, ignore=own, copy_function=_linked)
         write_array(building / "labels.npy", labels)
+        if hidden is not None:
+            write_array(building / HIDDEN_FILE, hidden)
         manifest = {
             **read_json(source.folder / "dataset.json"),
             "name": name,

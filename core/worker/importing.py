@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.data import fashion_mnist, thumbnails, uploads
+from core.data import combo_mnist, fashion_mnist, thumbnails, uploads
 from core.data.dataset import Dataset
 from core.data.importer import ImportOptions, import_source
 from core.data.readers.base import Hints
@@ -85,6 +85,9 @@ def _imported(job: Job, report: Any) -> tuple[Dataset, Json]:
     wanted = job.run.job
     if wanted["source"] == fashion_mnist.FULL:
         return fashion_mnist.materialise_full(job.workspace, report), {}
+    if wanted["source"] == combo_mnist.NAME:
+        options = combo_mnist.make_options(wanted.get("settings", {}))
+        return combo_mnist.materialise(job.workspace, options, wanted["name"], report), {}
     try:
         result = import_source(job.workspace, wanted["source"], wanted["name"], options_of(wanted), report)
     except ImportRejected as error:
