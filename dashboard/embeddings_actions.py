@@ -13,7 +13,7 @@ from core.embeddings.clip_models import ClipModel
 from core.embeddings.features import FeatureSource, features_of
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import cached
+from dashboard import cached, zero_shot_view
 
 Ints = NDArray[np.int64]
 
@@ -59,17 +59,17 @@ def like_these(workspace: Workspace, dataset: Dataset, source: FeatureSource, po
 
 def clip_of(workspace: Workspace, dataset: Dataset, source: FeatureSource) -> ClipModel | None:
     """The CLIP model to search with: the map's own, else the last one used; None without kept features."""
-    from core.embeddings.text_search import kept_images, model_for
+    from core.embeddings.text_search import model_for
 
     model = model_for(workspace, dataset, source.name if source.kind == "clip" else "")
-    return model if len(kept_images(workspace, dataset, model)[0]) else None
+    return model if len(zero_shot_view.all_kept(workspace, dataset, model)[0]) else None
 
 
 def in_words(workspace: Workspace, dataset: Dataset, model: ClipModel, words: str) -> Ints:
     """The images that fit a sentence best. Raises BadInput, TidysetError."""
-    from core.embeddings.text_search import Query, search
+    from core.embeddings.resident import resident
 
-    return search(workspace, dataset, model, Query(text=words), top=N_SIMILAR).positions
+    return _nearest(workspace, dataset, model, resident(workspace, model).texts((words,))[0])
 
 
 def like_picture(
@@ -77,12 +77,20 @@ def like_picture(
 ) -> Ints:
     """The images most like a picture file: for CLIP, or by pixels without it. Raises DamagedFile."""
     from core.data.images import decode
+    from core.embeddings.resident import resident
     from core.embeddings.similar import similar_to_picture
-    from core.embeddings.text_search import Query, search
 
+    pixels = decode(content)
     if model is None:
-        return similar_to_picture(workspace, dataset, decode(content), N_SIMILAR)
+        return similar_to_picture(workspace, dataset, pixels, N_SIMILAR)
     with NamedTemporaryFile(suffix=Path(name).suffix) as file:
         file.write(content)
         file.flush()
-        return search(workspace, dataset, model, Query(picture=file.name), top=N_SIMILAR).positions
+        return _nearest(workspace, dataset, model, resident(workspace, model).picture(Path(file.name)))
+
+
+def _nearest(workspace: Workspace, dataset: Dataset, model: ClipModel, vector: NDArray[np.float32]) -> Ints:
+    from core.embeddings.text_search import nearest
+
+    positions, features = zero_shot_view.all_kept(workspace, dataset, model)
+    return nearest(positions, features, vector, N_SIMILAR).positions

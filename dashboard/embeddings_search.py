@@ -8,7 +8,7 @@ from core.data.dataset import Dataset
 from core.embeddings.clip_models import ClipModel
 from core.embeddings.features import FeatureSource
 from core.workspace import Workspace
-from dashboard import embeddings_actions, embeddings_state
+from dashboard import embeddings_actions, embeddings_state, links
 from dashboard.embeddings_state import Ints
 from dashboard.errors import shown_as_message
 from dashboard.wording import plain
@@ -43,7 +43,8 @@ def search(workspace: Workspace, dataset: Dataset, source: FeatureSource, select
 def _find(workspace: Workspace, dataset: Dataset, source: FeatureSource) -> None:
     model = embeddings_actions.clip_of(workspace, dataset, source)
     if model is None:
-        st.caption("To search by words, make a map of CLIP's features first (New map).")
+        st.caption("Words can be searched once CLIP's features of these images are there.")
+        st.page_link(links.ZERO_SHOT, label="Compute them on Zero-shot", icon=":material/translate:")
     else:
         _in_words(workspace, dataset, model)
     _by_picture(workspace, dataset, model)

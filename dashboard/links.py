@@ -17,6 +17,7 @@ EVALUATE = "../pages/evaluate.py"
 RELABEL = "../pages/relabel.py"
 AGREEMENT = "../pages/agreement.py"
 EMBEDDINGS = "../pages/embeddings.py"
+ZERO_SHOT = "../pages/zero_shot.py"
 
 
 def sheets(dataset: Dataset) -> str:

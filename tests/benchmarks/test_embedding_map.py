@@ -47,7 +47,11 @@ def test_a_rival_that_never_came_is_said_so() -> None:
     result = {
         "items": 10,
         "dimensions": 2,
-        "map": {"runs": {"fast-umap": [figures], "umap-learn": [figures]}, "time_ratio": 1.0},
+        "map": {
+            "runs": {"fast-umap": [figures], "umap-learn": [figures]},
+            "time_ratio": 1.0,
+            "cpu_ratio": 1.0,
+        },
         "neighbours": {"recall": 1.0},
         "search": {"items": 10, "median_ms": 1, "p99_ms": 2, "recall_at_10": 1, "exact_median_ms": 3},
         "browser": [row, {**row, "who": "ours", "interactive_seconds": 0.5}],
