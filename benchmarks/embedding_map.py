@@ -7,8 +7,8 @@ turns: ours, umap-learn, ours. Both compiled before, on 2,000 points; timed is t
 coordinates. Quality of both is measured alike, on the same 2,000 points (core.embeddings.quality).
 
 The features are those of a `fast` run on full Fashion-MNIST with width 16, which has 128; it is trained first
-(two minutes) unless --features names a file with such an array. The million: these, and points drawn at random
-between an image and one of its ten nearest. A query is one of them; none is asked twice.
+(two minutes) unless --features names a file with such an array. The million: these, and points drawn at
+random between an image and one of its ten nearest. A query is one of them; none is asked twice.
 
 The browser's part, with plotly's scattergl as rival, is map_in_browser.py.
 """
