@@ -36,7 +36,13 @@ Positions = NDArray[np.int64]
 
 
 def wait_for_points(run: Run) -> None:
-    """While not even the principal components are there: look again every second."""
+    """While not even the principal components are there: look again, or say why none will come."""
+    now = status(run)
+    if not now.state.active:
+        why = f" {plain(now.error)}" if now.error else ""
+        st.info(f"{plain(run.name)} has no points.{why}", icon=":material/scatter_plot:")
+        st.caption("Choose another map, delete this one, or make a new one.")
+        return
 
     @st.fragment(run_every=1.0)
     def waiting() -> None:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Dataset, Task
 from core.data.tags import tags_version
+from core.embeddings.features import named
 from core.embeddings.maps import XY, EmbeddingMap, MapRequest, find_map, load_map, load_neighbours
 from core.embeddings.purity import Overlap, class_overlap, in_words
 from core.errors import NotFound
 from core.labels.versions import LabelState
 from core.quality.evidence import newest_search
-from core.runs.store import Run, find_run
+from core.runs.store import Run
 from core.workspace import Workspace
 from dashboard import cached, embedding_map, evaluate_view
 from dashboard import embeddings_facts as facts
@@ -129,7 +130,7 @@ class View:
     @property
     def sentences(self) -> list[str]:
         """Which classes the features mix, in words; nothing while that is not known."""
-        return [] if self.overlap is None else in_words(self.overlap, self.names[: self.n_classes])
+        return [] if self.overlap is None else in_words(self.overlap, self.names)
 
     def cell(self, given: int, predicted: int) -> Mask:
         """(n,) the points of one cell of the confusion matrix."""
@@ -191,12 +192,7 @@ class View:
 
 def title_of(workspace: Workspace, request: MapRequest) -> str:
     """What a map is of: features and method, for people."""
-    source = request.source
-    if source.kind == "run":
-        try:
-            source = replace(source, name=find_run(workspace, source.name).name)
-        except NotFound:
-            source = replace(source, name=f"{source.name} (deleted)")
+    source = named(workspace, request.source)
     method = METHODS[request.method]
     if request.onto:
         try:

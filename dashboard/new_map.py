@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.embeddings.clip_models import list_models
-from core.embeddings.features import FeatureSource
+from core.embeddings.features import FeatureSource, named
 from core.embeddings.maps import KIND, XY, MapRequest, Method, Metric, create_map, placed_on
 from core.runs.store import Run, list_runs
 from core.workspace import Workspace
@@ -66,7 +66,8 @@ def button(workspace: Workspace, dataset: Dataset) -> None:
             request = _choices(workspace, dataset)
         else:
             request = placed_on(others[where])
-            st.caption(f"By {plain(request.source.title)}, as that map was made; it stays as it is.")
+            features = named(workspace, request.source).title
+            st.caption(f"By {plain(features)}, as that map was made; it stays as it is.")
         if st.button("Make the map", type="primary", key="make_map"):
             embeddings_panels.start(create_map(workspace, dataset, request))
 

@@ -89,6 +89,7 @@ def similar(
     """List the images most like one, by the cosine of their features."""
     with errors_explained(as_json=as_json):
         from core.data.catalog import open_dataset
+        from core.embeddings.features import named
         from core.embeddings.similar import similar_items
         from core.labels.versions import labels_at
         from core.workspace import current
@@ -115,7 +116,7 @@ def similar(
             "exact": found.is_exact,
             "similar": rows,
         }
-        lines = [f"{item} ({own}), by {source.title}:"]
+        lines = [f"{item} ({own}), by {named(workspace, source).title}:"]
         lines += [f"  {row['similarity']:.4f}  {row['item']:<16} {row['label']}" for row in rows]
         emit(value, "\n".join(lines), as_json=as_json)
 

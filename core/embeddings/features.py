@@ -7,7 +7,7 @@ What has to be computed is kept in the workspace's cache, by what went in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -227,6 +227,16 @@ def pixel_shape(dataset: Dataset) -> tuple[int, int, int]:
     if uniform is None or max(uniform[:2]) > LARGEST_SIDE:
         return LARGEST_SIDE, LARGEST_SIDE, uniform[2] if uniform else 3
     return uniform
+
+
+def named(workspace: Workspace, source: FeatureSource) -> FeatureSource:
+    """The same with a run's name instead of its id; of a deleted run it says so. For people only."""
+    if source.kind != "run":
+        return source
+    try:
+        return replace(source, name=find_run(workspace, source.name).name)
+    except NotFound:
+        return replace(source, name=f"{source.name} (deleted)")
 
 
 def parse_source(text: str, weights: str = "") -> FeatureSource:

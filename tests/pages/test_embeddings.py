@@ -9,8 +9,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
+from core.data.tags import add_tag
 from core.embeddings.features import FeatureSource
-from core.embeddings.maps import MapRequest, create_map, load_map, maps_of
+from core.embeddings.maps import MapRequest, create_map, load_map, maps_of, placed_on
 from core.labels.journal import LabelJournal
 from core.labels.versions import labels_at
 from core.runs.store import Run
@@ -18,7 +19,9 @@ from core.worker import work
 from core.workspace import Workspace
 from dashboard import embeddings_actions, issues_view
 from dashboard.embeddings_view import View, view_of
+from tests.core.embeddings.test_embedding_job import part
 from tests.finished_runs import finished_run
+from tests.tagged import tagged
 
 HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
 
@@ -145,3 +148,49 @@ def test_what_is_most_like_a_class_is_mostly_that_class(
     found = embeddings_actions.like_these(workspace, sample, load_map(made).request.source, trousers)
     assert not set(found.tolist()) & set(trousers.tolist())
     assert (np.asarray(sample.labels)[found] == 1).mean() > 0.9
+
+
+def test_a_map_that_failed_says_why_and_the_page_goes_on(workspace: Workspace, sample: Dataset) -> None:
+    same = part(workspace, sample, "same", np.arange(1), n_copies=30)
+    failed = create_map(workspace, same, MapRequest(FeatureSource("pixels")))
+    work(failed.folder)
+    app = opened(same)
+    assert any("nothing to tell them apart by" in info.value for info in app.info)
+    assert app.button(key="delete_map")
+
+
+def test_several_labels_an_image_have_a_map_too(workspace: Workspace, sample: Dataset) -> None:
+    several = tagged(workspace, sample)
+    made = create_map(workspace, several, MapRequest(FeatureSource("pixels"), "pca"))
+    work(made.folder)
+    app = opened(several)
+    assert not app.error
+    assert [metric.label for metric in app.metric] == ["Trustworthiness", "Continuity"]
+    shown = view_of(workspace, several, made, None)
+    assert shown.names == (*several.classes, "several labels", "no label")
+
+
+def test_placed_images_show_the_map_beneath(workspace: Workspace, sample: Dataset, made: Run) -> None:
+    few = part(workspace, sample, "new", np.arange(50))
+    placed = create_map(workspace, few, placed_on(made))
+    work(placed.folder)
+    app = opened(few)
+    assert not app.error
+    assert app.toggle(key="beneath").value
+    assert made.name in app.selectbox(key="map").format_func(placed.id)
+    assert len(view_of(workspace, few, placed, None).ground) == len(sample)
+
+
+def test_tagged_images_can_be_found_by_colour(
+    workspace: Workspace, sample: Dataset, made: Run, run: Run, view: View
+) -> None:
+    app = opened(sample, given="Shirt", predicted="Coat")
+    add_tag(workspace, sample, "odd", [])
+    app.run()
+    app.selectbox(key="tag_name").select("odd").run()
+    app.button(key="tag_all").click().run()
+    n = int(view.cell(6, 4).sum())
+    assert f"{n} images tagged odd" in app.success[0].value
+    tag = view_of(workspace, sample, made, run).attributes["tag"]
+    assert tag.names == ("odd",)
+    assert (tag.values == 0).sum() == n
