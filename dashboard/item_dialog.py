@@ -85,7 +85,8 @@ def _image(
     """The image, large; the place it stands in, and the class whose evidence is asked for."""
     place = st.empty()
     _draw(place, enlarged(dataset.images.read(position), SIDE))
-    if run is None or predictions is None or row is None or not run.model_file.exists():
+    looked_at = run is not None and run.model_file.exists() and run.recipe.inputs != "caption"
+    if run is None or predictions is None or row is None or not looked_at:
         return place, None
     chosen = st.segmented_control(
         "Evidence for",

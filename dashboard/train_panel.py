@@ -24,6 +24,10 @@ ABOUT = {
     "fast": "The same CNN on a one-cycle schedule: nearly as accurate after 4 epochs.",
     "transfer": "A network that knows photographs, frozen, with a small head: for few images. Needs its "
     "published weights, fetched once, or a weights file.",
+    "caption": "Reads the captions alone: words, pairs of words, and nothing of the image. Needs captions.",
+    "hybrid": "A CNN on the image, an LSTM over the caption, a Transformer over both. Needs captions.",
+    "hybrid-pretrained": "A frozen network that knows photographs, and the words of the caption, with a gate "
+    "between both. Needs captions and published weights, or a weights file.",
     "best": "A small residual net, shifts, erasing, averaged weights: slow but most accurate. 30 epochs.",
 }
 

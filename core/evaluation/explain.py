@@ -48,7 +48,8 @@ def explanation(workspace: Workspace, run: Run, dataset: Dataset, position: int,
         model, card = load_model(run.model_file)
         pixels = dataset.images.resized(np.array([position]), *card.image_size, card.channels)
         height, width = dataset.images.read(position).shape[:2]
-        return {"heat": grad_cam(model, card, pixels[0], class_index, (height, width))}
+        caption = dataset.captions[position] if dataset.captions is not None else ""
+        return {"heat": grad_cam(model, card, pixels[0], class_index, (height, width), caption)}
 
     return np.asarray(cached_arrays(workspace, "grad-cam-1", key, compute)["heat"], np.float32)
 
@@ -59,6 +60,7 @@ def grad_cam(
     pixels: NDArray[np.uint8],
     class_index: int,
     out_size: tuple[int, int] | None = None,
+    caption: str = "",
 ) -> Heat:
     """Grad-CAM (Selvaraju et al., ICCV 2017) at the model's ``cam_layer``, through captum.
 
@@ -68,21 +70,31 @@ def grad_cam(
         pixels: (H, W, C) uint8, of the size the model was trained on.
         class_index: The class whose score is explained.
         out_size: (height, width) of the result; that of ``pixels`` when None.
+        caption: Of the image, for networks that read it.
 
     Returns:
         (height, width) float32, 0 to 1.
+
+    Raises:
+        BadInput: There is no such class, or the network looks at no image.
     """
     import torch
     from captum.attr import LayerAttribution, LayerGradCam
 
+    from core.training.captions import encoded, gather_words
     from core.training.pixels import Normaliser
 
+    if card.inputs == "caption":
+        raise BadInput("This model reads the caption only: no part of the image speaks for a class.")
     if not 0 <= class_index < len(card.classes):
         raise BadInput(f"There is no class {class_index}; the model knows 0 to {len(card.classes) - 1}.")
     model.eval()
     images = torch.from_numpy(np.array(pixels[None])).permute(0, 3, 1, 2)
     images = Normaliser(card.mean, card.std, torch.device("cpu"))(images).contiguous()
-    heat = LayerGradCam(model, model.cam_layer).attribute(images, target=class_index, relu_attributions=True)
+    words = gather_words(encoded(card, [caption]), np.zeros(1, np.int64), torch.device("cpu"))
+    heat = LayerGradCam(model, model.cam_layer).attribute(
+        images, target=class_index, additional_forward_args=words, relu_attributions=True
+    )
     size = out_size or pixels.shape[:2]
     spread = LayerAttribution.interpolate(heat.detach(), tuple(size), interpolate_mode="bilinear")
     values = np.asarray(spread[0, 0].clamp_min(0).numpy(), np.float32)

@@ -227,6 +227,8 @@ class MultiLabelScores:
         """
         wrong = self.known & (self.predicted != (self.labels == 1))
         right = ~wrong.any(axis=1)
+        if not len(right):
+            return float("nan"), float("nan")
         return float((right & self.known.all(axis=1)).mean()), float(right.mean())
 
 

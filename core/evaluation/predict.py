@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +51,17 @@ def predict_source(
         dataset = open_dataset(workspace, source)
         positions, labels = _test_items(dataset, card, run)
         images, note = _dataset_images(dataset, positions, card, run)
+        captions = [dataset.captions[at] for at in positions] if dataset.captions is not None else None
         item_ids = np.asarray(dataset.item_ids[positions])
     else:
         images, labels, note = _file_images(source, card, run, skip_bad=skip_bad)
+        captions = None
         item_ids = np.array([f"row-{row + 1}" for row in range(len(images))])
     predictions = Predictions(
         item_ids=item_ids,
         split=np.full(len(images), SPLIT),
         labels=labels,
-        pred_probs=predict_images(run, model, card, images),
+        pred_probs=predict_images(run, model, card, images, captions),
         classes=card.classes,
         run=run.id,
         label_version=0,
@@ -68,15 +71,21 @@ def predict_source(
 
 
 def predict_images(
-    run: Run, model: Classifier, card: ModelCard, images: NDArray[np.uint8]
+    run: Run,
+    model: Classifier,
+    card: ModelCard,
+    images: NDArray[np.uint8],
+    captions: Sequence[str] | None = None,
 ) -> NDArray[np.float32]:
-    """(N, K) probabilities for images (N, H, W, C) of the size that the card names."""
+    """(N, K) probabilities for images (N, H, W, C) of the size that the card names, and their captions."""
+    from core.training.captions import encoded
     from core.training.inference import predict
     from core.training.machine import choose_machine
 
     machine = choose_machine(run.recipe.with_changes({"device": "auto"}))
     model.to(machine.device)
-    return predict(model, card, images, np.arange(len(images)), machine).pred_probs
+    words = encoded(card, captions if captions is not None else [""] * len(images))
+    return predict(model, card, images, np.arange(len(images)), machine, words=words).pred_probs
 
 
 def _test_items(dataset: Dataset, card: ModelCard, run: Run) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -110,6 +119,8 @@ def _test_items(dataset: Dataset, card: ModelCard, run: Run) -> tuple[NDArray[np
 def _dataset_images(
     dataset: Dataset, positions: NDArray[np.int64], card: ModelCard, run: Run
 ) -> tuple[NDArray[np.uint8], str]:
+    if card.inputs == "caption":
+        return np.zeros((len(positions), *card.image_size, card.channels), np.uint8), ""
     uniform = dataset.images.uniform
     if uniform is not None:
         return _fitting(np.asarray(dataset.images.resized(positions, *uniform)), card, run, dataset.name)

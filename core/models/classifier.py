@@ -17,6 +17,7 @@ class Classifier(nn.Module):
         n_features: D.
         smallest_side: Inputs with a shorter side are scaled up to it, since the body halves the side
             several times.
+        cam_name: Name of ``cam_layer`` in the body; "" where no image is read.
         frozen: Whether the body's trunk keeps its weights and its batch statistics; see ``freeze``.
     """
 
@@ -29,12 +30,12 @@ class Classifier(nn.Module):
         self.n_features = n_features
         self.smallest_side = smallest_side
         self.frozen = False
-        self._cam_layer = cam_layer
+        self.cam_name = cam_layer
 
     @property
     def cam_layer(self) -> nn.Module:
         """For Grad-CAM: the last layer whose output (n, channels, h, w) still tells places apart."""
-        return self.body.get_submodule(self._cam_layer)
+        return self.body.get_submodule(self.cam_name)
 
     @property
     def trunk(self) -> nn.Module:
@@ -57,12 +58,16 @@ class Classifier(nn.Module):
         """(n, channels, h, w) float: what the trunk makes of normalised images (n, C, H, W)."""
         return self.trunk(self._large_enough(images))  # type: ignore[no-any-return]
 
-    def features_of_maps(self, maps: Tensor) -> Tensor:
-        """(n, D) float, of what ``maps`` gave."""
+    def features_of_maps(self, maps: Tensor, words: Tensor | None = None) -> Tensor:
+        """(n, D) float, of what ``maps`` gave; for ``words`` see ``features``."""
         return self.body.get_submodule("neck")(maps)  # type: ignore[no-any-return]
 
-    def features(self, images: Tensor) -> Tensor:
-        """(n, D) float, of normalised images (n, C, H, W)."""
+    def features(self, images: Tensor, words: Tensor | None = None) -> Tensor:
+        """(n, D) float, of normalised images (n, C, H, W).
+
+        Args:
+            words: (n, L) of their captions (core.models.words), for networks that read these.
+        """
         return self.body(self._large_enough(images))  # type: ignore[no-any-return]
 
     def _large_enough(self, images: Tensor) -> Tensor:
@@ -72,9 +77,9 @@ class Classifier(nn.Module):
             images = F.interpolate(images, size=size, mode="bilinear", align_corners=False)
         return images
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(n, K) class scores of normalised images (n, C, H, W)."""
-        return self.head(self.features(images))  # type: ignore[no-any-return]
+    def forward(self, images: Tensor, words: Tensor | None = None) -> Tensor:
+        """(n, K) class scores of normalised images (n, C, H, W) and, where they are read, their captions."""
+        return self.head(self.features(images, words))  # type: ignore[no-any-return]
 
 
 def enlarged(size: tuple[int, int], smallest_side: int) -> tuple[int, int]:

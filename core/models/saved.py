@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import DamagedFile, NotFound
 from core.files import write_bytes
+from core.models.captioned import with_captions
 from core.models.classifier import Classifier
 from core.models.zoo import create_model
 
@@ -32,6 +33,10 @@ class ModelCard:
         task: "single-label" (its scores become probabilities by softmax) or "multi-label" (by sigmoid).
         head: "linear" or "convolutional" for a network of core.models.backbones, "" for the others.
         timm_model: Which network of timm, for model "timm".
+        inputs: "image", "caption" or "both": what it reads.
+        caption_model: How it reads captions (core.models.captioned), "" if it does not.
+        caption_width: Features of a word.
+        words: Its vocabulary; see core.models.words.
     """
 
     model: str
@@ -46,6 +51,10 @@ class ModelCard:
     task: str = "single-label"
     head: str = ""
     timm_model: str = ""
+    inputs: str = "image"
+    caption_model: str = ""
+    caption_width: int = 0
+    words: tuple[str, ...] = ()
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -53,18 +62,35 @@ class ModelCard:
         return self.height, self.image_width
 
 
-def build(card: ModelCard) -> Classifier:
-    """A fresh network as the card describes it, in evaluation mode."""
-    model = create_model(
-        card.model,
-        len(card.classes),
-        card.channels,
-        card.image_size,
-        width=card.width,
-        head=card.head,
-        timm_model=card.timm_model,
-    )
-    return model.eval()
+def build(
+    card: ModelCard, *, dropout: float = 0.0, pretrained: bool = False, weights_file: str | None = None
+) -> Classifier:
+    """A fresh network as the card describes it, in training mode.
+
+    Args:
+        dropout, pretrained, weights_file: As for create_model.
+
+    Raises:
+        As create_model.
+    """
+    image = None
+    if card.inputs != "caption":
+        image = create_model(
+            card.model,
+            len(card.classes),
+            card.channels,
+            card.image_size,
+            width=card.width,
+            dropout=dropout,
+            pretrained=pretrained,
+            weights_file=weights_file,
+            head=card.head,
+            timm_model=card.timm_model,
+        )
+        if card.inputs == "image":
+            return image
+    kind, width = card.caption_model, card.caption_width
+    return with_captions(image, kind, width, len(card.words), len(card.classes), dropout)
 
 
 def save_model(path: Path, model: Classifier, card: ModelCard) -> None:
@@ -88,8 +114,8 @@ def load_card(path: Path) -> ModelCard:
             values: dict[str, Any] = json.loads((file.metadata() or {})["card"])
         if (written := values.pop("format", FORMAT)) != FORMAT:
             raise ValueError(f"format {written!r}; this version reads {FORMAT}")
-        for name in ("classes", "mean", "std"):
-            values[name] = tuple(values[name])
+        for name in ("classes", "mean", "std", "words"):
+            values[name] = tuple(values.get(name, ()))
         return ModelCard(**values)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DamagedFile(
@@ -107,7 +133,7 @@ def load_model(path: Path) -> tuple[Classifier, ModelCard]:
     from safetensors.torch import load_file
 
     card = load_card(path)
-    model = build(card)
+    model = build(card).eval()
     try:
         model.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:

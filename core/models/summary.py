@@ -22,7 +22,8 @@ def model_summary(model: Classifier, in_channels: int, image_size: tuple[int, in
     handles = []
 
     def note_shape(name: str, module: nn.Module) -> None:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+            output = output[0] if isinstance(output, tuple) else output  # an LSTM has its state beside
             shape = " x ".join(str(length) for length in output.shape[1:])
             rows.append((name, type(module).__name__, shape, f"{n_parameters(module):,}"))
 

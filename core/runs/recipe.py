@@ -129,6 +129,45 @@ class Recipe(BaseModel):
         when=("model", PUBLISHED_MODELS),
         later=True,
     )
+    inputs: Literal["image", "caption", "both"] = _field(
+        "image",
+        "Model",
+        "Reads",
+        "The image, its caption, or both together; captions need a data set that has them.",
+        later=True,
+    )
+    caption_model: Literal["lstm-transformer", "gated-words"] = _field(
+        "gated-words",
+        "Model",
+        "Caption model",
+        "An LSTM over the words and a Transformer encoder over its outputs and the image; or words and pairs "
+        "of words, with a gate between them and the image.",
+        when=("inputs", ("caption", "both")),
+        later=True,
+    )
+    caption_width: int = _field(
+        128,
+        "Model",
+        "Caption width",
+        "Features of a word; a multiple of 4.",
+        ge=8,
+        le=1024,
+        multiple_of=4,
+        advanced=True,
+        when=("inputs", ("caption", "both")),
+        later=True,
+    )
+    caption_dropout: float = _field(
+        0.0,
+        "Model",
+        "Captions forgotten",
+        "How many training captions are emptied in each step, so that the image alone has to do, too.",
+        ge=0,
+        le=0.95,
+        advanced=True,
+        when=("inputs", ("caption", "both")),
+        later=True,
+    )
     image_size: int = _field(
         0,
         "Model",
@@ -377,6 +416,27 @@ class Recipe(BaseModel):
         advanced=True,
         when=("shift_share", ()),
     )
+    crop_share: float = _field(
+        0.0,
+        "Augmentation",
+        "Random crop",
+        "Share of images of which a part is cut out at random and scaled up.",
+        ge=0,
+        le=1,
+        advanced=True,
+        later=True,
+    )
+    crop_least: float = _field(
+        0.7,
+        "Augmentation",
+        "Random crop, least",
+        "Shortest side of the part, of the image's.",
+        gt=0,
+        le=1,
+        advanced=True,
+        when=("crop_share", ()),
+        later=True,
+    )
     rotation_share: float = _field(0.0, "Augmentation", "Rotation", "Share of images rotated.", ge=0, le=1)
     rotation_degrees: float = _field(
         10.0,
@@ -568,9 +628,48 @@ PRESETS: dict[str, Recipe] = {
         learning_rate=1e-3,
         early_stopping_patience=5,
     ),
+    "caption": Recipe(
+        inputs="caption",
+        loss="soft-margin",
+        dropout=0.5,
+        epochs=6,
+        batch_size=64,
+        learning_rate=2e-3,
+        schedule="one-cycle",
+    ),
+    "hybrid": Recipe(
+        inputs="both",
+        caption_model="lstm-transformer",
+        loss="soft-margin",
+        normalisation="zero-to-one",
+        image_size=64,
+        width=16,
+        dropout=0.5,
+        epochs=3,
+        batch_size=50,
+        learning_rate=1e-3,
+        flip_share=0.5,
+        crop_share=0.5,
+    ),
+    "hybrid-pretrained": Recipe(
+        inputs="both",
+        model="efficientnet-lite0",
+        pretrained=True,
+        frozen=True,
+        loss="soft-margin",
+        normalisation="minus-one-to-one",
+        image_size=128,
+        dropout=0.5,
+        epochs=8,
+        batch_size=64,
+        learning_rate=2e-3,
+        schedule="one-cycle",
+        caption_dropout=0.1,
+    ),
 }
 """``baseline`` is what most people write: the plain CNN, pixels to [-1, 1], small rotations, flips.
-``transfer`` is a frozen network that knows photographs, with a small convolutional head: for few images."""
+``transfer`` is a frozen network that knows photographs, with a small convolutional head: for few images.
+``caption``, ``hybrid`` and ``hybrid-pretrained`` read captions; the first two start from nothing."""
 
 
 def make_recipe(values: Mapping[str, Any]) -> Recipe:

@@ -1,7 +1,7 @@
 """Augmentation of a whole batch at once, as tensors; each kind for its share of the images.
 
-What only moves pixels (flips, shifts, erasing) works on uint8; rotation and sharpness on float. All draws
-come from the given generator in a fixed order.
+What only moves pixels (flips, shifts, erasing) works on uint8; crops, rotation and sharpness on float. All
+draws come from the given generator in a fixed order.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         (n, C, H, W), uint8 or float32 in 0 to 255; may share memory with ``images``.
     """
     out = _move(images, recipe, generator)
+    if recipe.crop_share > 0:
+        out = _crop(out.float(), recipe.crop_share, recipe.crop_least, generator)
     if recipe.rotation_share > 0 and recipe.rotation_degrees > 0:
         out = _rotate(out.float(), recipe.rotation_share, recipe.rotation_degrees, generator)
     if recipe.sharpness_share > 0:
@@ -95,6 +97,21 @@ def _rotate(images: Tensor, share: float, degrees: float, generator: torch.Gener
     grid = F.affine_grid(matrix, list(turned.shape), align_corners=False)
     turned = F.grid_sample(turned, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     return _with_rows(images, rows, turned)
+
+
+def _crop(images: Tensor, share: float, least: float, generator: torch.Generator) -> Tensor:
+    """Cut out a part, its sides from ``least`` to all of the image's, and scale it up, bilinear."""
+    n = len(images)
+    chosen = _chosen(n, share, generator)
+    drawn = torch.rand(3, n, generator=generator, device=images.device)
+    rows = chosen.nonzero()[:, 0] if share < 1 else slice(None)
+    part, (side, across, down) = images[rows], drawn[:, rows]
+    scale = least + (1 - least) * side
+    zero, room = torch.zeros_like(scale), 1 - scale
+    at = (scale, zero, room * (2 * across - 1), zero, scale, room * (2 * down - 1))
+    grid = F.affine_grid(torch.stack(at, dim=1).view(-1, 2, 3), list(part.shape), align_corners=False)
+    cut = F.grid_sample(part, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return _with_rows(images, rows, cut)
 
 
 def _sharpen(images: Tensor, share: float, factor: float, generator: torch.Generator) -> Tensor:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.models import Classifier, ModelCard
+from core.models.words import Words
+from core.training.captions import gather_words
 from core.training.machine import Machine
 from core.training.pixels import Normaliser, Pixels, gather
 
@@ -54,6 +56,7 @@ def predict(
     with_features: bool = False,
     on_share: Callable[[float], None] | None = None,
     maps: NDArray[np.float16] | None = None,
+    words: Words | None = None,
 ) -> Outputs:
     """Run the network over ``pixels[positions]``, batch by batch, without augmentation.
 
@@ -67,6 +70,7 @@ def predict(
         on_share: Told how much is done, from 0 to 1.
         maps: (N, h, w, channels) what the trunk makes of ``pixels``, where that is known already
             (core.training.frozen); not used where predictions average over the mirrored image.
+        words: (N, L) the captions as the card's network reads them (core.training.captions), if it does.
     """
     known_maps = None if card.test_time_flip else maps
     normalise = Normaliser(card.mean, card.std, machine.device)
@@ -76,11 +80,12 @@ def predict(
     with evaluating(model):
         for start in range(0, n, BATCH):
             rows = slice(start, start + BATCH)
+            read = gather_words(words, positions[rows], machine.device)
             if known_maps is not None:
-                found, batch_probs = forward_maps(model, card, known_maps[positions[rows]], machine)
+                found, batch_probs = forward_maps(model, card, known_maps[positions[rows]], machine, read)
             else:
                 images = normalise(gather(pixels, positions[rows], machine.device))
-                found, batch_probs = forward(model, card, images, machine)
+                found, batch_probs = forward(model, card, images, machine, read)
             pred_probs[rows] = batch_probs.cpu().numpy()
             if features is not None:
                 features[rows] = found.clamp(-65_000, 65_000).half().cpu().numpy()
@@ -89,16 +94,18 @@ def predict(
     return Outputs(pred_probs, features)
 
 
-def forward(model: Classifier, card: ModelCard, images: Tensor, machine: Machine) -> tuple[Tensor, Tensor]:
-    """(features (n, D), probabilities (n, K)) of normalised images, both float32.
+def forward(
+    model: Classifier, card: ModelCard, images: Tensor, machine: Machine, words: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """(features (n, D), probabilities (n, K)) of normalised images and their captions, both float32.
 
     Where the card says so, the probabilities are averaged with those of the mirrored images.
     """
     flip = card.test_time_flip
     with machine.autocast():
-        features = model.features(images)
+        features = model.features(images, words)
         scores = model.head(features)
-        mirrored = model(images.flip(3)) if flip else None
+        mirrored = model(images.flip(3), words) if flip else None
     probs = probabilities(scores, card)
     if mirrored is not None:
         probs = (probs + probabilities(mirrored, card)) / 2
@@ -106,12 +113,16 @@ def forward(model: Classifier, card: ModelCard, images: Tensor, machine: Machine
 
 
 def forward_maps(
-    model: Classifier, card: ModelCard, maps: NDArray[np.float16], machine: Machine
+    model: Classifier,
+    card: ModelCard,
+    maps: NDArray[np.float16],
+    machine: Machine,
+    words: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """As ``forward``, from what the trunk made of the images: (n, h, w, channels)."""
     inputs = torch.from_numpy(maps).to(machine.device).float().permute(0, 3, 1, 2)
     with machine.autocast():
-        features = model.features_of_maps(inputs)
+        features = model.features_of_maps(inputs, words)
         scores = model.head(features)
     return features.float(), probabilities(scores, card)
 

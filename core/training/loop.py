@@ -22,10 +22,12 @@ from torch import Tensor
 
 from core.errors import DamagedFile, TidysetError
 from core.files import digest
-from core.models import Classifier, ModelCard, create_model, n_parameters
+from core.models import Classifier, ModelCard, build, n_parameters
+from core.models.words import Words
 from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.training.augment import augment
 from core.training.averaging import WeightAverage
+from core.training.captions import encoded, forgotten, gather_words, with_words
 from core.training.checkpoint import Checkpoint, copied, load_checkpoint, save_checkpoint
 from core.training.frozen import Maps, gather_maps
 from core.training.inference import predict
@@ -69,6 +71,7 @@ class FitResult:
         parameters: Trainable numbers of the model.
         seconds: Time spent training, over all sessions.
         maps: What the frozen backbone makes of all images, where that was used; see ``fit``.
+        words: The captions of all images as the network reads them, if it does.
     """
 
     model: Classifier
@@ -81,6 +84,7 @@ class FitResult:
     parameters: int
     seconds: float
     maps: Maps | None = None
+    words: Words | None = None
 
 
 def fit(
@@ -97,6 +101,7 @@ def fit(
     on_scores: OnScores | None = None,
     val_decides: bool = True,
     maps_of: MapsOf | None = None,
+    captions: Sequence[str] | None = None,
 ) -> FitResult:
     """Train a network as the recipe says.
 
@@ -118,6 +123,7 @@ def fit(
             kept, and a plateau is one of the training loss. So a fold that is judged has no say in its judge.
         maps_of: Gives what a frozen backbone makes of all of ``pixels`` (core.training.frozen); asked where
             the recipe freezes it and augments nothing, so that no epoch has to run it again.
+        captions: N, of all images, where there are captions; read if the recipe says so.
 
     Raises:
         TrainingFailed: The loss became NaN, or memory ran out; says which field to change.
@@ -136,6 +142,7 @@ def fit(
             on_scores,
             val_decides=val_decides,
             maps_of=maps_of,
+            captions=captions,
         )
         resumed_from = trainer.restore(checkpoint_file) if checkpoint_file else None
         trainer.announce(resumed_from)
@@ -185,12 +192,15 @@ class Trainer:
         *,
         val_decides: bool = True,
         maps_of: MapsOf | None = None,
+        captions: Sequence[str] | None = None,
     ) -> None:
         self.on_scores, self.val_decides = on_scores, val_decides
         self.pixels, self.labels, self.parts, self.classes = pixels, labels, parts, classes
         self.recipe, self.on_event = recipe, on_event
         self.machine = choose_machine(recipe)
         self.card = make_card(pixels, parts, classes, recipe, ONE_LABEL if labels.ndim == 1 else MANY_LABELS)
+        self.card = with_words(self.card, recipe, captions, parts.train)
+        self.words = encoded(self.card, captions)
         self.normalise = Normaliser(self.card.mean, self.card.std, self.machine.device)
         torch.manual_seed(derived_seed(recipe.seed, Purpose.WEIGHTS))
         self.model = make_network(self.card, recipe, self.machine)
@@ -198,7 +208,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, recipe)
         self.objective = make_objective(recipe, labels[parts.train], len(classes), self.machine.device)
         self.maps: Maps | None = None
-        if maps_of and recipe.frozen and not recipe.augments:
+        if maps_of and recipe.frozen and recipe.inputs != "caption" and not recipe.augments:
             self.maps = maps_of(self.model, self.card, self.machine)
         self.counters = Counters()
         self.best: dict[str, Tensor] = {}
@@ -268,6 +278,7 @@ class Trainer:
             parameters=n_parameters(self.model),
             seconds=counters.seconds,
             maps=self.maps,
+            words=self.words,
         )
 
     # One epoch
@@ -285,12 +296,12 @@ class Trainer:
         started = time.perf_counter()
         counters = self.counters
         at = (recipe.seed, counters.epoch, counters.step)
-        inputs = self.inputs(positions)
+        inputs, words = self.inputs(positions), self.read(positions)
         labels = torch.from_numpy(self.labels[positions]).to(device, non_blocking=True)
         torch.manual_seed(derived_seed(at[0], Purpose.DROPOUT, *at[1:]))
         with self.machine.autocast():
-            features = None if self.maps is None else self.model.features_of_maps(inputs)
-            scores = self.model(inputs) if features is None else self.model.head(features)
+            features = None if self.maps is None else self.model.features_of_maps(inputs, words)
+            scores = self.model(inputs, words) if features is None else self.model.head(features)
         scores = scores.float()
         loss = self.objective.loss(scores, labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -316,6 +327,15 @@ class Trainer:
         at = (counters.epoch, counters.step)
         generator = torch_generator(device, self.recipe.seed, Purpose.AUGMENTATION, *at)
         return self.normalise(augment(gather(self.pixels, positions, device), self.recipe, generator))
+
+    def read(self, positions: NDArray[np.int64]) -> Tensor | None:
+        """The words of the captions, some of them forgotten; None where no captions are read."""
+        words = gather_words(self.words, positions, self.machine.device)
+        if words is None:
+            return None
+        at = (self.counters.epoch, self.counters.step, 1)
+        generator = torch_generator(self.machine.device, self.recipe.seed, Purpose.AUGMENTATION, *at)
+        return forgotten(words, self.recipe.caption_dropout, generator)
 
     def rate(self) -> float:
         """The learning rate of the next step."""
@@ -399,7 +419,9 @@ class Trainer:
             decides = self.objective.decides(self.recipe)
             return {"valid_loss": None, "valid_accuracy": None, "valid_macro_f1": None, decides: None}
         model = self.average.model if self.average else self.model
-        probs = predict(model, self.card, self.pixels, val, self.machine, maps=self.maps).pred_probs
+        probs = predict(
+            model, self.card, self.pixels, val, self.machine, maps=self.maps, words=self.words
+        ).pred_probs
         labels = self.labels[val]
         loss = self.objective.loss_of(probs, labels, self.machine.device)
         return {"valid_loss": loss, **self.objective.figures(probs, labels)}
@@ -514,19 +536,9 @@ def make_card(
 
 def make_network(card: ModelCard, recipe: Recipe, machine: Machine) -> Classifier:
     """A fresh network on the machine, in channels-last order."""
-    model = create_model(
-        card.model,
-        len(card.classes),
-        card.channels,
-        card.image_size,
-        width=card.width,
-        dropout=recipe.dropout,
-        pretrained=recipe.pretrained,
-        weights_file=recipe.weights_file or None,
-        head=card.head,
-        timm_model=card.timm_model,
-    )
-    if recipe.frozen:
+    weights = recipe.weights_file or None
+    model = build(card, dropout=recipe.dropout, pretrained=recipe.pretrained, weights_file=weights)
+    if recipe.frozen and recipe.inputs != "caption":
         model.freeze()
     return model.to(machine.device).to(memory_format=torch.channels_last)
 

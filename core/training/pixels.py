@@ -15,6 +15,7 @@ from core.cache import cache_path
 from core.data.dataset import Dataset
 from core.data.images import ArrayImages
 from core.files import atomic_writer, read_array
+from core.runs.recipe import Recipe
 from core.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
@@ -43,6 +44,23 @@ def image_shape(dataset: Dataset, size: Size) -> tuple[int, int, int]:
     height, width = np.median(np.asarray(dataset.images.sizes), axis=0)
     scale = min(1.0, LARGEST_SIDE / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale)), channels
+
+
+def run_pixels(
+    workspace: Workspace,
+    dataset: Dataset,
+    recipe: Recipe,
+    on_event: Callable[..., None] | None = None,
+) -> Pixels:
+    """What ``pixel_array`` gives for the recipe's size; one black pixel each where it reads captions only."""
+    if recipe.inputs == "caption":
+        return blank_pixels(len(dataset))
+    return pixel_array(workspace, dataset, recipe.input_size, on_event)
+
+
+def blank_pixels(n: int) -> Pixels:
+    """(n, 1, 1, 1) uint8 zeros that take no memory: for networks that look at no image."""
+    return np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (n, 1, 1, 1))
 
 
 def pixel_array(

@@ -29,7 +29,7 @@ from core.training.inference import Outputs, predict
 from core.training.loop import CHECKPOINT_SECONDS, FitResult, fit
 from core.training.multilabel import treat_unknown
 from core.training.parts import assign_roles, make_parts
-from core.training.pixels import Pixels, pixel_array
+from core.training.pixels import Pixels, run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.multilabel import run_facts, write_multilabel_results
 
@@ -49,7 +49,7 @@ def train(job: Job) -> Outcome:
     roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
     labels, excluded = labels_to_train(state, roles, recipe), np.asarray(state.excluded, bool)
     parts = make_parts(roles, labels, excluded)
-    pixels = pixel_array(job.workspace, dataset, recipe.input_size, stoppable(job))
+    pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
     result = fit(
         pixels,
         labels,
@@ -60,6 +60,7 @@ def train(job: Job) -> Outcome:
         checkpoint_file=run.checkpoint_file,
         checkpoint_seconds=float(os.environ.get("TIDYSET_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
         should_stop=now_and_then(job.should_stop),
+        captions=dataset.captions,
         maps_of=partial(backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)),
     )
     if result.stopped:
@@ -155,6 +156,7 @@ def predict_all(job: Job, result: FitResult, pixels: Pixels, positions: NDArray[
         with_features=True,
         on_share=on_share,
         maps=result.maps,
+        words=result.words,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from core.labels.versions import labels_at
 from core.training.loop import fit
 from core.training.parts import assign_roles, make_parts
-from core.training.pixels import pixel_array
+from core.training.pixels import run_pixels
 from core.worker import Job, Outcome
 from core.worker.training import labels_to_train, open_run_dataset, stoppable
 
@@ -60,8 +60,8 @@ def trial(job: Job) -> Outcome:
     roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
     labels = labels_to_train(state, roles, recipe)
     parts = make_parts(roles, labels, np.asarray(state.excluded, bool))
-    pixels = pixel_array(job.workspace, dataset, recipe.input_size, stoppable(job))
+    pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
     watch = Stopwatch(min(recipe.batch_size, len(parts.train)))
-    fit(pixels, labels, parts, dataset.classes, recipe, should_stop=watch)
+    fit(pixels, labels, parts, dataset.classes, recipe, should_stop=watch, captions=dataset.captions)
     figures = {"images_per_second": round(watch.images_per_second, 1), "seconds": round(watch.seconds, 2)}
     return Outcome("finished", figures)

@@ -40,7 +40,8 @@ def drawn(test: AppTest) -> Recipe:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_untouched_it_is_the_preset(preset: str) -> None:
-    test = form(preset)
+    task = ONE_LABEL if PRESETS[preset].loss in LOSSES[ONE_LABEL] else MANY_LABELS
+    test = form(preset, task)
     assert drawn(test) == PRESETS[preset]
     assert keys(test) <= set(Recipe.model_fields)
     assert not any("Changed" in caption.value for caption in test.caption)
