@@ -29,10 +29,7 @@ ANY = "Any label"
 def beside(dataset: Dataset, runs: Sequence[Run], now: Answers) -> None:
     """A trained run and CLIP on the same images: who is right, the cube of what is said, the suspects."""
     if not runs:
-        with st.container(border=True):
-            st.markdown("**Nothing is trained on these images yet**, so there is nothing to set beside CLIP.")
-            if st.button("Train a model", icon=":material/model_training:", key="zs_train"):
-                st.switch_page(links.TRAIN)
+        nothing_trained()
         return
     names = [run.name for run in runs]
     name = st.selectbox("Trained run", names, key="zs_beside", width=260)
@@ -50,6 +47,14 @@ def beside(dataset: Dataset, runs: Sequence[Run], now: Answers) -> None:
             confusion.show(found.confusion, comparison.classes, key=f"zs_side_{title == 'CLIP'}")
     _cube(dataset, run, witnesses)
     _suspects(dataset, run, witnesses)
+
+
+def nothing_trained() -> None:
+    """What to do where there is no run to compare with."""
+    with st.container(border=True):
+        st.markdown("**Nothing is trained on these images yet**, so there is nothing to set beside CLIP.")
+        if st.button("Train a model", icon=":material/model_training:", key="zs_train"):
+            st.switch_page(links.TRAIN)
 
 
 def _who_is_right(run: Run, found: Witnesses, p_value: float) -> None:

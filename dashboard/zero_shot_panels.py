@@ -186,9 +186,10 @@ def _words(dataset: Dataset, base: PromptSet) -> list[str]:
         st.session_state.setdefault(LINES, "\n".join(kept))
         text = st.text_area("Classes in words, one a line, in their order", key=LINES, height=220)
         return text.splitlines()
-    columns = st.columns(3, gap="small")
     words = []
     for k, name in enumerate(dataset.classes):
+        if k % 3 == 0:
+            columns = st.columns(3, gap="small")  # a row at a time: on a phone they stay in their order
         st.session_state.setdefault(f"{WORDS}_{k}", kept[k])
         with columns[k % 3]:
             words.append(st.text_input(plain(name), key=f"{WORDS}_{k}"))
@@ -208,6 +209,17 @@ def answered(
     if found is not None:
         resident(workspace, model).warm()
     return found
+
+
+def tuned_on(
+    workspace: Workspace, dataset: Dataset, model: ClipModel, prompts: PromptSet, now: Answers
+) -> Answers | None:
+    """The same prompts on validation images, where images have several labels; None where they are not
+    encoded, or where there is nothing to tune.
+    """
+    if dataset.task is not Task.MULTI_LABEL:
+        return None
+    return now if now.split == "val" else answered(workspace, dataset, model, "val", prompts)
 
 
 def headline(now: Answers, before: Answers | None) -> None:
@@ -274,11 +286,13 @@ def names(prompts: PromptSet) -> tuple[str, ...]:
 
 def relabel_button(dataset: Dataset, positions: Sequence[int], run: Run | None, *, key: str) -> None:
     """Sends these images to Relabel, with what a run says of them."""
-    if dataset.task is not Task.SINGLE_LABEL or not len(positions):
+    if not len(positions):
         return
     if st.button("Send to Relabel", icon=":material/fact_check:", key=key):
         ids = zero_shot_view.item_ids(dataset, positions)
-        handover.to_relabel(QueueRequest(SELECTION, run=run.id if run else None, item_ids=ids))
+        # Its probabilities are a softmax over the classes: no guess where an image has several labels.
+        guessing = run.id if run and dataset.task is Task.SINGLE_LABEL else None
+        handover.to_relabel(QueueRequest(SELECTION, run=guessing, item_ids=ids))
 
 
 def images(dataset: Dataset, now: Answers, rows: np.ndarray, k: int, *, key: str) -> None:
@@ -295,41 +309,6 @@ def images(dataset: Dataset, now: Answers, rows: np.ndarray, k: int, *, key: str
         st.caption(f"The first {len(shown)} of {len(rows):,}.")
     if done.clicked is not None:
         open_item(dataset, done.clicked)
-
-
-def per_class(prompts: PromptSet, now: Answers, before: Answers | None) -> None:
-    """What each class is asked, how much of it is found, and what the last edits changed."""
-    was = before if before is not None else now
-    found = zs.changes(now.given, was.predicted, now.predicted, now.dataset.classes)
-    shown = names(prompts)
-    rows = [
-        {
-            "Class": shown[k],
-            "Asked": prompts.texts(k)[0]
-            + (f" + {len(prompts.texts(k)) - 1}" if len(prompts.texts(k)) > 1 else ""),
-            "Images": one.support,
-            "Recall": None if one.support == 0 else 100 * one.after,
-            "F1": 100 * float(now.scores.f1[k]),
-            "Change": points(one.difference) if one.difference else "",
-            "95 % interval": f"{points(one.low)} to {points(one.high)}" if one.difference else "",
-            "Sure": "✓" if one.difference and one.is_sure else "",
-        }
-        for k, one in enumerate(found)
-    ]
-    with st.container(border=True):
-        st.subheader("By class", anchor=False)
-        st.dataframe(
-            rows,
-            hide_index=True,
-            key="zs_classes",
-            column_config={
-                "Recall": st.column_config.ProgressColumn(format="%.1f %%", min_value=0, max_value=100),
-                "F1": st.column_config.NumberColumn(format="%.1f %%"),
-            },
-        )
-        st.caption(
-            "Change: recall against the last kept prompts, on the same images (Tango's paired interval)."
-        )
 
 
 def keep(

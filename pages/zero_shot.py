@@ -2,11 +2,14 @@
 
 import streamlit as st
 
+from core.data.dataset import Task
 from core.embeddings.zero_shot import zero_shot_runs
 from dashboard import evaluate_view, job_monitor, picker
 from dashboard import zero_shot_beside as side
 from dashboard import zero_shot_panels as panels
+from dashboard import zero_shot_several as several
 from dashboard.frame import header
+from dashboard.zero_shot_classes import per_class
 
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Zero-shot", f"What CLIP makes of {dataset.title} from words alone, beside what you have trained.")
@@ -39,7 +42,11 @@ if look == LOOKS[0]:
     panels.keep(workspace, dataset, model, prompts, base)
     kept = panels.kept_run(runs, model, prompts)
     panels.matrix(dataset, prompts, kept, now)
-    panels.per_class(prompts, now, before)
+    tuned = panels.tuned_on(workspace, dataset, model, prompts, now)
+    per_class(prompts, now, before, tuned)
     side.proposals(dataset, kept, now)
+elif dataset.task is Task.MULTI_LABEL:
+    tuned = panels.tuned_on(workspace, dataset, model, prompts, now)
+    several.beside(dataset, evaluate_view.finished_runs(workspace, dataset), now, tuned or now)
 else:
     side.beside(dataset, evaluate_view.finished_runs(workspace, dataset), now)

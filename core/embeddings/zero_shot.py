@@ -296,6 +296,30 @@ def changes(given: Ints, before: Ints, after: Ints, classes: tuple[str, ...]) ->
     return found
 
 
+def precision_change(
+    given: Floats, before: Floats, after: Floats, *, n_draws: int = 300, seed: int = 0
+) -> tuple[float, float, float]:
+    """What other prompts do to the average precision of one class, with a 95 % interval.
+
+    The interval is of the paired bootstrap: images are drawn with replacement, and both are scored on them.
+
+    Args:
+        given: (n,) 1, 0, NaN.
+        before, after: (n,) cosines.
+
+    Returns:
+        (difference, low, high); NaN for a class that does not occur.
+    """
+    difference = average_precision(given, after) - average_precision(given, before)
+    if difference == 0 or difference != difference:
+        return difference, difference, difference
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(given), size=(n_draws, len(given)))
+    found = [average_precision(given[d], after[d]) - average_precision(given[d], before[d]) for d in draws]
+    low, high = np.nanpercentile(found, [2.5, 97.5])
+    return difference, float(low), float(high)
+
+
 def split_names(dataset: Dataset, positions: Ints, tuned_on: Ints) -> NDArray[np.str_]:
     """(n,) the part that each image plays: "val" for those that thresholds were tuned on."""
     parts = np.array(SPLITS)[np.asarray(dataset.split)[positions]]

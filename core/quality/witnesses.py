@@ -108,3 +108,27 @@ def three_witnesses(model: Predictions, clip: Predictions, split: str | None = N
         np.where(against, lower, 0.0).astype(np.float32),
         model.classes,
     )
+
+
+def answers_against(
+    labels: NDArray[np.float32],
+    model_probs: NDArray[np.float32],
+    clip_scores: NDArray[np.float32],
+    thresholds: NDArray[np.float32],
+) -> tuple[Ints, Ints]:
+    """Known answers of images with several labels that a trained model and CLIP both speak against.
+
+    Args:
+        labels: (n, K) 1, 0 and NaN.
+        model_probs: (n, K); yes from one half on.
+        clip_scores: (n, K) cosines.
+        thresholds: (K,) from where CLIP's count as yes.
+
+    Returns:
+        Rows and classes, (m,) each, those that the model is surest of first.
+    """
+    model, clip = model_probs >= 0.5, clip_scores >= thresholds
+    against = ~np.isnan(labels) & (model == clip) & (model != (labels == 1))
+    rows, classes = np.nonzero(against)
+    order = np.argsort(-np.abs(model_probs[rows, classes] - 0.5), kind="stable")
+    return np.asarray(rows[order], np.int64), np.asarray(classes[order], np.int64)

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import BadInput
 from core.evaluation.predictions import Predictions
-from core.quality.witnesses import three_witnesses
+from core.quality.witnesses import answers_against, three_witnesses
 
 
 def said(
@@ -57,3 +57,11 @@ def test_classes_are_joined_by_name_and_strangers_refused() -> None:
         three_witnesses(MODEL, said(["v"], [0], [1], [0.6], "xyz"))
     with pytest.raises(BadInput, match="no image in common"):
         three_witnesses(MODEL, said(["q"], [0], [1], [0.6]))
+
+
+def test_an_answer_that_both_speak_against_is_found_the_surest_first() -> None:
+    labels = np.array([[1, 0], [0, np.nan], [1, 0]], np.float32)
+    model = np.array([[0.1, 0.9], [0.2, 0.9], [0.9, 0.95]], np.float32)
+    clip = np.array([[0.1, 0.4], [0.1, 0.9], [0.1, 0.4]], np.float32)
+    rows, classes = answers_against(labels, model, clip, np.array([0.2, 0.3], np.float32))
+    assert list(zip(rows, classes, strict=True)) == [(2, 1), (0, 0), (0, 1)]
