@@ -4,6 +4,8 @@ function drawOverlay(map) {
   const pen = overlay.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, camera.width, camera.height);
+  // Chromium without a graphics card may go on showing what was there before a frame that only clears.
+  overlay.style.visibility = hasOverlay(map) ? "visible" : "hidden";
   if (map.contours) drawContours(map, pen);
   if (map.tiles.shown.length) drawTiles(map, pen);
   if (map.selection) outlined(pen, map.selection.map(([x, y]) => toScreen(camera, x, y)), style, [5, 4]);
@@ -11,6 +13,10 @@ function drawOverlay(map) {
   if (map.hovered >= 0) ring(map, pen, map.hovered);
   if (map.aim) cross(pen, camera, style);
   placeNames(map);
+}
+
+function hasOverlay({ contours, tiles, selection, outline, hovered, aim }) {
+  return Boolean(contours || tiles.shown.length || selection || outline || hovered >= 0 || aim);
 }
 
 // Lines around the dense parts: ends of segments, x0 y0 x1 y1.
