@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from core.data.dataset import Dataset
+from core.data.tags import LONGEST, add_tag
 from core.embeddings.clip_models import ClipModel
 from core.embeddings.prompts import PromptSet
 from core.embeddings.resident import resident
@@ -220,5 +221,13 @@ def search(workspace: Workspace, dataset: Dataset, model: ClipModel) -> None:
                 f"The best {len(hits.positions)} of {counted(hits.n_searched, 'image')}, with cosines."
             )
             relabel_button(dataset, hits.positions.tolist(), None, key="zs_hits_send")
+            _keep_as_tag(workspace, dataset, text.strip() or f"like {like.strip()}", hits.positions)
         if done.clicked is not None:
             open_item(dataset, done.clicked)
+
+
+def _keep_as_tag(workspace: Workspace, dataset: Dataset, query: str, positions: np.ndarray) -> None:
+    """The button that keeps what was found as a tag with the query's name."""
+    if st.button("Keep as a tag", icon=":material/sell:", key="zs_tag", help="Named after the query."):
+        n = add_tag(workspace, dataset, query[:LONGEST], zero_shot_view.item_ids(dataset, positions.tolist()))
+        st.toast(f"{counted(n, 'image')} tagged {plain(query[:LONGEST])}.")

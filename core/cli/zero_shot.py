@@ -275,10 +275,12 @@ def search(
     picture: Annotated[Path | None, typer.Option(help="A picture file to look like.")] = None,
     split: Annotated[str, typer.Option(help="Only these images: train, val or test.")] = "",
     top: Annotated[int, typer.Option(min=1, help="How many to list.")] = 9,
+    tag: Annotated[str, typer.Option(help="Give the images found this tag.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Find the images that fit a sentence best, or that look most like another image."""
     with errors_explained(as_json=as_json):
+        from core.data import tags
         from core.embeddings import text_search
 
         workspace = current()
@@ -293,6 +295,8 @@ def search(
             top=top,
         )
         rows = text_search.as_rows(dataset, hits)
+        if tag:
+            tags.add_tag(workspace, dataset, tag, (row["item"] for row in rows))
         value = {"data": data, "model": chosen.key, "query": query or like or str(picture), "hits": rows}
         lines = [
             f"{row['score']:.4f}  {row['item']:<20} {row['split']:<5} {', '.join(row['labels'])}"

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
+from core.data.tags import tags_of
 from core.embeddings import zero_shot
 from core.embeddings.clip_models import ClipModel, find_model
 from core.embeddings.prompts import default_prompts
@@ -97,3 +98,6 @@ def test_images_are_found_by_words(workspace: Workspace, sample: Dataset, answer
     test.text_input(key="zs_query").set_value("a boot").run()
     assert not test.exception
     assert "The best 24 of 2,000 images" in said(test)
+    test.button(key="zs_tag").click().run()
+    assert not test.exception
+    assert [(name, len(ids)) for name, ids in tags_of(workspace, sample).items()] == [("a boot", 24)]
