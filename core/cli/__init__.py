@@ -17,6 +17,7 @@ from core.cli import (  # noqa: F401  (each adds its commands)
     prove,
     runs,
     serve,
+    sweep,
     training,
     tune,
     zero_shot,

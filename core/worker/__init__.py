@@ -26,6 +26,7 @@ JOBS = {
     "crossval": "core.worker.crossvalidation:crossvalidate",
     "prove": "core.worker.proving:prove",
     "fill": "core.worker.filling:fill",
+    "sweep": "core.worker.sweeping:sweep",
     "tune": "core.worker.tuning:tune",
     "embed": "core.worker.embedding:embed",
     "clip": "core.worker.zero_shot:clip",

@@ -28,7 +28,7 @@ from core.training.frozen import backbone_maps
 from core.training.inference import predict
 from core.training.loop import fit
 from core.training.parts import Parts, assign_roles
-from core.training.pixels import pixel_array
+from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
@@ -107,7 +107,7 @@ class _Trainer:
         alone = job.run.job["method"] == PER_LABEL
         groups = [[k] for k in range(n_labels)] if alone else [list(range(n_labels))]
         self.plan = [(fold, columns) for columns in groups for fold in range(self.n_folds)]
-        self.pixels = pixel_array(job.workspace, self.dataset, self.recipe.input_size, stoppable(job))
+        self.pixels = run_pixels(job.workspace, self.dataset, self.recipe, stoppable(job))
         self._done = 0
         self._began = time.monotonic()
 
@@ -157,13 +157,13 @@ class _Trainer:
             self.recipe,
             self._progress,
             should_stop=now_and_then(self.job.should_stop),
+            captions=self.dataset.captions,
             maps_of=partial(maps_of, on_event=stoppable(self.job)),
         )
         if result.stopped:
             raise Stopped
-        outputs = predict(
-            result.model, result.card, self.pixels, self.train, result.machine, maps=result.maps
-        )
+        known: dict[str, Any] = {"maps": result.maps, "words": result.words}
+        outputs = predict(result.model, result.card, self.pixels, self.train, result.machine, **known)
         return outputs.pred_probs
 
     def _progress(self, type_: str, **fields: Any) -> None:

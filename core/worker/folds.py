@@ -27,7 +27,7 @@ from core.training.loop import fit
 from core.training.multilabel import treat_unknown
 from core.training.neighbours import nearest
 from core.training.parts import Parts
-from core.training.pixels import pixel_array
+from core.training.pixels import run_pixels
 from core.worker import Job, Stopped
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
@@ -63,7 +63,7 @@ class FoldTrainer:
         self.rest = np.flatnonzero((in_test | ~is_labelled(self.labels)) & ~excluded)
         deal = multilabel_folds if several else stratified_folds
         self.folds = deal(self.labels[self.pool], self.n_folds, self.recipe.split_seed)
-        self.pixels = pixel_array(job.workspace, self.dataset, self.recipe.input_size, stoppable(job))
+        self.pixels = run_pixels(job.workspace, self.dataset, self.recipe, stoppable(job))
         self._spent, self._n_trained = 0.0, 0
 
     def all(self) -> list[Arrays]:
@@ -115,12 +115,21 @@ class FoldTrainer:
             on_event,
             should_stop=now_and_then(self.job.should_stop),
             on_scores=margins,
+            captions=self.dataset.captions,
             val_decides=False,  # else the labels of a fold would have a say in who judges them
         )
         if result.stopped:
             raise Stopped
         judged = np.concatenate([held, self.rest, train])
-        outputs = predict(result.model, result.card, self.pixels, judged, result.machine, with_features=True)
+        outputs = predict(
+            result.model,
+            result.card,
+            self.pixels,
+            judged,
+            result.machine,
+            with_features=True,
+            words=result.words,
+        )
         assert outputs.features is not None
         n_asked = len(held) + len(self.rest)
         asked = outputs.features[:n_asked] if number == 0 else outputs.features[: len(held)]

@@ -1,0 +1,138 @@
+"""The job of a run of kind "sweep": one training for each setting, kept in the cache by what went in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from core.cache import Arrays, cached_arrays
+from core.evaluation.sweep import figures_of, of_images, put_together, text_sweep
+from core.files import digest, write_bytes, write_json
+from core.labels.versions import labels_at
+from core.runs.recipe import Recipe
+from core.training.frozen import backbone_maps
+from core.training.inference import predict
+from core.training.loop import fit
+from core.training.parts import assign_roles, make_parts
+from core.training.pixels import run_pixels
+from core.worker import Job, Outcome, Stopped
+from core.worker.training import labels_to_train, now_and_then, open_run_dataset, stoppable
+
+CACHE = "sweep-1"
+
+
+def sweep(job: Job) -> Outcome:
+    """Train with each setting and set them against the best; sweep.json has all of it.
+
+    Raises:
+        TidysetError: Anything that a person can mend.
+    """
+    began = time.monotonic()
+    settings = job.run.job["settings"]
+    job.on_event("started", n_trainings=len(settings))
+    sweeper = _Sweeper(job)
+    rows, images = [], []
+    for number, setting in enumerate(settings):
+        found = sweeper.trained(number, setting)
+        test = sweeper.labels[sweeper.parts.test]
+        rows.append(
+            {
+                "setting": setting,
+                "seconds": round(float(found["seconds"][0]), 2),
+                "epochs": int(found["epochs"][0]),
+                "valid": figures_of(sweeper.labels[sweeper.parts.val], found["valid"]),
+                "test": figures_of(test, found["test"]),
+            }
+        )
+        images.append(of_images(test, found["test"]) if len(test) else np.zeros(0))
+    value = {
+        "run": job.run.name,
+        "data": job.run.dataset,
+        "n_test": len(sweeper.parts.test),
+        **put_together(rows, images),
+        "seconds": round(time.monotonic() - began, 2),
+    }
+    write_json(job.run.folder / "sweep.json", value)
+    write_bytes(job.run.report_file, (text_sweep(value) + "\n").encode())
+    return Outcome("finished", {"best": rows[value["best"]], "seconds": value["seconds"]})
+
+
+class _Sweeper:
+    """The images of a sweep, alike for all its trainings."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.recipe = job, job.run.recipe
+        self.dataset = open_run_dataset(job, any_task=True)
+        self.state = labels_at(job.workspace, self.dataset, job.run.label_version)
+        self.roles = assign_roles(
+            np.asarray(self.dataset.split), np.asarray(self.dataset.labels), self.recipe
+        )
+        self.labels = labels_to_train(
+            self.state, self.roles, self.recipe.with_changes({"unknown_labels": "masked"})
+        )
+        self.parts = make_parts(self.roles, self.labels, np.asarray(self.state.excluded, bool))
+        self._spent = 0.0
+
+    def trained(self, number: int, setting: dict[str, Any]) -> Arrays:
+        """Probabilities of the validation and test images: from the cache, or now. Raises Stopped."""
+        if self.job.should_stop():
+            raise Stopped
+        recipe = self.recipe.with_changes(setting)
+        key = {
+            "fingerprint": self.dataset.fingerprint,
+            "labels": digest(self.labels, self.parts.train, self.parts.val, self.parts.test),
+            "recipe": recipe.deciding_values(),
+        }
+        return cached_arrays(self.job.workspace, CACHE, key, lambda: self._train(number, recipe))
+
+    def _train(self, number: int, recipe: Recipe) -> Arrays:
+        job, dataset = self.job, self.dataset
+        on_event = self._progress(number)
+        pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
+        labels = labels_to_train(self.state, self.roles, recipe)
+        parts = make_parts(self.roles, labels, np.asarray(self.state.excluded, bool))
+        result = fit(
+            pixels,
+            labels,
+            parts,
+            dataset.classes,
+            recipe,
+            on_event,
+            should_stop=now_and_then(job.should_stop),
+            captions=dataset.captions,
+            maps_of=partial(
+                backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)
+            ),
+        )
+        if result.stopped:
+            raise Stopped
+        self._spent += result.seconds
+        known: dict[str, Any] = {"maps": result.maps, "words": result.words}
+        probs = {
+            name: predict(result.model, result.card, pixels, part, result.machine, **known).pred_probs
+            for name, part in (("valid", self.parts.val), ("test", self.parts.test))
+        }
+        return {**probs, "seconds": np.array([result.seconds]), "epochs": np.array([result.epoch])}
+
+    def _progress(self, number: int) -> Callable[..., None]:
+        n = len(self.job.run.job["settings"])
+
+        def on_event(type_: str, **fields: Any) -> None:
+            if type_ not in ("progress", "epoch"):
+                return
+            share, left = float(fields.get("share", 0.0)), fields.get("seconds_left")
+            mean = self._spent / number if number and self._spent else None
+            if left is not None and mean is not None:
+                left += mean * (n - number - 1)
+            self.job.on_event(
+                "progress",
+                share=(number + share) / n,
+                seconds_left=left if number or n == 1 else None,
+                text=f"setting {number + 1} of {n}",
+            )
+
+        return on_event
