@@ -148,6 +148,7 @@ def result_text(run: Run, summary: dict[str, Any]) -> str:
 
 
 _MULTILABEL_FIGURES = {
+    "exact_match": "exact match",
     "macro_auc": "mean AUC",
     "mean_average_precision": "mAP",
     "macro_f1": "macro F1",
@@ -192,6 +193,11 @@ def epoch_text(epoch: dict[str, Any]) -> str:
     ]
     if epoch.get("valid_accuracy") is not None:
         parts.append(f"validation {epoch['valid_loss']:.4f} / {epoch['valid_accuracy']:.4f}")
+    if epoch.get("valid_exact_match") is not None:
+        parts.append(f"exact {epoch['valid_exact_match']:.4f}")
+    if epoch.get("pseudo_share") is not None:
+        right = epoch.get("pseudo_precision")
+        parts.append(f"pseudo-labels {epoch['pseudo_share']:.0%}" + (f", {right:.1%} right" if right else ""))
     if epoch.get("valid_macro_auc") is not None:
         parts.append(f"AUC {epoch['valid_macro_auc']:.4f}")
     return "   ".join([*parts, f"{epoch['seconds']:.1f} s", f"{epoch['images_per_second']:,.0f} images/s"])

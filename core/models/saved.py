@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from core.errors import DamagedFile, NotFound
 from core.files import write_bytes
 from core.models.captioned import with_captions
 from core.models.classifier import Classifier
+from core.models.ensemble import ensemble_of
 from core.models.zoo import create_model
 
 FORMAT = 1
@@ -33,6 +34,9 @@ class ModelCard:
         task: "single-label" (its scores become probabilities by softmax) or "multi-label" (by sigmoid).
         head: "linear" or "convolutional" for a network of core.models.backbones, "" for the others.
         timm_model: Which network of timm, for model "timm".
+        groups: Sizes of groups of labels of which exactly one is right (core.models.groups); empty: none.
+        members: Names of the networks of an ensemble (core.models.ensemble); empty for one network.
+        vote: "soft" or "hard", of an ensemble.
         inputs: "image", "caption" or "both": what it reads.
         caption_model: How it reads captions (core.models.captioned), "" if it does not.
         caption_width: Features of a word.
@@ -51,6 +55,9 @@ class ModelCard:
     task: str = "single-label"
     head: str = ""
     timm_model: str = ""
+    groups: tuple[int, ...] = ()
+    members: tuple[str, ...] = ()
+    vote: str = "soft"
     inputs: str = "image"
     caption_model: str = ""
     caption_width: int = 0
@@ -73,6 +80,8 @@ def build(
     Raises:
         As create_model.
     """
+    if card.members:
+        return _ensemble(card)
     image = None
     if card.inputs != "caption":
         image = create_model(
@@ -91,6 +100,11 @@ def build(
             return image
     kind, width = card.caption_model, card.caption_width
     return with_captions(image, kind, width, len(card.words), len(card.classes), dropout)
+
+
+def _ensemble(card: ModelCard) -> Classifier:
+    members = [build(replace(card, model=name, members=())) for name in card.members]
+    return ensemble_of(members, card.task, card.groups, card.vote)
 
 
 def save_model(path: Path, model: Classifier, card: ModelCard) -> None:
@@ -114,7 +128,7 @@ def load_card(path: Path) -> ModelCard:
             values: dict[str, Any] = json.loads((file.metadata() or {})["card"])
         if (written := values.pop("format", FORMAT)) != FORMAT:
             raise ValueError(f"format {written!r}; this version reads {FORMAT}")
-        for name in ("classes", "mean", "std", "words"):
+        for name in ("classes", "mean", "std", "words", "groups", "members"):
             values[name] = tuple(values.get(name, ()))
         return ModelCard(**values)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -480,6 +480,139 @@ class Recipe(BaseModel):
         when=("sharpness_share", ()),
     )
 
+    # Few labels, and several networks
+    label_groups: str = _field(
+        "",
+        "Few labels",
+        "Exactly one of",
+        "Sizes of groups of labels of which exactly one is right, such as 10+26: one digit and one letter.",
+        task=MANY_LABELS,
+        advanced=True,
+        later=True,
+    )
+    semi: Literal["none", "fixmatch", "flexmatch", "mean-teacher", "teacher-student"] = _field(
+        "none",
+        "Few labels",
+        "Unlabelled images",
+        "How they are learnt from. FixMatch: Sohn et al. 2020. FlexMatch: Zhang et al. 2021. Mean teacher: "
+        "Tarvainen and Valpola 2017. Teacher-student: networks trained on the labels label the rest.",
+        later=True,
+    )
+    semi_threshold: float = _field(
+        0.95,
+        "Few labels",
+        "Threshold",
+        "How sure a pseudo-label must be to be used.",
+        ge=0.5,
+        lt=1,
+        when=("semi", ("fixmatch", "flexmatch", "teacher-student")),
+        later=True,
+    )
+    semi_weight: float = _field(
+        1.0,
+        "Few labels",
+        "Weight",
+        "Of the unlabelled images in the loss.",
+        ge=0,
+        le=1000,
+        advanced=True,
+        when=("semi", ("fixmatch", "flexmatch", "mean-teacher")),
+        later=True,
+    )
+    semi_ratio: int = _field(
+        3,
+        "Few labels",
+        "Unlabelled a step",
+        "Unlabelled images for each labelled one.",
+        ge=1,
+        le=32,
+        when=("semi", ("fixmatch", "flexmatch", "mean-teacher")),
+        later=True,
+    )
+    semi_rampup: float = _field(
+        0.2,
+        "Few labels",
+        "Ramp-up",
+        "Part of the run over which their weight rises from 0.",
+        ge=0,
+        le=1,
+        advanced=True,
+        when=("semi", ("fixmatch", "flexmatch", "mean-teacher")),
+        later=True,
+    )
+    semi_strength: float = _field(
+        1.0,
+        "Few labels",
+        "Strength",
+        "Of the strong augmentation, in which a pseudo-label must still hold.",
+        ge=0,
+        le=2,
+        advanced=True,
+        when=("semi", ("fixmatch", "flexmatch")),
+        later=True,
+    )
+    semi_rounds: int = _field(
+        1,
+        "Few labels",
+        "Rounds",
+        "How often teachers are trained anew on what the last student answered.",
+        ge=1,
+        le=10,
+        when=("semi", ("teacher-student",)),
+        later=True,
+    )
+    epoch_images: int = _field(
+        0,
+        "Few labels",
+        "Images an epoch",
+        "Labelled images drawn in an epoch, again and again where there are fewer; 0: each once.",
+        ge=0,
+        le=10_000_000,
+        advanced=True,
+        later=True,
+    )
+    members: int = _field(
+        1,
+        "Few labels",
+        "Networks",
+        "Members of an ensemble, or teachers of a student.",
+        ge=1,
+        le=50,
+        later=True,
+    )
+    member_models: str = _field(
+        "",
+        "Few labels",
+        "Their models",
+        "Several architectures in turn, parted by commas; empty: the recipe's own.",
+        advanced=True,
+        later=True,
+    )
+    bootstrap: bool = _field(
+        True,
+        "Few labels",
+        "Bootstrap",
+        "Each network draws its own training images, with repetition.",
+        advanced=True,
+        later=True,
+    )
+    vote: Literal["soft", "hard"] = _field(
+        "soft",
+        "Few labels",
+        "Votes",
+        "Soft: the mean of their probabilities. Hard: one vote each.",
+        advanced=True,
+        later=True,
+    )
+    distil: bool = _field(
+        False,
+        "Few labels",
+        "Distil",
+        "Train one network on what the ensemble answers, and keep that one.",
+        advanced=True,
+        later=True,
+    )
+
     # Evaluation and the machine
     validation_share: float = _field(
         0.1,
@@ -526,6 +659,19 @@ class Recipe(BaseModel):
             raise ValueError(f"frozen and head are for published models; {self.model} has neither")
         if self.frozen and not (self.pretrained or self.weights_file):
             raise ValueError("a frozen backbone needs weights: set pretrained or weights_file")
+        if any(
+            not size.isdecimal() or size == "0" for size in self.label_groups.split("+") if self.label_groups
+        ):
+            raise ValueError("write label_groups as sizes, such as 10+26")
+        if self.inputs != "image" and (self.semi != "none" or self.members > 1):
+            raise ValueError(f"semi and members go with images alone, not with inputs = {self.inputs}")
+        if self.distil and self.members < 2:
+            raise ValueError("distil needs an ensemble: set members to 2 or more")
+        if self.semi not in ("none", "teacher-student") and self.members > 1:
+            raise ValueError(f"members go with semi = none or teacher-student, not {self.semi}")
+        unknown = [name for name in self.architectures if name not in get_args(ModelName)]
+        if unknown:
+            raise ValueError(f"member_models: there is no model {unknown[0]!r}")
         if (self.model == "timm") != bool(self.timm_model):
             raise ValueError("timm_model names the network of model = timm; set both or neither")
         return self
@@ -536,6 +682,22 @@ class Recipe(BaseModel):
         if self.image_size:
             return self.image_size, self.image_size
         return (self.image_height, self.image_width) if self.image_height else None
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Sizes of the groups of labels of which exactly one is right; empty: labels stand by themselves."""
+        return tuple(int(size) for size in self.label_groups.split("+") if size)
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The model of each member of an ensemble in turn; at least one."""
+        named = [name.strip() for name in self.member_models.split(",") if name.strip()]
+        return tuple(named) or (self.model,)
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether several networks are trained, one after another."""
+        return self.members > 1 or self.semi == "teacher-student"
 
     @property
     def augments(self) -> bool:
@@ -584,6 +746,32 @@ class Recipe(BaseModel):
         return tomli_w.dumps(self.model_dump())
 
 
+_FEW = Recipe(
+    epochs=12,
+    batch_size=32,
+    epoch_images=3_200,
+    learning_rate=3e-3,
+    schedule="one-cycle",
+    dropout=0.0,
+    ema_decay=0.99,
+    flip_share=0.5,
+    shift_share=1.0,
+    keep="last",
+)
+_CHARACTERS = Recipe(
+    model="small-resnet",
+    width=16,
+    epochs=10,
+    batch_size=64,
+    learning_rate=5e-3,
+    schedule="one-cycle",
+    dropout=0.0,
+    ema_decay=0.99,
+    shift_share=1.0,
+    shift_pixels=4,
+    rotation_share=0.25,
+    sharpness_share=0.25,
+)
 PRESETS: dict[str, Recipe] = {
     "baseline": Recipe(
         normalisation="minus-one-to-one",
@@ -666,10 +854,19 @@ PRESETS: dict[str, Recipe] = {
         schedule="one-cycle",
         caption_dropout=0.1,
     ),
+    "fixmatch": _FEW.model_copy(update={"semi": "fixmatch"}),
+    "flexmatch": _FEW.model_copy(update={"semi": "flexmatch"}),
+    "mean-teacher": _FEW.model_copy(update={"semi": "mean-teacher", "semi_weight": 20.0}),
+    "bagging": _CHARACTERS.model_copy(update={"members": 3}),
+    "teacher-student": _CHARACTERS.model_copy(
+        update={"members": 2, "semi": "teacher-student", "semi_threshold": 0.9}
+    ),
 }
 """``baseline`` is what most people write: the plain CNN, pixels to [-1, 1], small rotations, flips.
 ``transfer`` is a frozen network that knows photographs, with a small convolutional head: for few images.
-``caption``, ``hybrid`` and ``hybrid-pretrained`` read captions; the first two start from nothing."""
+``caption``, ``hybrid`` and ``hybrid-pretrained`` read captions; the first two start from nothing.
+``fixmatch``, ``flexmatch`` and ``mean-teacher`` learn from unlabelled images too; ``bagging`` trains an
+ensemble, ``teacher-student`` one that labels the unlabelled images for a student."""
 
 
 def make_recipe(values: Mapping[str, Any]) -> Recipe:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.models import Classifier, ModelCard
+from core.models.groups import against_rivals, group_softmax
 from core.models.words import Words
 from core.training.captions import gather_words
 from core.training.machine import Machine
@@ -35,13 +36,13 @@ class Outputs:
 
 
 @contextmanager
-def evaluating(model: Classifier) -> Iterator[None]:
+def evaluating(model: Classifier) -> Iterator[Classifier]:
     """Evaluation mode without gradients; the mode is put back after."""
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            yield
+            yield model
     finally:
         model.train(was_training)
 
@@ -129,4 +130,6 @@ def forward_maps(
 
 def probabilities(scores: Tensor, card: ModelCard) -> Tensor:
     """(n, K) float32: of one class an image by softmax, of each label by itself by sigmoid."""
+    if card.groups:
+        return against_rivals(group_softmax(scores.float(), card.groups), card.groups)
     return scores.float().sigmoid() if card.task == MULTI_LABEL else scores.float().softmax(dim=1)

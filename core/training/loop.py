@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.errors import DamagedFile, TidysetError
+from core.errors import BadInput, DamagedFile, TidysetError
 from core.files import digest
 from core.models import Classifier, ModelCard, build, n_parameters
 from core.models.words import Words
@@ -30,7 +30,7 @@ from core.training.averaging import WeightAverage
 from core.training.captions import encoded, forgotten, gather_words, with_words
 from core.training.checkpoint import Checkpoint, copied, load_checkpoint, save_checkpoint
 from core.training.frozen import Maps, gather_maps
-from core.training.inference import predict
+from core.training.inference import evaluating, predict
 from core.training.machine import Machine, choose_machine
 from core.training.objective import make_objective
 from core.training.optimizers import (
@@ -39,12 +39,13 @@ from core.training.optimizers import (
     restore_optimizer,
     set_learning_rate,
 )
-from core.training.order import epoch_order, n_batches
+from core.training.order import drawn_order, n_batches
 from core.training.parts import Parts
 from core.training.pixels import Normaliser, Pixels, gather, pixel_statistics
 from core.training.progress import Meter
 from core.training.schedule import Patience, learning_rate
 from core.training.seeds import Purpose, derived_seed, torch_generator
+from core.training.semi import Consistency, Unlabelled
 
 OnEvent = Callable[..., None]
 OnScores = Callable[[NDArray[np.int64], Tensor, Tensor], None]
@@ -102,6 +103,9 @@ def fit(
     val_decides: bool = True,
     maps_of: MapsOf | None = None,
     captions: Sequence[str] | None = None,
+    unlabelled: Unlabelled | None = None,
+    soft_labels: NDArray[np.float32] | None = None,
+    measured_on: NDArray[np.int64] | None = None,
 ) -> FitResult:
     """Train a network as the recipe says.
 
@@ -124,6 +128,9 @@ def fit(
         maps_of: Gives what a frozen backbone makes of all of ``pixels`` (core.training.frozen); asked where
             the recipe freezes it and augments nothing, so that no epoch has to run it again.
         captions: N, of all images, where there are captions; read if the recipe says so.
+        unlabelled: What the recipe's ``semi`` learns from beside ``parts.train`` (core.training.semi).
+        soft_labels: (N, K) probabilities to match instead of ``labels`` on the training images.
+        measured_on: Positions on which the normalisation is measured; ``parts.train`` when None.
 
     Raises:
         TrainingFailed: The loss became NaN, or memory ran out; says which field to change.
@@ -131,6 +138,11 @@ def fit(
         DamagedFile: The checkpoint belongs to another run.
         StorageFailed: The checkpoint cannot be written.
     """
+    if recipe.has_stages:
+        raise BadInput(
+            f"One network is trained here; not members = {recipe.members}, semi = {recipe.semi}.",
+            "Set members to 1 and semi to none; `tidyset train` does ensembles and students.",
+        )
     with memory_errors_explained(recipe):
         trainer = Trainer(
             pixels,
@@ -143,6 +155,9 @@ def fit(
             val_decides=val_decides,
             maps_of=maps_of,
             captions=captions,
+            unlabelled=unlabelled,
+            soft_labels=soft_labels,
+            measured_on=measured_on,
         )
         resumed_from = trainer.restore(checkpoint_file) if checkpoint_file else None
         trainer.announce(resumed_from)
@@ -193,12 +208,17 @@ class Trainer:
         val_decides: bool = True,
         maps_of: MapsOf | None = None,
         captions: Sequence[str] | None = None,
+        unlabelled: Unlabelled | None = None,
+        soft_labels: NDArray[np.float32] | None = None,
+        measured_on: NDArray[np.int64] | None = None,
     ) -> None:
-        self.on_scores, self.val_decides = on_scores, val_decides
+        self.on_scores, self.val_decides, self.soft_labels = on_scores, val_decides, soft_labels
         self.pixels, self.labels, self.parts, self.classes = pixels, labels, parts, classes
         self.recipe, self.on_event = recipe, on_event
         self.machine = choose_machine(recipe)
-        self.card = make_card(pixels, parts, classes, recipe, ONE_LABEL if labels.ndim == 1 else MANY_LABELS)
+        task = ONE_LABEL if labels.ndim == 1 else MANY_LABELS
+        measured = parts if measured_on is None else replace(parts, train=measured_on)
+        self.card = make_card(pixels, measured, classes, recipe, task)
         self.card = with_words(self.card, recipe, captions, parts.train)
         self.words = encoded(self.card, captions)
         self.normalise = Normaliser(self.card.mean, self.card.std, self.machine.device)
@@ -210,9 +230,15 @@ class Trainer:
         self.maps: Maps | None = None
         if maps_of and recipe.frozen and recipe.inputs != "caption" and not recipe.augments:
             self.maps = maps_of(self.model, self.card, self.machine)
+        self.semi: Consistency | None = None
+        if recipe.semi not in ("none", "teacher-student"):
+            none = Unlabelled(np.empty(0, np.int64))
+            args = (recipe, self.objective, unlabelled or none, len(classes), self.machine.device)
+            self.semi = Consistency(*args)
         self.counters = Counters()
         self.best: dict[str, Tensor] = {}
-        self.batches = n_batches(len(parts.train), recipe.batch_size)
+        self.epoch_images = recipe.epoch_images or len(parts.train)
+        self.batches = n_batches(self.epoch_images, recipe.batch_size)
         self.sums = self.fresh_sums()
 
     # What is asked of it
@@ -285,7 +311,8 @@ class Trainer:
 
     def remaining_batches(self) -> Iterator[NDArray[np.int64]]:
         """Positions of each batch of this epoch that is still to come."""
-        order = epoch_order(self.labels, self.parts.train, self.recipe, self.counters.epoch)
+        epoch, train = self.counters.epoch, self.parts.train
+        order = drawn_order(self.labels, train, self.recipe, epoch, self.epoch_images)
         self.model.train()
         for batch in np.array_split(order, self.batches)[self.counters.step :]:
             yield np.sort(batch)  # the order within a batch does not matter, but the disk likes it
@@ -301,9 +328,14 @@ class Trainer:
         torch.manual_seed(derived_seed(at[0], Purpose.DROPOUT, *at[1:]))
         with self.machine.autocast():
             features = None if self.maps is None else self.model.features_of_maps(inputs, words)
-            scores = self.model(inputs, words) if features is None else self.model.head(features)
+            if self.semi:
+                scores, unlabelled_loss = self.with_unlabelled(inputs)
+            else:
+                scores = self.model(inputs, words) if features is None else self.model.head(features)
         scores = scores.float()
-        loss = self.objective.loss(scores, labels)
+        loss = self.labelled_loss(scores, labels, positions)
+        if self.semi:
+            loss = loss + unlabelled_loss
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if recipe.gradient_clip > 0:
@@ -318,6 +350,29 @@ class Trainer:
         seconds = time.perf_counter() - started
         counters.seconds += seconds
         counters.epoch_seconds += seconds
+
+    def labelled_loss(self, scores: Tensor, labels: Tensor, positions: NDArray[np.int64]) -> Tensor:
+        """The loss of labelled images, or that of the soft labels which they are to match."""
+        if self.soft_labels is None:
+            return self.objective.loss(scores, labels)
+        return self.objective.match(scores, torch.from_numpy(self.soft_labels[positions]).to(scores.device))
+
+    def with_unlabelled(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """(scores of ``inputs``, weighted loss of this step's unlabelled images); one pass for both."""
+        semi, counters, device = self.semi, self.counters, self.machine.device
+        assert semi is not None
+        at = (counters.epoch, counters.step)
+        step = counters.epoch * self.batches + counters.step
+        rows = semi.rows(step, len(inputs))
+        images = gather(self.pixels, semi.unlabelled.positions[rows], device)
+        generator = torch_generator(device, self.recipe.seed, Purpose.UNLABELLED, *at)
+        weak = self.normalise(augment(images, self.recipe, generator))
+        strong = self.normalise(semi.strong(images, generator))
+        with evaluating(self.average.model if self.average else self.model) as teacher:
+            answers = teacher(weak).float().clone()
+        scores = self.model(torch.cat([inputs, strong])).float()
+        loss = semi.loss(scores[len(inputs) :], answers, rows)
+        return scores[: len(inputs)], loss * semi.weight(step / (self.recipe.epochs * self.batches))
 
     def inputs(self, positions: NDArray[np.int64]) -> Tensor:
         """What the network is fed: augmented and normalised images, or what its backbone made of them."""
@@ -387,6 +442,7 @@ class Trainer:
             "epoch": counters.epoch,
             **train,
             **valid,
+            **self.unlabelled_figures(),
             "learning_rate": self.rate_of_last_step(),
             "images_per_second": round(self.sums[2].item() / max(1e-9, counters.epoch_seconds), 1),
             "seconds": round(counters.epoch_seconds + time.perf_counter() - started, 3),
@@ -402,7 +458,21 @@ class Trainer:
         counters.step, counters.epoch_seconds = 0, 0.0
         counters.done = counters.epoch >= recipe.epochs or decision == "stop"
         self.sums = self.fresh_sums()
+        if self.semi:
+            self.semi.sums = self.semi.fresh_sums()
         meter.after_pause()
+
+    def unlabelled_figures(self) -> dict[str, float | None]:
+        """How the pseudo-labels of the epoch fared, and the student beside its teacher on validation."""
+        if self.semi is None:
+            return {}
+        figures = self.semi.figures()
+        if self.average and len(self.parts.val):
+            for name, model in (("student", self.model), ("teacher", self.average.model)):
+                outputs = predict(model, self.card, self.pixels, self.parts.val, self.machine)
+                found = self.objective.figures(outputs.pred_probs, self.labels[self.parts.val])
+                figures[f"{name}_accuracy"] = found.get("valid_exact_match", found["valid_accuracy"])
+        return figures
 
     def rate_of_last_step(self) -> float:
         """The learning rate that the last step used."""
@@ -458,8 +528,17 @@ class Trainer:
         """A hash of all that decides the result; the machine's fields are left out."""
         recipe = self.recipe.deciding_values()
         train, val = self.parts.train, self.parts.val
+        more: list[NDArray[Any]] = [self.semi.unlabelled.positions] if self.semi else []
+        more += [self.soft_labels[train]] if self.soft_labels is not None else []
         return digest(
-            recipe, list(self.classes), train, val, self.labels[train], self.labels[val], self.card.mean
+            recipe,
+            list(self.classes),
+            train,
+            val,
+            self.labels[train],
+            self.labels[val],
+            self.card.mean,
+            *more,
         )
 
     def save(self, path: Path) -> None:
@@ -474,6 +553,8 @@ class Trainer:
         }
         if self.average:
             groups["average"] = self.average.tensors()
+        if self.semi:
+            groups["semi"] = {"chosen": self.semi.chosen, "sums": self.semi.sums}
         save_checkpoint(path, Checkpoint(groups, asdict(self.counters), self.identity))
         self.on_event("checkpoint", epoch=self.counters.epoch, step=self.counters.step)
 
@@ -509,6 +590,10 @@ class Trainer:
         self.best = {name: tensor.to(self.machine.device) for name, tensor in tensors.get("best", {}).items()}
         if self.average:
             self.average.model.load_state_dict(tensors["average"])
+        if self.semi:
+            device = self.machine.device
+            self.semi.chosen = tensors["semi"]["chosen"].to(device)
+            self.semi.sums = tensors["semi"]["sums"].to(device)
         self.counters = Counters(**{**state, "patience": Patience(**state["patience"])})
 
 
@@ -531,6 +616,7 @@ def make_card(
         task=task,
         head=recipe.head if recipe.frozen or recipe.head != "linear" or recipe.timm_model else "",
         timm_model=recipe.timm_model,
+        groups=recipe.groups if task == MANY_LABELS else (),
     )
 
 

@@ -99,6 +99,26 @@ class MultiLabel:
             "accuracy": "valid_accuracy",
         }[recipe.keep_by]
 
+    @staticmethod
+    def probs(scores: Tensor) -> Tensor:
+        """(n, K), each label by itself."""
+        return scores.sigmoid()
+
+    @staticmethod
+    def pseudo(probs: Tensor, threshold: Tensor) -> Tensor:
+        """(n, K) float32: 1 and 0 where a label is as sure as ``threshold`` (K,), NaN elsewhere."""
+        unsure = torch.full_like(probs, torch.nan)
+        return torch.where(probs >= threshold, 1.0, torch.where(probs <= 1 - threshold, 0.0, unsure))
+
+    def consistency(self, scores: Tensor, pseudo: Tensor) -> Tensor:
+        """The mean loss of the cells that have a pseudo-label, times their share."""
+        return self.loss(scores, pseudo) * (~pseudo.isnan()).float().mean()
+
+    @staticmethod
+    def match(scores: Tensor, probs: Tensor) -> Tensor:
+        """Binary cross-entropy with soft labels."""
+        return F.binary_cross_entropy_with_logits(scores, probs)
+
 
 def _asymmetric(scores: Tensor, target: Tensor, yes: float, no: float, margin: float) -> Tensor:
     prob = scores.sigmoid()

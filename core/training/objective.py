@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.runs.recipe import ONE_LABEL, Recipe
+from core.training.grouped import Grouped
 from core.training.multilabel import MultiLabel
 from core.training.scores import accuracy, macro_f1
 
@@ -33,6 +34,18 @@ class Objective(Protocol):
     def decides(self, recipe: Recipe) -> str:
         """Which of the figures says which epoch is best."""
 
+    def probs(self, scores: Tensor) -> Tensor:
+        """(n, K) probabilities of scores."""
+
+    def pseudo(self, probs: Tensor, threshold: Tensor) -> Tensor:
+        """Probabilities (n, K) as labels, unlabelled or unknown where they are below ``threshold`` (K,)."""
+
+    def consistency(self, scores: Tensor, pseudo: Tensor) -> Tensor:
+        """The loss of scores under pseudo-labels, as a mean over all images, labelled so or not."""
+
+    def match(self, scores: Tensor, probs: Tensor) -> Tensor:
+        """The loss of scores (n, K) where each image should get the probabilities (n, K)."""
+
 
 def make_objective(recipe: Recipe, labels: NDArray[Any], n_classes: int, device: torch.device) -> Objective:
     """That of the task which the labels of the training images are for: (n,) int64 or (n, K) float32.
@@ -41,6 +54,8 @@ def make_objective(recipe: Recipe, labels: NDArray[Any], n_classes: int, device:
         BadInput: The recipe does not fit the task.
     """
     if labels.ndim == 2:
+        if recipe.groups:
+            return Grouped(recipe, labels, device)
         return MultiLabel(recipe, labels, device)
     recipe.check_task(ONE_LABEL)
     return SingleLabel(recipe, labels, n_classes, device)
@@ -102,6 +117,27 @@ class SingleLabel:
     def decides(recipe: Recipe) -> str:
         """Accuracy, unless the recipe says macro-F1."""
         return "valid_macro_f1" if recipe.keep_by == "macro-f1" else "valid_accuracy"
+
+    @staticmethod
+    def probs(scores: Tensor) -> Tensor:
+        """(n, K), rows sum to one."""
+        return scores.softmax(dim=1)
+
+    @staticmethod
+    def pseudo(probs: Tensor, threshold: Tensor) -> Tensor:
+        """(n,) int64, -1 where the highest probability is below its class's threshold."""
+        best, label = probs.max(dim=1)
+        return torch.where(best >= threshold[label], label, -1)
+
+    @staticmethod
+    def consistency(scores: Tensor, pseudo: Tensor) -> Tensor:
+        """Cross-entropy of those with a pseudo-label, over all."""
+        return F.cross_entropy(scores, pseudo, ignore_index=-1, reduction="sum") / len(pseudo)
+
+    @staticmethod
+    def match(scores: Tensor, probs: Tensor) -> Tensor:
+        """Cross-entropy with soft labels."""
+        return F.cross_entropy(scores, probs)
 
 
 def balanced_weights(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:

@@ -21,6 +21,15 @@ def n_batches(n_images: int, batch_size: int) -> int:
     return max(1, min(math.ceil(n_images / batch_size), n_images // 2))
 
 
+def drawn_order(
+    labels: NDArray[Any], train: NDArray[np.int64], recipe: Recipe, epoch: int, n: int
+) -> NDArray[np.int64]:
+    """``n`` positions for an epoch: ``epoch_order`` over and over, cut off where there are enough."""
+    rounds = -(-n // len(train))
+    orders = [epoch_order(labels, train, recipe, epoch * rounds + number) for number in range(rounds)]
+    return np.concatenate(orders)[:n] if n != len(train) else orders[0]
+
+
 def epoch_order(
     labels: NDArray[Any], train: NDArray[np.int64], recipe: Recipe, epoch: int
 ) -> NDArray[np.int64]:

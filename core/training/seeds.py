@@ -19,6 +19,8 @@ class Purpose(IntEnum):
     AUGMENTATION = 2
     DROPOUT = 3
     SPLIT = 4
+    UNLABELLED = 5
+    BOOTSTRAP = 6
 
 
 def derived_seed(seed: int, purpose: Purpose, *counters: int) -> int:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.catalog import open_dataset
-from core.data.dataset import SPLITS, Dataset, Task
+from core.data.dataset import SPLITS, Dataset, Task, is_labelled
+from core.data.hiding import hidden_truth
 from core.errors import BadInput
 from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions, save_predictions
@@ -30,6 +31,8 @@ from core.training.loop import CHECKPOINT_SECONDS, FitResult, fit
 from core.training.multilabel import treat_unknown
 from core.training.parts import assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
+from core.training.semi import Unlabelled
+from core.training.stages import discard_stages, fit_stages
 from core.worker import Job, Outcome, Stopped
 from core.worker.multilabel import run_facts, write_multilabel_results
 
@@ -50,7 +53,18 @@ def train(job: Job) -> Outcome:
     labels, excluded = labels_to_train(state, roles, recipe), np.asarray(state.excluded, bool)
     parts = make_parts(roles, labels, excluded)
     pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
-    result = fit(
+    fit_it: Callable[..., FitResult] = (
+        fit_stages
+        if recipe.has_stages
+        else partial(
+            fit,
+            maps_of=partial(
+                backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)
+            ),
+            captions=dataset.captions,
+        )
+    )
+    result = fit_it(
         pixels,
         labels,
         parts,
@@ -60,8 +74,7 @@ def train(job: Job) -> Outcome:
         checkpoint_file=run.checkpoint_file,
         checkpoint_seconds=float(os.environ.get("TIDYSET_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
         should_stop=now_and_then(job.should_stop),
-        captions=dataset.captions,
-        maps_of=partial(backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)),
+        unlabelled=unlabelled_images(dataset, labels, roles, excluded),
     )
     if result.stopped:
         return Outcome("stopped", {"epoch": result.epoch})
@@ -69,11 +82,21 @@ def train(job: Job) -> Outcome:
     shown = shown[np.argsort(roles[shown], kind="stable")]
     outputs = predict_all(job, result, pixels, shown)
     save_model(run.model_file, result.model, result.card)
+    discard_stages(run.checkpoint_file)
     answers = as_answers(guarded_labels(job.workspace, dataset, state).counted)
     predictions = as_predictions(run, dataset, outputs, shown, roles, answers)
     given = as_answers(np.asarray(dataset.labels)[shown])
     write = write_multilabel_results if predictions.has_many_labels else write_results
     return Outcome("finished", write(run, recipe, result, outputs, predictions, given))
+
+
+def unlabelled_images(
+    dataset: Dataset, labels: NDArray[Any], roles: NDArray[np.int8], excluded: NDArray[np.bool_]
+) -> Unlabelled:
+    """The training images without a label, and what is known of their labels only to measure by."""
+    without = (roles == SPLITS.index("train")) & ~is_labelled(labels) & ~excluded
+    truth = hidden_truth(dataset)
+    return Unlabelled(np.flatnonzero(without), None if truth is None else as_answers(np.asarray(truth)))
 
 
 def labels_to_train(state: LabelState, roles: NDArray[np.int8], recipe: Recipe) -> NDArray[Any]:

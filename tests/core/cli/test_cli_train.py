@@ -73,7 +73,7 @@ def test_control_c_stops_the_run_so_that_it_can_go_on(workspace: Workspace, samp
     ("arguments", "message"),
     [
         (["--data", "absent"], "absent"),
-        (["--recipe", "quick"], "There is no recipe 'quick'. Give a preset (baseline, fast, best, transfer)"),
+        (["--recipe", "quick"], "There is no recipe 'quick'. Give a preset (baseline, fast, best, "),
         (["--set", "epochs=0"], "epochs = '0': Input should be greater than or equal to 1"),
         (["--set", "speed=9"], "There is no recipe field 'speed'"),
         (["--set", "epochs"], "--set 'epochs' has no value"),
