@@ -32,6 +32,7 @@ KIND, RUN, SPLIT, GIVEN, ANSWER, PREDICTED, BELOW, SCORE, SEEN, UNSEEN, PICKED =
 
 KIND_TITLES = {
     queues.ISSUES: "Likely wrong labels",
+    queues.WITNESSES: "Model and CLIP against the label",
     queues.MISCLASSIFIED: "Model disagrees",
     queues.LEAST_CONFIDENT: "Least confident first",
     queues.BELOW_THRESHOLD: "Confidence below …",

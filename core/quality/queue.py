@@ -13,6 +13,7 @@ from core.errors import BadInput, NotFound
 from core.evaluation.predictions import Predictions
 from core.labels.versions import LabelState
 from core.quality.label_issues import LabelIssues
+from core.quality.witnesses import three_witnesses
 
 MISCLASSIFIED = "misclassified"
 LEAST_CONFIDENT = "least-confident"
@@ -20,12 +21,24 @@ BELOW_THRESHOLD = "below-threshold"
 CELL = "cell"
 SELECTION = "selection"
 ISSUES = "issues"
+WITNESSES = "witnesses"
 UNSURE = "not-sure"
 PROPOSED = "new-class"
 ALL = "all"
-KINDS = (ISSUES, MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL, SELECTION, UNSURE, PROPOSED, ALL)
+KINDS = (
+    ISSUES,
+    WITNESSES,
+    MISCLASSIFIED,
+    LEAST_CONFIDENT,
+    BELOW_THRESHOLD,
+    CELL,
+    SELECTION,
+    UNSURE,
+    PROPOSED,
+    ALL,
+)
 ANSWERS = ("yes", "no", "unknown")
-NEED_A_RUN = frozenset({MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL})
+NEED_A_RUN = frozenset({WITNESSES, MISCLASSIFIED, LEAST_CONFIDENT, BELOW_THRESHOLD, CELL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +49,12 @@ class QueueRequest:
         kind: "misclassified": the guess is not the label, most confident first. "least-confident": least
             confident first. "below-threshold": confidence below ``threshold``, least first. "cell": one
             cell of the confusion matrix, most confident first. "selection": ``item_ids``, in their order.
-            "issues": labels that are likely wrong, likeliest first. "not-sure": where the last person to look
-            could not tell. "new-class": for which somebody misses a class. "all": every item, in the order of
-            the data set.
+            "issues": labels that are likely wrong, likeliest first. "witnesses": where the run and CLIP agree
+            on another class than the label, on images that the run did not train on. "not-sure": where the
+            last person to look could not tell. "new-class": for which somebody misses a class. "all": every
+            item, in the order of the data set.
         run: Id of the run whose guesses count, or of the search for label errors; None for none.
+        clip: Of "witnesses", id of the zero-shot run.
         split: Name of a split; None for all. With a run, the part that each item played in it: a run
             holds validation images back from the training split.
         given: Index of the class that the label must be; None for any. Where an image has several labels:
@@ -64,6 +79,7 @@ class QueueRequest:
     answer: str | None = None
     seen_by: str | None = None
     unseen_by: str | None = None
+    clip: str | None = None
 
     def key(self) -> dict[str, object]:
         """For hashing and for JSON."""
@@ -120,6 +136,7 @@ def build_queue(
     predictions: Predictions | None = None,
     *,
     issues: LabelIssues | None = None,
+    clip: Predictions | None = None,
     skip_reviewed: bool = False,
     seen: NDArray[np.bool_] | None = None,
     unseen: NDArray[np.bool_] | None = None,
@@ -133,6 +150,7 @@ def build_queue(
         state: The newest labels: what has been reviewed.
         predictions: Of ``request.run``; items that the run does not know have no guess.
         issues: Of ``request.run``, for the kind "issues": their suggestions are the guesses.
+        clip: Of ``request.clip``, for the kind "witnesses".
         skip_reviewed: Leave out what somebody decided about already.
         seen, unseen: (N,) bool, what ``request.seen_by``, and ``request.unseen_by``, decided on.
 
@@ -141,10 +159,12 @@ def build_queue(
         NotFound: The kind needs a run's predictions and there are none.
     """
     _check(dataset, request, predictions, issues)
+    if request.kind == WITNESSES and (clip is None or dataset.task is Task.MULTI_LABEL):
+        raise NotFound("CLIP has not answered for these images.", "Ask it on the Zero-shot page first.")
     if dataset.task is Task.MULTI_LABEL:
         queue = _of_answers(dataset, request, state, predictions, issues)
     else:
-        queue = _of_labels(dataset, request, state, predictions, issues)
+        queue = _of_labels(dataset, request, state, predictions, issues, clip)
     keep = np.ones(len(queue), bool)
     if skip_reviewed and request.kind not in (UNSURE, PROPOSED):
         keep &= ~reviewed(dataset, request, state)[queue.positions]
@@ -168,6 +188,7 @@ def _of_labels(
     state: LabelState,
     predictions: Predictions | None,
     issues: LabelIssues | None,
+    clip: Predictions | None,
 ) -> Queue:
     """Of data with one label an image."""
     n = len(dataset)
@@ -189,6 +210,9 @@ def _of_labels(
         positions = issues.positions[(issues.combined >= request.least) & (issues.combined <= request.most)]
         guess[issues.positions] = issues.suggested
         confidence[issues.positions] = issues.pred_probs[np.arange(len(issues)), issues.suggested]
+    if request.kind == WITNESSES and predictions is not None and clip is not None:
+        seen = three_witnesses(predictions.take(np.flatnonzero(predictions.split != "train")), clip)
+        positions = dataset.positions(seen.item_ids[seen.suspects].tolist())
     keep = np.ones(len(positions), bool)
     if request.split is not None:
         keep &= part[positions] == request.split

@@ -63,12 +63,15 @@ def request(
     """Draw the controls; returns what they ask for, and the run to train again on what is found."""
     picked = st.query_params.get(handover.PICKED)
     search = newest_search(workspace, dataset)
-    kinds = _kinds(runs, search, state, picked)
+    clip = _clip(workspace, dataset)
+    kinds = _kinds(runs, search, state, picked, clip)
     titles = [KIND_TITLES[kind] for kind in kinds]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         title = st.selectbox("Show", titles, key=handover.KIND, bind="query-params", width=200)
         kind = kinds[titles.index(title)]
-        run = _run(runs) if kind != queues.ISSUES else next(iter(runs), None)
+        trained = [one for one in runs if clip is None or one.kind != clip.kind]
+        models = trained if kind == queues.WITNESSES else runs
+        run = _run(models) if kind != queues.ISSUES else next(iter(runs), None)
         split = st.selectbox(
             "Split", [ANY, *dataset.splits], key=handover.SPLIT, bind="query-params", width=100
         )
@@ -88,14 +91,26 @@ def request(
         least=least,
         item_ids=handover.kept_selection(workspace, picked) if picked and kind == queues.SELECTION else (),
         answer=answer,
+        clip=clip.id if clip is not None and kind == queues.WITNESSES else None,
     )
     return asked, run
 
 
-def _kinds(runs: list[Run], search: Run | None, state: LabelState, picked: str | None) -> list[str]:
+def _clip(workspace: Workspace, dataset: Dataset) -> Run | None:
+    """The newest zero-shot run that can be set against a trained one."""
+    if dataset.task is Task.MULTI_LABEL:
+        return None
+    runs = zero_shot_runs(workspace, dataset)
+    return next((run for run in runs if run.predictions_file.exists()), None)
+
+
+def _kinds(
+    runs: list[Run], search: Run | None, state: LabelState, picked: str | None, clip: Run | None
+) -> list[str]:
     """The kinds of queue that have something to show, or that the address names."""
     there = {
         queues.ISSUES: search is not None,
+        queues.WITNESSES: clip is not None and any(run.kind != clip.kind for run in runs),
         queues.SELECTION: bool(picked),
         queues.CELL: False,  # the same as a disagreement narrowed down by label and guess
         queues.UNSURE: bool(state.unsure) or _named(queues.UNSURE),
@@ -226,7 +241,15 @@ def _queue(
     )
     predictions = _predictions(run) if run is not None else None
     return build_queue(
-        dataset, asked, state, predictions, issues=issues, skip_reviewed=skip, seen=seen, unseen=unseen
+        dataset,
+        asked,
+        state,
+        predictions,
+        issues=issues,
+        clip=_predictions(find_run(workspace, asked.clip)) if asked.clip else None,
+        skip_reviewed=skip,
+        seen=seen,
+        unseen=unseen,
     )
 
 

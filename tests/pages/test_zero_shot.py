@@ -89,6 +89,12 @@ def test_a_trained_run_stands_beside_clip(workspace: Workspace, sample: Dataset,
     assert "Exact McNemar" in words
     assert "Three witnesses" in words
     assert "Label, model and CLIP" in words
+    test.switch_page("../pages/relabel.py").run()
+    test.selectbox(key="queue").set_value("Model and CLIP against the label").run()
+    assert not test.exception
+    _, sheaf = test.session_state["relabel_sheaf"]
+    assert sheaf.request.clip == answered.id
+    assert test.selectbox(key="queue_run").options == ["base"]
 
 
 def test_images_are_found_by_words(workspace: Workspace, sample: Dataset, answered: Run) -> None:

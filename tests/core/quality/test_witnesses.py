@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from core.errors import BadInput
+from core.data.dataset import Dataset
+from core.errors import BadInput, NotFound
+from core.evaluation.of_run import predictions_of
 from core.evaluation.predictions import Predictions
+from core.labels.versions import labels_at
+from core.quality.queue import WITNESSES, QueueRequest, build_queue
 from core.quality.witnesses import answers_against, three_witnesses
+from core.workspace import Workspace
+from tests.finished_runs import finished_run
 
 
 def said(
@@ -65,3 +73,20 @@ def test_an_answer_that_both_speak_against_is_found_the_surest_first() -> None:
     clip = np.array([[0.1, 0.4], [0.1, 0.9], [0.1, 0.4]], np.float32)
     rows, classes = answers_against(labels, model, clip, np.array([0.2, 0.3], np.float32))
     assert list(zip(rows, classes, strict=True)) == [(2, 1), (0, 0), (0, 1)]
+
+
+def test_the_queue_has_what_both_speak_against_but_nothing_the_model_learned(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    trained = predictions_of(finished_run(workspace, sample, "base"))
+    given = trained.labels
+    other = (given + 1) % 10
+    says = np.eye(10, dtype=np.float32)[other]
+    model = replace(trained, pred_probs=says)
+    clip = replace(trained, pred_probs=says, split=np.full(len(trained), "test"))
+    state = labels_at(workspace, sample)
+    found = build_queue(sample, QueueRequest(WITNESSES, "r", clip="c"), state, model, clip=clip)
+    held = trained.split != "train"
+    assert set(sample.item_ids[found.positions]) == set(trained.item_ids[held])
+    with pytest.raises(NotFound, match="CLIP has not answered"):
+        build_queue(sample, QueueRequest(WITNESSES, "r"), state, model)
