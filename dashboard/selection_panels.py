@@ -82,7 +82,7 @@ def actions(workspace: Workspace, dataset: Dataset, judge: Run | None, selected:
 
 def _relabel(workspace: Workspace, dataset: Dataset, judge: Run | None, selected: Positions) -> None:
     n = counted(len(selected), "image")
-    with st.popover("Relabel all as …", icon=":material/label:", width="stretch"):
+    with st.popover("Relabel as …", icon=":material/label:", width="stretch"):
         label = str(st.selectbox("Label", dataset.classes, key="relabel_as"))
         why = st.text_input(
             "Why", key="relabel_why", max_chars=200, placeholder="For the history of the labels"

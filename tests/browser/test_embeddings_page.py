@@ -58,7 +58,7 @@ def test_points_are_drawn_around_relabelled_tagged_and_found_again(
     n = number_of_selected(page)
     assert 0 < n < len(dataset)
 
-    page.get_by_role("button", name="Relabel all as").click()
+    page.get_by_role("button", name="Relabel as …").click()
     page.get_by_label("Why").fill("drawn around in a test")
     page.get_by_role("button", name=f"Relabel {n:,} images as T-shirt/top").click()
     expect(page.get_by_text("relabelled as T-shirt/top")).to_be_visible()
