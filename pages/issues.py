@@ -2,15 +2,28 @@
 
 import streamlit as st
 
-from dashboard import cached, issues_panels, issues_view, job_monitor, label_issues_panels, picker
+from dashboard import (
+    cached,
+    issues_panels,
+    issues_view,
+    job_monitor,
+    label_issues_panels,
+    mismatch_panels,
+    picker,
+)
 from dashboard.frame import header
 
-LABELS, IMAGES = "Labels", "Images"
+LABELS, IMAGES, CAPTIONS = "Labels", "Images", "Captions"
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Issues", f"What is likely wrong in {dataset.title}: labels, copies, leaks, and images that are odd.")
 start = IMAGES if issues_panels.ADDRESS in st.query_params else LABELS
 look = st.segmented_control(
-    "Look at", [LABELS, IMAGES], default=start, required=True, key="look", bind="query-params"
+    "Look at",
+    [LABELS, IMAGES, CAPTIONS] if dataset.captions is not None else [LABELS, IMAGES],
+    default=start,
+    required=True,
+    key="look",
+    bind="query-params",
 )
 
 if look == LABELS:
@@ -20,6 +33,10 @@ if look == LABELS:
     search = label_issues_panels.newest(runs)
     opened = label_issues_panels.found(workspace, dataset, search) if search is not None else None
     issues_panels.open_clicked(dataset, opened)
+    st.stop()
+
+if look == CAPTIONS:
+    issues_panels.open_clicked(dataset, mismatch_panels.draw(workspace, dataset))
     st.stop()
 
 state = cached.labels(workspace, dataset)

@@ -25,6 +25,7 @@ JOBS = {
     "issues": "core.worker.finding:find",
     "crossval": "core.worker.crossvalidation:crossvalidate",
     "prove": "core.worker.proving:prove",
+    "mismatch": "core.worker.mismatching:mismatch",
     "fill": "core.worker.filling:fill",
     "sweep": "core.worker.sweeping:sweep",
     "tune": "core.worker.tuning:tune",
