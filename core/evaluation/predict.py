@@ -161,8 +161,13 @@ def _fitting(
 
     A run that scaled its own images has these scaled too; any other takes only the size it was trained on.
     """
-    _, height, width, channels = images.shape
     notes = []
+    if run.recipe.cleaning:
+        from core.data.cleaning import clean, parse
+
+        images = clean(images, parse(run.recipe.cleaning))[0]
+        notes.append("The images were cleaned as the run's own.")
+    _, height, width, channels = images.shape
     if (height, width) != card.image_size:
         if not run.recipe.input_size:
             raise BadInput(_wrong_size(images, card, run, source), "Scale the images, or use another run.")

@@ -205,6 +205,15 @@ class Recipe(BaseModel):
         "weights expect.",
     )
 
+    cleaning: str = _field(
+        "",
+        "Model",
+        "Cleaning",
+        "Steps that clean the images first, as the Clean page composes them, such as blur 1 | threshold 0.4.",
+        advanced=True,
+        later=True,
+    )
+
     # Optimisation
     epochs: int = _field(10, "Optimisation", "Epochs", "Passes over the training split.", ge=1, le=10_000)
     batch_size: int = _field(128, "Optimisation", "Batch size", "Images a step.", ge=2, le=16_384)
@@ -665,6 +674,9 @@ class Recipe(BaseModel):
             raise ValueError("write label_groups as sizes, such as 10+26")
         if self.inputs != "image" and (self.semi != "none" or self.members > 1):
             raise ValueError(f"semi and members go with images alone, not with inputs = {self.inputs}")
+        if self.cleaning and self.input_size:
+            raise ValueError("cleaning sets the size of the images (align); leave image_size at 0")
+        _check_cleaning(self.cleaning)
         if self.distil and self.members < 2:
             raise ValueError("distil needs an ensemble: set members to 2 or more")
         if self.semi not in ("none", "teacher-student") and self.members > 1:
@@ -744,6 +756,17 @@ class Recipe(BaseModel):
     def to_toml(self) -> str:
         """The recipe as TOML, one line a field."""
         return tomli_w.dumps(self.model_dump())
+
+
+def _check_cleaning(text: str) -> None:
+    """Raises ValueError for steps that there are not."""
+    if text:
+        from core.data.cleaning import parse  # PIL is needed only then
+
+        try:
+            parse(text)
+        except BadInput as error:
+            raise ValueError(str(error)) from error
 
 
 _FEW = Recipe(
