@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -10,15 +9,14 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
-from core.evaluation.explain import explanation
+from core.data.dataset import SPLITS, Dataset
 from core.evaluation.nearest import nearest_training_items
-from core.evaluation.overlay import enlarged, overlaid
+from core.evaluation.overlay import enlarged
 from core.evaluation.predictions import Predictions
 from core.labels.versions import LabelState
 from core.quality.queue import SELECTION, QueueRequest
 from core.runs.store import Run
-from dashboard import cached, evaluate_view, gallery, handover, picker
+from dashboard import cached, evaluate_view, evidence, gallery, handover, picker
 from dashboard.charts import evaluate as charts
 from dashboard.charts.template import show as show_chart
 from dashboard.errors import shown_as_message
@@ -68,7 +66,7 @@ def _body(dataset: Dataset, run: Run | None) -> None:
             _neighbours(dataset, run, predictions, row, state)
         if run is not None and evidence_for is not None:  # last: all else stays alive while it is computed
             with below_image:
-                _draw_evidence(place, dataset, position, run, evidence_for)
+                evidence.draw(place, dataset, position, run, evidence_for, SIDE)
 
 
 def _row(predictions: Predictions | None, item_id: str) -> int | None:
@@ -81,62 +79,24 @@ def _row(predictions: Predictions | None, item_id: str) -> int | None:
 
 def _image(
     dataset: Dataset, position: int, run: Run | None, predictions: Predictions | None, row: int | None
-) -> tuple[DeltaGenerator, int | None]:
-    """The image, large; the place it stands in, and the class whose evidence is asked for."""
+) -> tuple[DeltaGenerator, tuple[int, str] | None]:
+    """The image, large; the place it stands in, and the class whose evidence is asked for, and how."""
     place = st.empty()
     _draw(place, enlarged(dataset.images.read(position), SIDE))
-    looked_at = run is not None and run.model_file.exists() and run.recipe.inputs != "caption"
-    if run is None or predictions is None or row is None or not looked_at:
+    if run is None or predictions is None or row is None or not run.model_file.exists():
         return place, None
-    chosen = st.segmented_control(
-        "Evidence for",
-        _asked_for(predictions, row),
-        format_func=lambda k: plain(predictions.classes[k]),
-        key=f"item_evidence_{run.id}_{position}",
-        help="Grad-CAM: the parts of the image that speak for this class in the network's last "
-        "convolutions. Coarse by nature, and no proof.",
-    )
-    return place, chosen
-
-
-def _asked_for(predictions: Predictions, row: int) -> list[int]:
-    """The classes that the image may be asked about: guess and label; of several labels those that are said
-    or are yes, the likeliest first.
-    """
-    if predictions.has_many_labels:
-        probs, labels = predictions.pred_probs[row], predictions.labels[row]
-        order = np.argsort(-probs, kind="stable").tolist()
-        return [k for k in order if probs[k] >= 0.5 or labels[k] == 1][:8] or order[:3]
-    guess, label = int(predictions.predicted[row]), int(predictions.labels[row])
-    return [guess] if label in (guess, UNLABELLED) else [guess, label]
+    return place, evidence.pick(run, predictions, row, position)
 
 
 def _draw(place: DeltaGenerator, pixels: NDArray[np.uint8]) -> None:
     place.image(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, width="stretch")
 
 
-def _draw_evidence(
-    place: DeltaGenerator, dataset: Dataset, position: int, run: Run, class_index: int
-) -> None:
-    """Lay what speaks for a class over the image; says why when it takes long."""
-    loaded = "torch" in sys.modules
-    words = (
-        "Asking the network …" if loaded else "Loading PyTorch into the server; only the first time is slow …"
-    )
-    with st.spinner(words, show_time=True):
-        heat = explanation(picker.workspace(), run, dataset, position, class_index)
-    _draw(place, overlaid(enlarged(dataset.images.read(position), SIDE), heat))
-    if not heat.any():
-        st.caption("Nothing in the last convolutions speaks for this class.")
-
-
 def _actions(dataset: Dataset, position: int, run: Run | None, state: LabelState) -> None:
     """What can be done about the item."""
     item_id = str(dataset.item_ids[position])
     with st.container(horizontal=True):
-        if dataset.task is Task.SINGLE_LABEL and st.button(
-            "Relabel this", icon=":material/edit:", key="item_relabel"
-        ):
+        if st.button("Relabel this", icon=":material/edit:", key="item_relabel"):
             request = QueueRequest(kind=SELECTION, run=run.id if run else None, item_ids=(item_id,))
             handover.to_relabel(request)
         excluded = bool(state.excluded[position])
