@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -19,6 +18,7 @@ from dashboard import embedding_map, embeddings_state, evaluate_view
 from dashboard.charts import embeddings as charts
 from dashboard.charts.template import CONFIG
 from dashboard.embedding_map import standalone
+from dashboard.embedding_map.outline import drawn_on_chart
 from dashboard.embeddings_view import (
     CLASS_NAMES,
     ISLAND_NAMES,
@@ -217,17 +217,13 @@ def _plain_chart(dataset: Dataset, view: View, colour: str, lit: NDArray[np.bool
         selection_mode=("lasso", "box"),
         alt=view.summary,
     )
-    rows = [_row(point) for point in state.selection.points]
-    last = f"{key}_plain_rows"
-    if rows and rows != st.session_state.get(last):
-        st.session_state[last] = rows
-        embeddings_state.keep_found(dataset, "Drawn around", view.map.positions[rows])
+    drawn = {kind: state.selection.get(kind) for kind in ("lasso", "box")}
+    last = f"{key}_plain_drawn"
+    if any(drawn.values()) and drawn != st.session_state.get(last):
+        st.session_state[last] = drawn
+        marks = drawn_on_chart(drawn, view.map.xy)
+        embeddings_state.keep_found(dataset, "Drawn around", view.map.positions[marks])
         st.rerun(scope="fragment")
-
-
-def _row(point: Mapping[str, Any]) -> int:
-    data = point["customdata"]  # plotly sends a number or a list of one
-    return int(data[0] if isinstance(data, Sequence) else data)
 
 
 def trust(view: View) -> None:

@@ -87,3 +87,19 @@ def _odd_crossings(points: NDArray[np.float64], corners: NDArray[np.float64]) ->
     rise = np.where(y0 == y1, 1.0, y0 - y1)
     right_of = x < (x0 - x1) * (y - y1) / rise + x1
     return np.asarray((crosses & right_of).sum(axis=1) % 2 == 1)
+
+
+def drawn_on_chart(selection: Mapping[str, Any], xy: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(n,) which points lie in the lassos and boxes that plotly tells of, also those that it did not draw.
+
+    Args:
+        selection: With ``lasso`` and ``box``, each a list of {"x": [...], "y": [...]}.
+        xy: (n, 2) places.
+    """
+    marks = np.zeros(len(xy), bool)
+    for one in selection.get("lasso") or ():
+        marks |= points_inside(xy, np.column_stack([one["x"], one["y"]]).astype(np.float64))
+    for one in selection.get("box") or ():
+        (left, right), (low, high) = sorted(one["x"][:2]), sorted(one["y"][:2])
+        marks |= (xy >= (left, low)).all(axis=1) & (xy <= (right, high)).all(axis=1)
+    return marks

@@ -17,7 +17,7 @@ from core.errors import NotFound
 from dashboard import embedding_map, links
 from dashboard.charts import embeddings as charts
 from dashboard.embedding_map import NONE, Cloud
-from dashboard.embedding_map.outline import outline_of, points_inside
+from dashboard.embedding_map.outline import drawn_on_chart, outline_of, points_inside
 from dashboard.embedding_map.published import Shelf, publish
 from dashboard.embedding_map.standalone import page_of
 from dashboard.routes import ROUTES
@@ -155,3 +155,12 @@ def test_without_webgl_a_chart_shows_ten_thousand_points_that_can_be_told_apart(
         assert ((np.asarray(trace.marker.opacity) > 0.5) == lit[own]).all()
     score = charts.scatter(xy[:50], embedding_map.score("Confidence", np.r_[np.nan, np.ones(49)]), None)
     assert [len(trace.x) for trace in score.data] == [49, 1]
+
+
+def test_a_lasso_or_a_box_on_the_chart_takes_all_points_in_it() -> None:
+    xy = np.random.default_rng(0).random((30_000, 2)).astype(np.float32)
+    square = {"x": [0.2, 0.6, 0.6, 0.2], "y": [0.1, 0.1, 0.5, 0.5]}
+    inside = ((xy > (0.2, 0.1)) & (xy < (0.6, 0.5))).all(axis=1)
+    assert np.array_equal(drawn_on_chart({"lasso": [square], "box": []}, xy), inside)
+    assert np.array_equal(drawn_on_chart({"box": [{"x": [0.6, 0.2], "y": [0.5, 0.1]}]}, xy), inside)
+    assert not drawn_on_chart({}, xy).any()
