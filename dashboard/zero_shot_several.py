@@ -10,7 +10,9 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.embeddings import zero_shot as zs
+from core.embeddings.prompts import PromptSet
 from core.errors import BadInput
+from core.files import digest
 from core.quality.witnesses import answers_against
 from core.runs.store import Run
 from dashboard import evaluate_view, gallery
@@ -18,7 +20,7 @@ from dashboard.errors import show_error
 from dashboard.open_item import open_item
 from dashboard.wording import counted, percent, plain, points
 from dashboard.zero_shot_beside import nothing_trained
-from dashboard.zero_shot_panels import MAX_IMAGES, relabel_button
+from dashboard.zero_shot_panels import MAX_IMAGES, names, relabel_button
 from dashboard.zero_shot_view import Answers, Floats, Ints
 
 
@@ -39,10 +41,11 @@ class Pair:
     clip: Floats
 
 
-def beside(dataset: Dataset, runs: Sequence[Run], now: Answers, tuned: Answers) -> None:
+def beside(dataset: Dataset, runs: Sequence[Run], prompts: PromptSet, now: Answers, tuned: Answers) -> None:
     """A trained run and CLIP, class by class, and the answers that both speak against.
 
     Args:
+        prompts: What ``now`` answers.
         tuned: CLIP's answers on validation images: what counts as its yes is tuned on them.
     """
     if not runs:
@@ -56,8 +59,9 @@ def beside(dataset: Dataset, runs: Sequence[Run], now: Answers, tuned: Answers) 
         show_error(error)
         return
     _headline(run, found)
-    _by_class(dataset, run, found)
-    _against(dataset, run, found, zs.best_thresholds(tuned.marks, tuned.similarity))
+    shown = names(prompts)
+    _by_class(shown, run, found)
+    _against(dataset, shown, run, found, zs.best_thresholds(tuned.marks, tuned.similarity))
 
 
 def _joined(run: Run, now: Answers) -> Pair:
@@ -83,12 +87,11 @@ def _headline(run: Run, found: Pair) -> None:
     )
 
 
-def _by_class(dataset: Dataset, run: Run, found: Pair) -> None:
+def _by_class(shown: Sequence[str], run: Run, found: Pair) -> None:
     rows = []
-    for k, name in enumerate(dataset.classes):
-        marks = found.marks[:, k]
-        difference, low, high = zs.precision_change(marks, found.clip[:, k], found.model[:, k])
-        there = difference == difference
+    changes = _differences(run.id, digest(found.marks, found.model, found.clip), found)
+    for k, (name, (difference, low, high)) in enumerate(zip(shown, changes, strict=True)):
+        marks, there = found.marks[:, k], difference == difference
         rows.append(
             {
                 "Class": name,
@@ -107,11 +110,20 @@ def _by_class(dataset: Dataset, run: Run, found: Pair) -> None:
         st.caption("Interval: paired bootstrap, 300 draws of the images.")
 
 
+@st.cache_data(show_spinner="Comparing class by class …", max_entries=16)
+def _differences(run_id: str, content: str, _found: Pair) -> list[tuple[float, float, float]]:
+    """By class, what the run has over CLIP, with its interval; drawing takes seconds."""
+    return [
+        zs.precision_change(_found.marks[:, k], _found.clip[:, k], _found.model[:, k])
+        for k in range(_found.marks.shape[1])
+    ]
+
+
 def _percent(value: float) -> float | None:
     return None if value != value else 100 * value
 
 
-def _against(dataset: Dataset, run: Run, found: Pair, thresholds: Floats) -> None:
+def _against(dataset: Dataset, shown_names: Sequence[str], run: Run, found: Pair, thresholds: Floats) -> None:
     """The answers that both say are otherwise: images, and on to Relabel."""
     rows, classes = answers_against(found.marks, found.model, found.clip, thresholds)
     with st.container(border=True):
@@ -131,7 +143,7 @@ def _against(dataset: Dataset, run: Run, found: Pair, thresholds: Floats) -> Non
             dataset,
             found.positions[rows[shown]].tolist(),
             captions=[
-                f"{dataset.classes[k]}: {'yes → no' if found.marks[row, k] == 1 else 'no → yes'}"
+                f"{shown_names[k]}: {'yes → no' if found.marks[row, k] == 1 else 'no → yes'}"
                 for row, k in zip(rows[shown].tolist(), classes[shown].tolist(), strict=True)
             ],
             key="zs_several_images",

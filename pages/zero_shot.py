@@ -47,6 +47,7 @@ if look == LOOKS[0]:
     side.proposals(dataset, kept, now)
 elif dataset.task is Task.MULTI_LABEL:
     tuned = panels.tuned_on(workspace, dataset, model, prompts, now)
-    several.beside(dataset, evaluate_view.finished_runs(workspace, dataset), now, tuned or now)
+    trained = evaluate_view.finished_runs(workspace, dataset)
+    several.beside(dataset, trained, prompts, now, tuned or now)
 else:
     side.beside(dataset, evaluate_view.finished_runs(workspace, dataset), now)

@@ -13,17 +13,22 @@ from core.embeddings import zero_shot
 from core.embeddings.clip_models import ClipModel, find_model
 from core.embeddings.prompts import default_prompts
 from core.embeddings.zero_shot import ZeroShotRequest, create_zero_shot
-from core.runs.store import Run, list_runs
+from core.runs.recipe import make_recipe
+from core.runs.store import Run, create_run, list_runs
 from core.worker import work
 from core.workspace import Workspace
 from tests.finished_runs import finished_run
+from tests.tagged import tagged
 from tests.tiny_clip import write_tiny_clip
 
 HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
 
 
 def opened(**address: str) -> AppTest:
-    test = AppTest.from_file(HOME, default_timeout=60).run()
+    test = AppTest.from_file(HOME, default_timeout=60)
+    for name, value in address.items():
+        test.query_params[name] = value
+    test.run()
     for name, value in address.items():
         test.query_params[name] = value
     test.switch_page("../pages/zero_shot.py").run()
@@ -107,3 +112,21 @@ def test_images_are_found_by_words(workspace: Workspace, sample: Dataset, answer
     test.button(key="zs_tag").click().run()
     assert not test.exception
     assert [(name, len(ids)) for name, ids in tags_of(workspace, sample).items()] == [("a boot", 24)]
+
+
+def test_where_images_have_several_labels_both_are_compared_class_by_class(
+    workspace: Workspace, sample: Dataset, model: ClipModel
+) -> None:
+    tags = tagged(workspace, sample, 400)
+    asked = ZeroShotRequest(model, default_prompts(tags), ("train",))
+    assert work(create_zero_shot(workspace, tags, asked).folder) == 0
+    test = opened(data=tags.name)
+    table = test.dataframe[0].value
+    assert table["Class"].tolist() == list(tags.classes)
+    assert {"Average precision", "Yes from", "F1"} <= set(table.columns)
+
+    recipe = make_recipe({"width": 4, "epochs": 1, "threads": 1})
+    assert work(create_run(workspace, tags, recipe, name="small").folder) == 0
+    test = opened(data=tags.name, zs_look="Beside a trained run")
+    assert "Three witnesses" in said(test)
+    assert set(test.dataframe[0].value["Better"]) <= {"small", "CLIP", "not proven", ""}
