@@ -12,7 +12,10 @@ from dashboard.errors import shown_as_message
 
 PAGES = {
     "": [("overview.py", "Home", ":material/home:")],
-    "Data": [("explore.py", "Explore", ":material/photo_library:")],
+    "Data": [
+        ("explore.py", "Explore", ":material/photo_library:"),
+        ("clean.py", "Clean", ":material/cleaning_services:"),
+    ],
     "Models": [
         ("train.py", "Train", ":material/model_training:"),
         ("evaluate.py", "Evaluate", ":material/grid_on:"),

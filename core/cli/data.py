@@ -182,6 +182,40 @@ def hide_command(
         emit(describe(dataset), text, as_json=as_json)
 
 
+@data.command("clean")
+def clean_command(
+    source: str,
+    steps: Annotated[str, typer.Option(help="As in a recipe: blur 1.5 | threshold | extract 2 | align 28.")],
+    *,
+    images: Annotated[int, typer.Option(min=1, help="How many images to try it on, evenly spread.")] = 1_000,
+    as_json: JsonFlag = False,
+) -> None:
+    """Try a cleaning pipeline: the size it gives, and how often as many characters stand apart as wanted."""
+    import time
+
+    import numpy as np
+
+    from core.data.cleaning import as_text, clean, parse
+
+    with errors_explained(as_json=as_json):
+        dataset, pipeline = catalog.open_dataset(current(), source), parse(steps)
+        chosen = np.linspace(0, len(dataset) - 1, min(images, len(dataset))).astype(np.int64)
+        height, width, channels = dataset.images.uniform or (64, 64, 1)
+        pixels = np.asarray(dataset.images.resized(chosen, height, width, channels))
+        began = time.perf_counter()
+        cleaned, share = clean(pixels, pipeline)
+        about = {
+            "steps": as_text(pipeline),
+            "n_images": len(chosen),
+            "height": cleaned.shape[1],
+            "width": cleaned.shape[2],
+            "separated_share": share,
+            "images_per_second": round(len(chosen) / max(1e-9, time.perf_counter() - began)),
+        }
+        apart = f", apart as wanted in {share:.1%}" if share is not None else ""
+        emit(about, f"{len(chosen):,} images of {height} x {width} cleaned{apart}", as_json=as_json)
+
+
 def _shape(text: str) -> tuple[int, int] | None:
     if not text:
         return None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from core.cli import app
 from core.data.cleaning import as_text, clean, parse, states
 from core.data.dataset import Dataset
 from core.errors import BadInput
@@ -70,6 +74,21 @@ def test_text_and_steps_are_the_same() -> None:
             parse(text)
     with pytest.raises(BadInput, match="no step"):
         make_recipe({"cleaning": "polish"})
+
+
+def test_the_command_line_tries_a_pipeline(workspace: Workspace) -> None:
+    arguments = [
+        "data",
+        "clean",
+        "fashion-mnist-sample",
+        "--steps",
+        "threshold | extract 1",
+        "--images",
+        "50",
+    ]
+    about = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert about["steps"] == "threshold 0 | extract 1 12"
+    assert 0 <= about["separated_share"] <= 1
 
 
 def test_a_run_trains_on_cleaned_images(workspace: Workspace, sample: Dataset) -> None:
