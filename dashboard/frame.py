@@ -25,6 +25,7 @@ PAGES = {
     "Labels": [
         ("issues.py", "Issues", ":material/troubleshoot:"),
         ("relabel.py", "Relabel", ":material/fact_check:"),
+        ("label_next.py", "Label next", ":material/next_plan:"),
         ("agreement.py", "Agreement", ":material/group:"),
         ("history.py", "History", ":material/history:"),
         ("prove.py", "Prove", ":material/verified:"),

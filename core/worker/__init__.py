@@ -34,6 +34,7 @@ JOBS = {
     "zero-shot": "core.worker.zero_shot:zero_shot",
     "few-shot": "core.worker.few_shot:few_shot",
     "import": "core.worker.importing:import_data",
+    "active": "core.worker.active:compare",
 }
 """By the run's kind, the function that does it: ``module:function``, imported only then."""
 

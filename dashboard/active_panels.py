@@ -1,0 +1,73 @@
+"""What to label next: a strategy asks, the Relabel page shows; and how the strategies compared."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.data.dataset import Dataset
+from core.files import Json
+from core.quality.active import STRATEGIES
+from core.quality.active_queue import next_items, next_queue
+from core.runs.store import Run, RunState, list_runs, status
+from core.workspace import Workspace
+from dashboard import handover
+from dashboard.charts.template import figure, show
+
+HELP = {
+    "random": "Any images: what the others must beat.",
+    "least-confident": "Whose likeliest class is least likely.",
+    "margin": "Whose two likeliest classes are closest.",
+    "entropy": "Whose probabilities are most even.",
+    "badge": "From which the model would learn most, and each something else.",
+    "core-set": "Furthest from all that is labelled.",
+    "typical": "The most ordinary of each group: best where there is next to no label yet.",
+}
+
+
+def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
+    """Trainings on the data set that have guesses and features, newest first."""
+    return [
+        run
+        for run in list_runs(workspace, dataset=dataset.name)
+        if run.features_file.exists() and run.predictions_file.exists()
+    ]
+
+
+def ask(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> None:
+    """Choose a run, a strategy and a number; the queue opens on Relabel."""
+    names = {run.name: run for run in runs}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Run", list(names), key="active_run", width=240)
+        strategy = st.selectbox(
+            "Strategy", STRATEGIES, STRATEGIES.index("margin"), key="active_strategy", width=220
+        )
+        n = st.number_input("Images", 1, 5_000, 50, 10, key="active_n", width=150)
+        wanted = st.button("Review these", type="primary", icon=":material/fact_check:")
+    st.caption(HELP[strategy])
+    if wanted:
+        with st.spinner("Choosing"):
+            items = next_items(workspace, dataset, names[name], strategy, int(n))
+        handover.to_relabel(next_queue(items, names[name]))
+
+
+def compared(workspace: Workspace, dataset: Dataset) -> None:
+    """The newest comparison of strategies on the data set."""
+    runs = list_runs(workspace, dataset=dataset.name, kind="active")
+    done = [run for run in runs if status(run).state is RunState.FINISHED]
+    if not done:
+        st.caption("How do the strategies compare on labels that are known? In a terminal:")
+        st.code(f"tidyset active compare --data {dataset.name}", language=None)
+        return
+    _curves(status(done[0]).summary)
+
+
+def _curves(summary: Json) -> None:
+    st.subheader("Strategies compared", anchor=False)
+    chart = figure(height=420, xaxis_title="Labels", yaxis_title="Test accuracy")
+    for curve in summary["curves"]:
+        ends = curve["interval"]
+        error = [end[1] - mean if end else 0 for end, mean in zip(ends, curve["mean"], strict=True)]
+        bars = {"array": error, "thickness": 1}
+        chart.add_scatter(x=summary["n_labels"], y=curve["mean"], name=curve["strategy"], error_y=bars)
+    show(chart, key="active_curves", alt="Test accuracy of each strategy by number of labels")
+    st.caption("Bars: 95 % interval over the seeds. All begin with the same labels and may ask for as many.")
