@@ -46,6 +46,7 @@ def scatter(xy: NDArray[np.float32], attribute: Attribute, lit: NDArray[np.bool_
                 name=_name(attribute, k),
                 hovertemplate="%{fullData.name}<extra></extra>",
             )
+    fig.update_layout(legend_itemsizing="constant")
     fig.update_xaxes(visible=False)
     fig.update_yaxes(visible=False, scaleanchor="x")
     return fig
