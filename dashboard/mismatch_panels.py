@@ -77,7 +77,7 @@ def _found(dataset: Dataset, run: Run) -> int | None:
                 handover.to_relabel(QueueRequest(kind=SELECTION, item_ids=ids))
         st.caption(f"Of {counted(len(found), 'image')} with a caption; the badge is {_badge_words(found)}.")
         shown = found.positions[:SHOWN].tolist()
-        badges = [f"{100 * abs(score):.0f}" for score in found.scores[: len(shown)]]
+        badges = [_badge(dataset, found, row) for row in range(len(shown))]
         opened = gallery.show(
             dataset, shown, badges=badges, key=f"mismatches_{run.id}", tile=96, label="Mismatches"
         ).clicked
@@ -89,7 +89,14 @@ def _found(dataset: Dataset, run: Run) -> int | None:
     return opened
 
 
+def _badge(dataset: Dataset, found: Mismatches, row: int) -> str:
+    if found.by == BY_PICTURE:
+        return f"{100 * found.said[row]:.0f}"
+    name: str = dataset.classes[int(found.label[row])]
+    return name if found.given[row] == 1 else f"+ {name}"
+
+
 def _badge_words(found: Mismatches) -> str:
     if found.by == BY_PICTURE:
         return "how alike caption and picture are, in hundredths"
-    return "how far the caption is from the label, in hundredths"
+    return "the label in question, with + where it seems to be missing"

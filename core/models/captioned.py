@@ -5,7 +5,8 @@ Two ways to read, both for a caption alone and for both together:
 - "lstm-transformer": an LSTM goes over the words; a Transformer encoder over its outputs, the image's
   features and a summary token, whose output counts.
 - "gated-words": what the words and pairs of neighbouring words say at most and on average, with no memory of
-  their order beyond that; a gate, learnt from both, weighs image against caption for each feature.
+  their order beyond that; a gate, learnt from both, says how much each feature of the image counts. A caption
+  names most of what is there, so it is never weighed down: weighing both made the words worth less.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core.models.classifier import Classifier, linear_head
 from core.models.words import FIRST_WORD, NOTHING, PAD
@@ -22,6 +24,7 @@ LSTM_TRANSFORMER, GATED_WORDS = "lstm-transformer", "gated-words"
 HEADS = 4
 LAYERS = 2
 INNER_DROPOUT = 0.1
+IMAGE_DROPOUT = 0.5
 
 
 class Reader(Protocol):
@@ -117,7 +120,7 @@ class SequenceReader(nn.Module):
 
 
 class GatedReader(nn.Module):
-    """The most and the mean of words and of pairs of neighbours; a gate between them and the image."""
+    """The most and the mean of words and of pairs of neighbours; beside them the image, behind a gate."""
 
     def __init__(self, n_image: int, width: int, n_words: int) -> None:
         super().__init__()
@@ -136,9 +139,9 @@ class GatedReader(nn.Module):
         text = self.text(torch.cat([*_pooled(single, there), *_pooled(pairs, there)], dim=1)).relu()
         if self.image is None or self.gate is None or image is None:
             return text  # type: ignore[no-any-return]
-        seen = self.image(image).relu()
+        seen = self.image(F.dropout(image, IMAGE_DROPOUT, self.training)).relu()
         share = self.gate(torch.cat([seen, text], dim=1)).sigmoid()
-        return torch.cat([share * seen, (1 - share) * text], dim=1)
+        return torch.cat([share * seen, text], dim=1)
 
 
 def _projection(n_in: int, width: int) -> nn.Sequential:

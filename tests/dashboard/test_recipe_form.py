@@ -49,7 +49,7 @@ def test_untouched_it_is_the_preset(preset: str) -> None:
 
 def test_only_what_fits_the_task_is_offered() -> None:
     one, many = form("fast"), form("fast", MANY_LABELS)
-    assert keys(many) - keys(one) == {"unknown_labels"}
+    assert keys(many) - keys(one) == {"unknown_labels", "label_groups"}
     for test, task in ((one, ONE_LABEL), (many, MANY_LABELS)):
         assert test.selectbox(key="form_loss").options == list(LOSSES[task])
 
