@@ -111,6 +111,22 @@ def prove_null(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def captions(result: dict[str, Any]) -> list[Claim]:
+    means, spread = result["mean_f1"], result["deviation"]
+    names = sorted(means, key=lambda name: -means[name])
+    n_seeds = len({row["seed"] for row in result["results"]})
+    measured = "; ".join(f"{name} {means[name]:.3f} ± {spread[name]:.3f}" for name in names)
+    gaps = [one["TF-IDF + logistic regression"] for one in result["ours_minus"]]
+    low, high = min(gap["low"] for gap in gaps), max(gap["high"] for gap in gaps)
+    return [
+        (
+            f"{result['n_images']:,} of {result['n_images_in_all']:,} photographs with captions and "
+            f"{result['n_labels']} labels, a fifth held out, {n_seeds} seeds: mean F1 of the images",
+            f"{measured}; hybrid-pretrained minus TF-IDF: intervals from {low:+.3f} to {high:+.3f}",
+        )
+    ]
+
+
 def label_issues(result: dict[str, Any]) -> list[Claim]:
     def both(figure: Callable[[dict[str, Any]], str]) -> str:
         return "; ".join(f"{noise} noise {figure(part)}" for noise, part in result["summary"].items())
@@ -238,6 +254,7 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "run_list": run_list,
     "embedding_map": embedding_map,
     "clip": clip,
+    "captions": captions,
     "durability": durability,
     "label_issues": label_issues,
     "prove_null": prove_null,
