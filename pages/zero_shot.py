@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.data.dataset import Task
+from core.embeddings.few_shot import few_shot_runs
 from core.embeddings.zero_shot import zero_shot_runs
 from dashboard import evaluate_view, job_monitor, picker
 from dashboard import zero_shot_beside as side
@@ -10,6 +11,7 @@ from dashboard import zero_shot_panels as panels
 from dashboard import zero_shot_several as several
 from dashboard.frame import header
 from dashboard.zero_shot_classes import per_class
+from dashboard.zero_shot_few import few
 
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Zero-shot", f"What CLIP makes of {dataset.title} from words alone, beside what you have trained.")
@@ -18,6 +20,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     model = panels.pick_model(workspace, runs)
     split = panels.pick_split(dataset)
 job_monitor.follow(runs)
+job_monitor.follow(few_shot_runs(workspace, dataset))
 
 base = panels.base_prompts(dataset, runs)
 before = panels.answered(workspace, dataset, model, split, base)
@@ -25,11 +28,14 @@ if before is None:
     panels.compute(workspace, dataset, model, base)
     st.stop()
 
-LOOKS = ["Prompts", "Beside a trained run", "Search"]
+LOOKS = ["Prompts", "Beside a trained run", "Few labels", "Search"]
 look = st.segmented_control(
     "Look at", LOOKS, default=LOOKS[0], required=True, key="zs_look", bind="query-params"
 )
 if look == LOOKS[2]:
+    few(workspace, dataset, model, base, panels.kept_run(runs, model, base))
+    st.stop()
+if look == LOOKS[3]:
     side.search(workspace, dataset, model)
     side.best_of_each(dataset, base, before)
     st.stop()

@@ -20,7 +20,7 @@ from core.evaluation.metrics import scores
 from core.evaluation.predictions import Predictions
 from core.files import Json, read_json
 from core.labels.versions import current_version
-from core.runs.store import Run, create_run
+from core.runs.store import Run, create_run, list_runs
 from core.workspace import Workspace
 
 Floats = NDArray[np.float32]
@@ -70,6 +70,12 @@ def create_few_shot(
     job = {**request.to_json(), "shots": sorted(set(shots)), "n_seeds": n_seeds}
     version = current_version(workspace, dataset.name)
     return create_run(workspace, dataset, None, name=name, kind=KIND, label_version=version, job=job)
+
+
+def few_shot_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
+    """The curves on the data set as it is now, newest first."""
+    runs = list_runs(workspace, dataset=dataset.name, kind=KIND)
+    return [run for run in runs if run.fingerprint == dataset.fingerprint]
 
 
 def read_curve(run: Run) -> Json:
@@ -201,6 +207,7 @@ class Blend:
         weight: Of CLIP, 0 to 1, with the best accuracy on validation images.
         validation, model, clip, blended: Accuracies; all but the first on test images.
         n: Test images.
+        n_validation: Images that the weight was chosen on.
     """
 
     weight: float
@@ -209,6 +216,7 @@ class Blend:
     clip: float
     blended: float
     n: int
+    n_validation: int
 
 
 def blend(model: Predictions, clip: Predictions) -> Blend:
@@ -228,7 +236,7 @@ def blend(model: Predictions, clip: Predictions) -> Blend:
             )
     truth, ours, theirs = parts["val"]
     found = [_accuracy(truth, (1 - w) * ours + w * theirs) for w in _WEIGHTS]
-    best = int(np.argmax(found))
+    n_validation, best = len(truth), int(np.argmax(found))
     weight = float(_WEIGHTS[best])
     truth, ours, theirs = parts["test"]
     return Blend(
@@ -238,6 +246,7 @@ def blend(model: Predictions, clip: Predictions) -> Blend:
         _accuracy(truth, theirs),
         _accuracy(truth, (1 - weight) * ours + weight * theirs),
         len(truth),
+        n_validation,
     )
 
 

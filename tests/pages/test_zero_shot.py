@@ -11,6 +11,7 @@ from core.data.dataset import Dataset
 from core.data.tags import tags_of
 from core.embeddings import zero_shot
 from core.embeddings.clip_models import ClipModel, find_model
+from core.embeddings.few_shot import create_few_shot
 from core.embeddings.prompts import default_prompts
 from core.embeddings.zero_shot import ZeroShotRequest, create_zero_shot
 from core.runs.recipe import make_recipe
@@ -112,6 +113,25 @@ def test_images_are_found_by_words(workspace: Workspace, sample: Dataset, answer
     test.button(key="zs_tag").click().run()
     assert not test.exception
     assert [(name, len(ids)) for name, ids in tags_of(workspace, sample).items()] == [("a boot", 24)]
+
+
+def test_a_few_labels_are_a_curve_and_clip_is_averaged_with_a_run(
+    workspace: Workspace, sample: Dataset, answered: Run, model: ClipModel
+) -> None:
+    test = opened(zs_look="Few labels")
+    assert "Draw the curves" in [button.label for button in test.button]
+    assert "Nothing is trained" in said(test)
+
+    asked = ZeroShotRequest(model, default_prompts(sample))
+    run = create_few_shot(workspace, sample, asked, shots=(1, 2), n_seeds=2)
+    assert work(run.folder) == 0
+    finished_run(workspace, sample, "base")
+    test = opened(zs_look="Few labels")
+    words = said(test)
+    assert "1,000 test images, 2 draws" in words
+    assert "With 2 labels a class: linear probe" in words
+    assert [card.label for card in test.metric] == ["base", "CLIP", "Averaged"]
+    assert "the best on" in words
 
 
 def test_where_images_have_several_labels_both_are_compared_class_by_class(
