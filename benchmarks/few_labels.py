@@ -186,11 +186,12 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for part, labels in sorted({(row["part"], row["n_labelled"]) for row in rows}):
         here = [row for row in rows if (row["part"], row["n_labelled"]) == (part, labels)]
         base = {row["seed"]: row["score"] for row in here if row["method"] == "supervised"}
-        for method in [m for m in (*FASHION, *CHARACTERS) if any(row["method"] == m for row in here)]:
+        for method in FASHION if part == "fashion" else CHARACTERS:
             own = [row for row in here if row["method"] == method]
-            if part == "characters" and method in FASHION and method not in CHARACTERS:
+            if not own:
                 continue
             gains = [row["score"] - base[row["seed"]] for row in own if row["seed"] in base]
+            is_gain = bool(gains) and method != "supervised"
             found.append(
                 {
                     "part": part,
@@ -199,14 +200,11 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     "n_seeds": len(own),
                     "mean": float(np.mean([row["score"] for row in own])),
                     "interval": interval([row["score"] for row in own]),
-                    "gain": float(np.mean(gains)) if gains and method != "supervised" else None,
-                    "gain_interval": interval(gains) if method != "supervised" else None,
+                    "gain": float(np.mean(gains)) if is_gain else None,
+                    "gain_interval": interval(gains) if is_gain else None,
                 }
             )
-    seen: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in found:
-        seen.setdefault((row["part"], row["n_labelled"], row["method"]), row)
-    return list(seen.values())
+    return found
 
 
 def as_text(rows: list[dict[str, Any]]) -> str:

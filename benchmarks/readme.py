@@ -111,6 +111,25 @@ def prove_null(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def few_labels(result: dict[str, Any]) -> list[Claim]:
+    def beside(part: str, n_labelled: int) -> str:
+        rows = [r for r in result["summary"] if (r["part"], r["n_labelled"]) == (part, n_labelled)]
+        words = []
+        for row in rows:
+            gain = row["gain_interval"]
+            ends = f" ({gain[0] * 100:+.1f} to {gain[1] * 100:+.1f} points)" if gain else ""
+            words.append(f"{row['method']} {row['mean']:.3f}{ends}")
+        return "; ".join(words)
+
+    sizes = sorted({(row["part"], row["n_labelled"]) for row in result["summary"]})
+    names = {
+        "fashion": "Full Fashion-MNIST with {n:,} labels, the rest without: test accuracy, and the gain over "
+        "supervised training of the same budget",
+        "characters": "combo-mnist with {n:,} labelled images: both labels right on test",
+    }
+    return [(names[part].format(n=n), beside(part, n)) for part, n in sizes]
+
+
 def captions(result: dict[str, Any]) -> list[Claim]:
     means, spread = result["mean_f1"], result["deviation"]
     names = sorted(means, key=lambda name: -means[name])
@@ -257,6 +276,7 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "captions": captions,
     "durability": durability,
     "label_issues": label_issues,
+    "few_labels": few_labels,
     "prove_null": prove_null,
 }
 """By the name of a benchmark, what README says of its result."""

@@ -32,6 +32,7 @@ from dashboard.errors import shown_as_message
 from dashboard.wording import counted, plain
 
 _KEY = "import_run"
+COMPOSE = "Compose characters"
 _TYPES = ["zip", "tar", "gz", "tgz", "csv", "npz", "npy", "parquet"]
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
@@ -78,7 +79,12 @@ def _current_run() -> Run | None:
 
 
 def _ask() -> None:
-    source = _source()
+    ways = ["Upload", *(["Path on this machine"] if allowed_folders() else []), COMPOSE]
+    way = st.segmented_control("From", ways, default="Upload", required=True)
+    if way == COMPOSE:
+        _compose()
+        return
+    source = _source(str(way))
     if source is None:
         st.caption(f"Known formats: {FORMATS}.")
         return
@@ -100,10 +106,30 @@ def _ask() -> None:
         _start(str(source), name, ImportOptions(hints, "", test, val, 0, skip_bad))
 
 
-def _source() -> Path | None:
+def _compose() -> None:
+    """The form of combo-mnist: images with one digit and one letter, composed of real handwriting."""
+    from core.data.combo_mnist import NAME, ComboOptions, make_options
+
+    taken = {entry.name for entry in catalog.list_datasets(picker.workspace())}
+    st.caption("Images of 56 x 56 with one digit and one letter in noise, composed of real handwriting.")
+    name = st.text_input("Name", _free_name(Path(NAME), taken), key="compose_name")
+    values: dict[str, Any] = {}
+    columns = st.columns(3)
+    for number, (field, about) in enumerate(ComboOptions.model_fields.items()):
+        if isinstance(about.default, int | float):
+            values[field] = columns[number % 3].number_input(
+                str(about.title), value=about.default, help=about.description, key=f"compose_{field}"
+            )
+    values["letters"] = st.segmented_control(
+        "Letters", ["both", "upper", "lower"], default="both", required=True, key="compose_letters"
+    )
+    if st.button("Compose", type="primary", icon=":material/auto_fix_high:"):
+        make_options(values)
+        _start(NAME, name, ImportOptions(), values)
+
+
+def _source(way: str) -> Path | None:
     """The chosen file or folder; an upload is put into the workspace first."""
-    ways = ["Upload"] + (["Path on this machine"] if allowed_folders() else [])
-    way = st.segmented_control("From", ways, default="Upload", required=True) if len(ways) > 1 else "Upload"
     if way == "Upload":
         uploaded = st.file_uploader("File", type=_TYPES, label_visibility="collapsed")
         return _kept(uploaded) if uploaded is not None else None
@@ -152,7 +178,7 @@ def _shown(image: NDArray[np.uint8] | Path | bytes) -> NDArray[np.uint8]:
     return as_channels(pixels, 3)
 
 
-def _start(source: str, name: str, options: ImportOptions) -> None:
+def _start(source: str, name: str, options: ImportOptions, settings: Json | None = None) -> None:
     from core.worker.importing import job_of
     from core.workspace import check_name
 
@@ -166,7 +192,7 @@ def _start(source: str, name: str, options: ImportOptions) -> None:
         None,
         name=f"import-{secrets.token_hex(4)}",
         kind="import",
-        job=job_of(source, name, options),
+        job=job_of(source, name, options) | ({"settings": settings} if settings else {}),
     )
     launch.start(run)
     st.session_state[_KEY] = run.id

@@ -94,12 +94,25 @@ def _where(run: Run, now: RunStatus) -> str:
     if launch.stop_requested(run):
         return "stopping after this step …"
     if text := (now.progress or {}).get("text"):
-        return str(text)
+        return f"{text}{_pseudo(now)}"
     if now.started is None:
         return "starting …"
     n_epochs = int(now.started["epochs"])
     left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
-    return f"epoch {min(len(now.epochs) + 1, n_epochs)} of {n_epochs}{left}"
+    return f"epoch {min(len(now.epochs) + 1, n_epochs)} of {n_epochs}{left}{_pseudo(now)}"
+
+
+def _pseudo(now: RunStatus) -> str:
+    """How many unlabelled images the last epoch used, how often rightly; the student beside its teacher."""
+    last = now.epochs[-1] if now.epochs else {}
+    if last.get("pseudo_share") is None:
+        return ""
+    words = f", {last['pseudo_share']:.0%} of the unlabelled images used"
+    if last.get("pseudo_precision") is not None:
+        words += f" ({last['pseudo_precision']:.1%} rightly)"
+    if last.get("student_accuracy") is not None and last.get("teacher_accuracy") is not None:
+        words += f", student {last['student_accuracy']:.3f}, teacher {last['teacher_accuracy']:.3f}"
+    return words
 
 
 def _ended(now: RunStatus) -> str:

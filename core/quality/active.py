@@ -6,7 +6,7 @@ margin            the two likeliest classes are closest (Scheffer et al. 2001)
 entropy           the probabilities are most even
 badge             large and different gradients (Ash et al. 2020, arXiv:1906.03671)
 core-set          furthest from all that is labelled (Sener and Savarese 2018, arXiv:1708.00489)
-typical           the most ordinary image of each group without a label (Hacohen et al. 2022, arXiv:2202.02794)
+typical           the most ordinary of each group without a label (Hacohen et al. 2022, arXiv:2202.02794)
 """
 
 from __future__ import annotations

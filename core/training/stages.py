@@ -130,8 +130,16 @@ class _Stages:
                 for who, one in (("teacher", teacher), ("student", result))
             }
             self.on_event("round", round=number, **figures)
+            self.compared(number, figures)
         assert result is not None
         return self.as_whole(result)
+
+    def compared(self, number: int, figures: dict[str, float | None]) -> None:
+        """Say how the student fares beside its teachers, where there are validation images."""
+        student, teacher = figures["student_accuracy"], figures["teacher_accuracy"]
+        if student is not None and teacher is not None:
+            words = f"student {student:.1%} right on validation images, its teachers {teacher:.1%}"
+            self.on_event("note", text=f"Round {number + 1}: {words}.")
 
     def ensemble(self, labels: NDArray[Any], train: Positions) -> tuple[FitResult, list[FitResult]]:
         """The recipe's members, each on its own draw of ``train``, as one network."""
@@ -201,6 +209,9 @@ class _Stages:
         answers = pseudo.numpy()
         used = is_labelled(answers)
         self.on_event("pseudo", round=number, n_used=int(used.sum()), **figures)
+        right = figures["pseudo_precision"]
+        words = f"Round {number + 1}: {used.mean():.0%} of the unlabelled images are used"
+        self.on_event("note", text=f"{words}{f', {right:.1%} of the answers rightly' if right else ''}.")
         labels = self.labels.copy()
         labels[self.positions[used]] = answers[used]
         return labels, np.sort(np.concatenate([self.parts.train, self.positions[used]]))

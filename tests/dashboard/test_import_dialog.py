@@ -166,7 +166,7 @@ def test_without_allowed_paths_only_uploads_are_offered(
 ) -> None:
     monkeypatch.setenv("TIDYSET_IMPORT_PATHS", "")
     test = AppTest.from_function(script, default_timeout=60).run()
-    assert len(test.segmented_control) == 0
+    assert test.segmented_control[0].options == ["Upload", "Compose characters"]
     assert len(test.file_uploader) == 1
 
 

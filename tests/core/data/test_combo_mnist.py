@@ -15,6 +15,8 @@ from core.data.catalog import open_dataset
 from core.data.dataset import Dataset, is_labelled
 from core.data.hiding import hidden_truth, hide_labels
 from core.errors import BadInput, NotFound
+from core.runs.store import create_run
+from core.worker import work
 from core.workspace import Workspace
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "handwriting62"
@@ -53,6 +55,17 @@ def test_no_source_image_is_in_train_and_test(workspace: Workspace) -> None:
     assert set(np.bincount(characters.labels[in_test])) <= {18, 19, 20}
     train = {image.tobytes() for image in characters.images[~in_test]}
     assert not train & {image.tobytes() for image in characters.images[in_test]}
+
+
+@needs_handwriting
+def test_the_import_dialogs_job_composes_too(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(handwriting.VARIABLE, str(SHARED))
+    job = {"source": combo_mnist.NAME, "name": "mine", "settings": {"n": 40, "noise": 0.1}}
+    run = create_run(workspace, None, None, name="import-1", kind="import", job=job)
+    assert work(run.folder) == 0
+    dataset = open_dataset(workspace, "mine")
+    assert len(dataset) == 50
+    assert dataset.info["noise"] == "0.1"
 
 
 def test_boxes_overlap_no_more_than_asked() -> None:
