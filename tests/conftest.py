@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
 from core.workspace import Workspace
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 @pytest.fixture
