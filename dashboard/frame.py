@@ -45,7 +45,7 @@ def show() -> None:
         ]
         for section, entries in PAGES.items()
     }
-    page = st.navigation(pages)
+    page = st.navigation(pages, expanded=True)  # else the last pages hide behind "View more"
     with shown_as_message():
         picker.draw()
         page.run()
