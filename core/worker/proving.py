@@ -27,7 +27,7 @@ from core.runs.store import Run, find_run
 from core.training.inference import predict
 from core.training.loop import fit
 from core.training.parts import assign_roles, make_parts
-from core.training.pixels import Pixels, pixel_array
+from core.training.pixels import Pixels, run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
@@ -168,9 +168,7 @@ class _Trainer:
         progress: _Progress,
     ) -> NDArray[np.float32]:
         if self._pixels is None:
-            self._pixels = pixel_array(
-                self.job.workspace, self.dataset, recipe.input_size, stoppable(self.job)
-            )
+            self._pixels = run_pixels(self.job.workspace, self.dataset, recipe, stoppable(self.job))
         checkpoint = self.run.folder / "arms" / f"{name}.checkpoint.safetensors"
         result = fit(
             self._pixels,

@@ -28,7 +28,7 @@ from core.runs.recipe import Recipe
 from core.runs.store import load_run
 from core.training.loop import TrainingFailed, fit
 from core.training.parts import Parts, assign_roles, make_parts
-from core.training.pixels import Pixels, pixel_array
+from core.training.pixels import Pixels, run_pixels
 from core.tuning import studies
 from core.tuning.space import Axis
 from core.tuning.studies import StudyPlan, TrialRecord, TrialState
@@ -127,9 +127,9 @@ class Searcher:
         self.roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), self.base)
         parts = make_parts(self.roles, self.labels, np.asarray(state.excluded, bool))
         self.parts = Parts(parts.train, parts.val, parts.test[:0])
-        self._pixels: dict[int, Pixels] = {}
-        self._pixels_of: Callable[[int], Pixels] = lambda size: pixel_array(
-            job.workspace, dataset, size, stoppable(job)
+        self._pixels: dict[object, Pixels] = {}
+        self._pixels_of: Callable[[Recipe], Pixels] = lambda recipe: run_pixels(
+            job.workspace, dataset, recipe, stoppable(job)
         )
 
     def search(self) -> None:
@@ -253,11 +253,11 @@ class Searcher:
         """Train, tell the study of every epoch, and end early where it says so. Raises Stopped."""
         watch = _Watch(self, trial, recipe.epochs)
         checkpoint = studies.trial_folder(self.run, trial.number) / "checkpoint.safetensors"
-        size = recipe.image_size
-        if size not in self._pixels:
-            self._pixels = {size: self._pixels_of(size)}
+        kind = (recipe.input_size, recipe.cleaning)
+        if kind not in self._pixels:
+            self._pixels = {kind: self._pixels_of(recipe)}
         result = fit(
-            self._pixels[size],
+            self._pixels[kind],
             self.labels,
             self.parts,
             self.classes,
