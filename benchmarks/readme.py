@@ -209,6 +209,28 @@ def clip(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def multilabel(result: dict[str, Any]) -> list[Claim]:
+    def ways(one: dict[str, Any]) -> str:
+        return "; ".join(
+            f"{who} {found['macro_auc']:.3f} ± {found['half_ci95']:.3f}" for who, found in one["ways"].items()
+        )
+
+    return [
+        (
+            f"{one['n_images']:,} images of {one['data']}, {one['n_labels']} labels, "
+            + (
+                f"{one['hidden_share']:.0%} of them hidden"
+                if one["hidden_share"]
+                else f"{one['unknown_share']:.0%} of them unknown"
+            )
+            + ": mean ROC AUC on held-out known labels by what is done with the unknown, mean of 3 seeds "
+            "and its 95 % interval",
+            ways(one),
+        )
+        for one in result["data"]
+    ]
+
+
 def run_list(result: dict[str, Any]) -> list[Claim]:
     return [
         (
@@ -274,6 +296,7 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "embedding_map": embedding_map,
     "clip": clip,
     "captions": captions,
+    "multilabel": multilabel,
     "durability": durability,
     "label_issues": label_issues,
     "few_labels": few_labels,
