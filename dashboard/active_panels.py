@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
-from core.data.dataset import Dataset
+from core.data.dataset import Dataset, is_labelled
 from core.files import Json
 from core.quality.active import STRATEGIES
 from core.quality.active_queue import next_items, next_queue
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard import handover
+from dashboard import cached, handover
 from dashboard.charts.template import figure, show
 
 HELP = {
@@ -31,6 +32,23 @@ def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
         for run in list_runs(workspace, dataset=dataset.name)
         if run.features_file.exists() and run.predictions_file.exists()
     ]
+
+
+def n_unlabelled(workspace: Workspace, dataset: Dataset) -> int:
+    """Training images that could be labelled next."""
+    state = cached.labels(workspace, dataset)
+    missing = ~is_labelled(np.asarray(state.labels)) & ~np.asarray(state.excluded)
+    return int(missing[dataset.in_split("train")].sum())
+
+
+def all_labelled(dataset: Dataset) -> None:
+    """What to do where nothing is left to label."""
+    with st.container(border=True, key="all_labelled"):
+        st.markdown(
+            "**Every training image has a label.** To try what a few labels would do, make a copy of this "
+            "data set with most of them hidden:"
+        )
+        st.code(f"tidyset data hide {dataset.name} --name {dataset.name}-few --labels 250", language=None)
 
 
 def ask(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> None:

@@ -1,0 +1,46 @@
+"""Label next: nothing left to label, nothing trained yet, and a strategy that asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from core.data.dataset import Dataset, is_labelled
+from core.data.hiding import hide_labels
+from core.runs.recipe import make_recipe
+from core.runs.store import create_run
+from core.worker import work
+from core.workspace import Workspace
+
+HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
+
+
+def opened(dataset: Dataset) -> AppTest:
+    test = AppTest.from_file(HOME, default_timeout=60)
+    test.query_params["data"] = dataset.name
+    test.run().switch_page("../pages/label_next.py").run()
+    assert not test.exception
+    assert not test.error
+    return test
+
+
+def test_where_all_is_labelled_it_says_how_to_try_it(workspace: Workspace, sample: Dataset) -> None:
+    test = opened(sample)
+    assert "Every training image has a label." in test.main.markdown[-1].value
+    assert test.main.code[0].value == f"tidyset data hide {sample.name} --name {sample.name}-few --labels 250"
+    assert not [button for button in test.main.button if button.label == "Review these"]
+
+
+def test_a_strategy_asks_for_images_without_a_label(workspace: Workspace, sample: Dataset) -> None:
+    few = hide_labels(workspace, sample, "few", keep=100)
+    assert "No model has been trained" in opened(few).main.info[0].value
+    recipe = make_recipe({"width": 4, "epochs": 1, "threads": 1})
+    assert work(create_run(workspace, few, recipe, name="r1").folder) == 0
+    test = opened(few)
+    test.number_input(key="active_n").set_value(20)
+    next(button for button in test.main.button if button.label == "Review these").click().run()
+    assert not test.exception
+    _, sheaf = test.session_state["relabel_sheaf"]
+    assert len(sheaf.queue) == 20
+    assert not is_labelled(few.labels)[sheaf.queue.positions].any()
