@@ -1,4 +1,4 @@
-"""What to label next: a strategy asks, the Relabel page shows; and how the strategies compared."""
+"""What to label next: a strategy asks, the Relabel page shows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import numpy as np
 import streamlit as st
 
 from core.data.dataset import Dataset, is_labelled
-from core.files import Json
 from core.quality.active import STRATEGIES
 from core.quality.active_queue import next_items, next_queue
-from core.runs.store import Run, RunState, list_runs, status
+from core.runs.store import Run, list_runs
 from core.workspace import Workspace
 from dashboard import cached, handover
-from dashboard.charts.template import figure, show
 
 HELP = {
     "random": "Any images: what the others must beat.",
@@ -66,26 +64,3 @@ def ask(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> None:
         with st.spinner("Choosing"):
             items = next_items(workspace, dataset, names[name], strategy, int(n))
         handover.to_relabel(next_queue(items, names[name]))
-
-
-def compared(workspace: Workspace, dataset: Dataset) -> None:
-    """The newest comparison of strategies on the data set."""
-    runs = list_runs(workspace, dataset=dataset.name, kind="active")
-    done = [run for run in runs if status(run).state is RunState.FINISHED]
-    if not done:
-        st.caption("How do the strategies compare on labels that are known? In a terminal:")
-        st.code(f"tidyset active compare --data {dataset.name}", language=None)
-        return
-    _curves(status(done[0]).summary)
-
-
-def _curves(summary: Json) -> None:
-    st.subheader("Strategies compared", anchor=False)
-    chart = figure(height=420, xaxis_title="Labels", yaxis_title="Test accuracy")
-    for curve in summary["curves"]:
-        ends = curve["interval"]
-        error = [end[1] - mean if end else 0 for end, mean in zip(ends, curve["mean"], strict=True)]
-        bars = {"array": error, "thickness": 1}
-        chart.add_scatter(x=summary["n_labels"], y=curve["mean"], name=curve["strategy"], error_y=bars)
-    show(chart, key="active_curves", alt="Test accuracy of each strategy by number of labels")
-    st.caption("Bars: 95 % interval over the seeds. All begin with the same labels and may ask for as many.")

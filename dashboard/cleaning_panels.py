@@ -7,6 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.cleaning import KINDS, Step, as_text, clean, parse, states
+from core.data.combo_mnist import right_share
 from core.data.dataset import Dataset
 from core.errors import TidysetError
 from core.runs.presets import save_preset
@@ -115,15 +116,18 @@ def pixels_of(dataset: Dataset, positions: NDArray[np.int64]) -> NDArray[np.uint
 
 
 def outcome(dataset: Dataset, steps: tuple[Step, ...]) -> None:
-    """In how many of some images as many characters were found as wanted."""
+    """In how many of some images as many characters were found as wanted, and where known the right ones."""
     spread = np.linspace(0, len(dataset) - 1, min(N_JUDGED, len(dataset))).astype(np.int64)
-    cleaned, share = clean(pixels_of(dataset, spread), steps)
-    height, width = cleaned.shape[1:3]
+    cleaned = clean(pixels_of(dataset, spread), steps)
+    share, right = cleaned.separated_share, right_share(dataset, spread, cleaned)
+    height, width = cleaned.images.shape[1:3]
     words = f"Images become {height} x {width} pixels."
     if share is not None:
         words += (
             f" In {share:.0%} of {len(spread):,} images exactly as many characters stood apart as wanted."
         )
+    if right is not None:
+        words += f" In {right:.0%} both the digit and the letter have a box of their own."
     st.info(words, icon=":material/select_all:")
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import active_panels, links, picker
+from dashboard import active_compare_panel, active_panels, links, picker
 from dashboard.frame import header
 
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -15,4 +15,4 @@ elif not runs:
     st.page_link(links.TRAIN, label="Train one", icon=":material/model_training:")
 else:
     active_panels.ask(workspace, dataset, runs)
-active_panels.compared(workspace, dataset)
+active_compare_panel.compared(workspace, dataset)

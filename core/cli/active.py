@@ -33,22 +33,19 @@ def compare(
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
-        from core.labels.versions import current_version
         from core.quality.active import STRATEGIES
+        from core.quality.active_compare import create_comparison
         from core.runs.launch import start as launch
         from core.runs.presets import find_recipe
         from core.runs.recipe import parse_settings
-        from core.runs.store import create_run
-        from core.worker.active import job_of
         from core.workspace import current
 
         workspace = current()
         dataset = open_dataset(workspace, data)
         chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         names = [name.strip() for name in strategies.split(",") if name.strip()] or list(STRATEGIES)
-        job = job_of(names, start, step, rounds, seeds)
-        version = current_version(workspace, dataset.name)
-        run = create_run(workspace, dataset, chosen, label_version=version, kind="active", job=job)
+        numbers = {"start": start, "step": step, "rounds": rounds, "seeds": seeds}
+        run = create_comparison(workspace, dataset, chosen, strategies=names, **numbers)
         launch(run)
         summary = wait_for(run, as_json=as_json).summary
         value = {key: summary[key] for key in ("best", "n_labels", "curves", "seconds")}

@@ -190,12 +190,13 @@ def clean_command(
     images: Annotated[int, typer.Option(min=1, help="How many images to try it on, evenly spread.")] = 1_000,
     as_json: JsonFlag = False,
 ) -> None:
-    """Try a cleaning pipeline: the size it gives, and how often as many characters stand apart as wanted."""
+    """Try a cleaning pipeline: the size it gives, how often characters stand apart, and how often rightly."""
     import time
 
     import numpy as np
 
     from core.data.cleaning import as_text, clean, parse
+    from core.data.combo_mnist import right_share
 
     with errors_explained(as_json=as_json):
         dataset, pipeline = catalog.open_dataset(current(), source), parse(steps)
@@ -203,16 +204,19 @@ def clean_command(
         height, width, channels = dataset.images.uniform or (64, 64, 1)
         pixels = np.asarray(dataset.images.resized(chosen, height, width, channels))
         began = time.perf_counter()
-        cleaned, share = clean(pixels, pipeline)
+        cleaned = clean(pixels, pipeline)
+        share, right = cleaned.separated_share, right_share(dataset, chosen, cleaned)
         about = {
             "steps": as_text(pipeline),
             "n_images": len(chosen),
-            "height": cleaned.shape[1],
-            "width": cleaned.shape[2],
+            "height": cleaned.images.shape[1],
+            "width": cleaned.images.shape[2],
             "separated_share": share,
+            "right_share": right,
             "images_per_second": round(len(chosen) / max(1e-9, time.perf_counter() - began)),
         }
         apart = f", apart as wanted in {share:.1%}" if share is not None else ""
+        apart += f", rightly in {right:.1%}" if right is not None else ""
         emit(about, f"{len(chosen):,} images of {height} x {width} cleaned{apart}", as_json=as_json)
 
 

@@ -138,19 +138,60 @@ def states(images: Images, steps: tuple[Step, ...]) -> Iterator[State]:
         yield state
 
 
-def clean(images: Images, steps: tuple[Step, ...]) -> tuple[Images, float | None]:
-    """((n, H, W, 1) uint8, share of the images in which exactly as many parts were found as asked for).
+@dataclass(frozen=True, eq=False)
+class Cleaned:
+    """What a pipeline made of some images.
 
-    The share is None where no step looks for characters.
+    Attributes:
+        images: (n, H, W, 1) uint8.
+        boxes: (n, k, 4) int64 top, left, bottom, right of the characters found, -1 where none is; None where
+            no step looks for characters.
+        exact: (n,) bool whether exactly as many parts were found as asked for; None likewise.
     """
-    out, exact, asked = [], 0, False
+
+    images: Images
+    boxes: NDArray[np.int64] | None = None
+    exact: NDArray[np.bool_] | None = None
+
+    @property
+    def separated_share(self) -> float | None:
+        """Share of the images in which exactly as many parts were found as asked for."""
+        return None if self.exact is None else float(self.exact.mean())
+
+
+def clean(images: Images, steps: tuple[Step, ...]) -> Cleaned:
+    """Put images, (n, H, W) or (n, H, W, C) uint8, through all steps."""
     wanted = next((int(step.numbers[0]) for step in steps if step.name == "extract"), None)
+    done = []
     for start in range(0, len(images), CHUNK):
         *_, last = states(images[start : start + CHUNK], steps)
-        out.append(last.images[..., None])
-        if last.found is not None:
-            asked, exact = True, exact + int((last.found == wanted).sum())
-    return np.concatenate(out), exact / len(images) if asked else None
+        done.append(last)
+    cleaned = np.concatenate([state.images for state in done])[..., None]
+    boxes = [state.boxes for state in done if state.boxes is not None]
+    if not boxes:
+        return Cleaned(cleaned)
+    found = np.concatenate([state.found for state in done if state.found is not None])
+    return Cleaned(cleaned, np.concatenate(boxes), found == wanted)
+
+
+def rightly_separated(
+    boxes: NDArray[np.integer[Any]], truth: NDArray[np.integer[Any]], least: float = 0.5
+) -> NDArray[np.bool_]:
+    """(n,) whether the boxes found are those of the characters: each true one has a box of its own.
+
+    Args:
+        boxes: (n, k, 4) top, left, bottom, right; -1 where none was found.
+        truth: (n, k, 4) where the characters are.
+        least: The intersection over union that counts as found, as in PASCAL VOC (Everingham et al. 2010).
+    """
+    low = np.maximum(boxes[:, :, None, :2], truth[:, None, :, :2])
+    high = np.minimum(boxes[:, :, None, 2:], truth[:, None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=3).astype(np.float64)
+    area = [np.clip(each[:, :, 2:] - each[:, :, :2], 0, None).prod(axis=2) for each in (boxes, truth)]
+    union = area[0][:, :, None] + area[1][:, None, :] - shared
+    hit = shared / np.maximum(union, 1) >= least
+    right: NDArray[np.bool_] = hit.any(axis=1).all(axis=1) & (hit.any(axis=2).sum(axis=1) == truth.shape[1])
+    return right
 
 
 def _blur(state: State, sigma: float) -> State:

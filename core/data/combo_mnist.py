@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.data.cleaning import Cleaned, rightly_separated
 from core.data.dataset import SPLITS, Dataset, Task
 from core.data.handwriting import CHARACTERS, SIDE, Characters, load_characters
-from core.data.writer import write_array_dataset
+from core.data.writer import BOXES_FILE, write_array_dataset
 from core.errors import BadInput
+from core.files import read_array
 from core.workspace import Workspace
 
 NAME = "combo-mnist"
 CANVAS = 56
 CHUNK = 1_000
 _TRIES = 40
+VISIBLE = 64
 Progress = Callable[[float, str], None]
 
 
@@ -123,12 +126,13 @@ def materialise(
     total, done = sum(sizes.values()), 0
     images = np.empty((total, CANVAS, CANVAS, 1), np.uint8)
     truth = np.zeros((total, len(CHARACTERS)), np.float32)
+    boxes = np.zeros((total, 2, 4), np.int16)
     for split, n in sizes.items():
         pool = characters.only(in_test if split == "test" else ~in_test)
         for start in range(0, n, CHUNK):
             count = min(CHUNK, n - start)
             rows = slice(done, done + count)
-            images[rows, :, :, 0], truth[rows] = compose(pool, count, options, rng)
+            images[rows, :, :, 0], truth[rows], boxes[rows] = compose(pool, count, options, rng)
             done += count
             if on_progress:
                 on_progress(0.98 * done / total, f"{done:,} of {total:,} images composed")
@@ -147,7 +151,26 @@ def materialise(
         images=images,
         info={"source": "composed from handwriting", **{k: str(v) for k, v in _told(options).items()}},
         hidden=truth,
+        boxes=boxes,
     )
+
+
+def character_boxes(dataset: Dataset) -> NDArray[np.int16] | None:
+    """(N, 2, 4) top, left, bottom, right of the digit and of the letter as they were drawn, before the noise;
+    None where the images were not composed here.
+    """
+    file = dataset.folder / BOXES_FILE
+    return read_array(file) if file.exists() else None
+
+
+def right_share(dataset: Dataset, positions: NDArray[np.int64], cleaned: Cleaned) -> float | None:
+    """The share of images whose digit and letter were both found, each by itself; None where it is not known
+    where they are, or no step looked for them.
+    """
+    truth = character_boxes(dataset)
+    if truth is None or cleaned.boxes is None:
+        return None
+    return float(rightly_separated(cleaned.boxes, truth[positions]).mean())
 
 
 def _told(options: ComboOptions) -> dict[str, Any]:
@@ -166,23 +189,37 @@ def held_out(labels: NDArray[np.int64], share: float, rng: np.random.Generator) 
 
 def compose(
     pool: Characters, n: int, options: ComboOptions, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """(n, 56, 56) uint8 images and their (n, 36) labels: every digit and letter equally often on average."""
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int16]]:
+    """(n, 56, 56) uint8 images, their (n, 36) labels, and (n, 2, 4) the boxes of digit and letter.
+
+    Every digit and every letter is equally often there on average.
+    """
     codes = np.stack([rng.integers(0, 10, n), rng.integers(10, len(CHARACTERS), n)], axis=1)
     by_label = [np.flatnonzero(pool.labels == k) for k in range(len(CHARACTERS))]
     scales = rng.uniform(options.scale_min, options.scale_max, (n, 2))
     angles = np.radians(rng.uniform(-options.rotation, options.rotation, (n, 2)))
     centres = place(scales * SIDE, options.overlap, rng)
     canvas = np.zeros((n, CANVAS, CANVAS), np.uint8)
+    boxes = np.zeros((n, 2, 4), np.int16)
     for row in range(n):
         for which in range(2):
             glyph = pool.images[rng.choice(by_label[codes[row, which]])]
             drawn = _drawn(glyph, scales[row, which], angles[row, which], centres[row, which])
             np.maximum(canvas[row], drawn, out=canvas[row])
+            boxes[row, which] = _box(drawn)
     noise = rng.standard_normal(canvas.shape, np.float32) * (255 * options.noise)
     labels = np.zeros((n, len(CHARACTERS)), np.float32)
     np.put_along_axis(labels, codes, 1, axis=1)
-    return np.clip(canvas + noise, 0, 255).astype(np.uint8), labels
+    return np.clip(canvas + noise, 0, 255).astype(np.uint8), labels, boxes
+
+
+def _box(drawn: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Top, left, bottom, right of what stands out from the black."""
+    visible = drawn >= VISIBLE
+    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
 def place(sides: NDArray[np.float64], overlap: float, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from core.files import read_json, storage_failed, write_array, write_json
 from core.workspace import Workspace, check_name
 
 HIDDEN_FILE = "hidden_labels.npy"
+BOXES_FILE = "character_boxes.npy"
 _UNFINISHED = ".importing"
 _DAY_SECONDS = 86_400
 
@@ -52,11 +53,13 @@ def write_array_dataset(
     captions: Sequence[str] | None = None,
     info: dict[str, str] | None = None,
     hidden: NDArray[Any] | None = None,
+    boxes: NDArray[np.int16] | None = None,
 ) -> Dataset:
     """Keep images of one size, (N, H, W, C) uint8, as the data set ``name``.
 
     Args:
         hidden: What the labels would be had none been hidden (core.data.hiding).
+        boxes: Where the characters of each image are (core.data.combo_mnist.character_boxes).
 
     Raises:
         NameTaken: There is a data set of that name.
@@ -75,6 +78,8 @@ def write_array_dataset(
         write_array(building / "labels.npy", labels)
         if hidden is not None:
             write_array(building / HIDDEN_FILE, hidden)
+        if boxes is not None:
+            write_array(building / BOXES_FILE, boxes)
         write_array(building / "content_hashes.npy", hashes)
         sizes = np.tile(np.array(images.shape[1:3], np.int32), (len(images), 1))
         write_array(building / "sizes.npy", sizes)

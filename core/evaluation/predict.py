@@ -165,7 +165,7 @@ def _fitting(
     if run.recipe.cleaning:
         from core.data.cleaning import clean, parse
 
-        images = clean(images, parse(run.recipe.cleaning))[0]
+        images = clean(images, parse(run.recipe.cleaning)).images
         notes.append("The images were cleaned as the run's own.")
     _, height, width, channels = images.shape
     if (height, width) != card.image_size:

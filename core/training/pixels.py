@@ -78,7 +78,8 @@ def cleaned_pixels(
         share: float | None = None
         with atomic_writer(path) as file:
             for start in range(0, n, CLEANED):
-                block, share = clean(np.asarray(pixels[start : start + CLEANED]), steps)
+                cleaned = clean(np.asarray(pixels[start : start + CLEANED]), steps)
+                block, share = cleaned.images, cleaned.separated_share
                 if start == 0:
                     header = {"descr": "|u1", "fortran_order": False, "shape": (n, *block.shape[1:])}
                     np.lib.format.write_array_header_1_0(file, header)

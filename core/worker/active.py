@@ -20,7 +20,8 @@ from core.data.hiding import drawn
 from core.errors import BadInput
 from core.files import Json, digest, write_json
 from core.labels.versions import labels_at
-from core.quality.active import STRATEGIES, choose
+from core.quality.active import choose
+from core.quality.active_compare import n_trainings
 from core.training.inference import predict
 from core.training.loop import fit
 from core.training.parts import Parts
@@ -30,16 +31,6 @@ from core.worker.training import now_and_then, open_run_dataset, stoppable
 
 RESULT_FILE = "active.json"
 CACHE = "active-1"
-
-
-def job_of(strategies: list[str], start: int, step: int, rounds: int, seeds: int) -> Json:
-    """What run.json keeps of a comparison. Raises BadInput."""
-    unknown = [name for name in strategies if name not in STRATEGIES]
-    if unknown:
-        raise BadInput(f"There is no strategy {unknown[0]!r}.", f"Choose among {', '.join(STRATEGIES)}.")
-    if min(start, step, rounds, seeds) < 1:
-        raise BadInput("start, step, rounds and seeds must be 1 or more.", "Correct those.")
-    return {"strategies": strategies, "start": start, "step": step, "rounds": rounds, "seeds": seeds}
 
 
 def compare(job: Job) -> Outcome:
@@ -74,7 +65,7 @@ class _Comparison:
                 "Ask for fewer labels, or choose data with a test split.",
             )
         self.pixels = run_pixels(job.workspace, self.dataset, self.recipe, stoppable(job))
-        self.n_trainings = len(wanted["strategies"]) * wanted["seeds"] * (wanted["rounds"] + 1)
+        self.n_trainings = n_trainings(len(wanted["strategies"]), wanted["rounds"], wanted["seeds"])
         self.done, self.began = 0, time.monotonic()
 
     def curve(self, strategy: str, seed: int) -> list[float]:

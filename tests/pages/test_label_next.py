@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset, is_labelled
 from core.data.hiding import hide_labels
+from core.quality.active_compare import create_comparison
 from core.runs.recipe import make_recipe
 from core.runs.store import create_run
 from core.worker import work
@@ -44,3 +45,16 @@ def test_a_strategy_asks_for_images_without_a_label(workspace: Workspace, sample
     _, sheaf = test.session_state["relabel_sheaf"]
     assert len(sheaf.queue) == 20
     assert not is_labelled(few.labels)[sheaf.queue.positions].any()
+
+
+def test_strategies_are_compared_from_the_page(workspace: Workspace, sample: Dataset) -> None:
+    test = opened(sample)
+    too_many = next(box for box in test.number_input if box.label == "More each round")
+    too_many.set_value(5_000).run()
+    button = next(button for button in test.main.button if button.label == "Compare")
+    assert button.disabled
+    recipe = make_recipe({"width": 4, "epochs": 1, "threads": 1, "epoch_images": 64})
+    numbers = {"start": 20, "step": 10, "rounds": 1, "seeds": 1}
+    run = create_comparison(workspace, sample, recipe, strategies=["random"], **numbers)
+    assert work(run.folder) == 0
+    assert any("Best on average: **random**" in text.value for text in opened(sample).main.markdown)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.cli import app
-from core.data.cleaning import as_text, clean, parse, states
+from core.data.cleaning import as_text, clean, parse, rightly_separated, states
 from core.data.dataset import Dataset
 from core.errors import BadInput
 from core.runs.recipe import Recipe, make_recipe
@@ -44,7 +44,7 @@ def test_characters_are_found_from_left_to_right_and_put_side_by_side() -> None:
 def test_each_step_does_what_it_says() -> None:
     images = two_bars(1)
     blurred, binary, thin, thick = (
-        clean(images, parse(text))[0][0, :, :, 0]
+        clean(images, parse(text)).images[0, :, :, 0]
         for text in ("blur 2", "threshold", "threshold | erode 2", "threshold | dilate 2")
     )
     assert blurred[:8].std() < images[0, :8].std() / 3
@@ -56,8 +56,18 @@ def test_each_step_does_what_it_says() -> None:
 def test_the_share_in_which_two_were_found() -> None:
     images = two_bars(4)
     images[0, 20:26, 30:50] = 0
-    assert clean(images, parse(PIPELINE))[1] == 0.75
-    assert clean(images, parse("blur 1"))[1] is None
+    assert clean(images, parse(PIPELINE)).separated_share == 0.75
+    assert clean(images, parse("blur 1")).separated_share is None
+
+
+def test_right_boxes_are_one_for_each_character() -> None:
+    truth = np.array([[[0, 0, 10, 10], [20, 20, 30, 30]]] * 4)
+    found = truth.copy()
+    found[0] = found[0, ::-1]  # the order does not matter
+    found[1, 1] = [0, 0, 10, 9]  # two for the digit, none for the letter
+    found[2, 0] = [0, 0, 30, 30]  # one for both
+    found[3, 1] = -1
+    assert rightly_separated(found, truth).tolist() == [True, False, False, False]
 
 
 def test_text_and_steps_are_the_same() -> None:

@@ -20,6 +20,7 @@ from core.worker import work
 from core.workspace import Workspace
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "handwriting62"
+STEPS = "blur 1.5 | threshold 0 | dilate 2 | extract 2 20"
 needs_handwriting = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data/handwriting62")
 
 
@@ -37,6 +38,12 @@ def test_one_digit_and_one_letter_and_half_without_labels(workspace: Workspace) 
     assert known[200:].all()
     np.testing.assert_array_equal(np.asarray(dataset.labels)[known], truth[known])
     assert str(SHARED) not in json.dumps(dataset.info)
+    boxes = combo_mnist.character_boxes(dataset)
+    assert boxes is not None
+    assert (boxes[:, :, 2:] > boxes[:, :, :2]).all()
+    arguments = ["data", "clean", "combo-mnist", "--steps", STEPS, "--json"]
+    cleaned = json.loads(CliRunner().invoke(app, arguments).stdout)
+    assert 0.1 < cleaned["right_share"] <= cleaned["separated_share"] + 0.2
 
 
 @needs_handwriting

@@ -14,9 +14,9 @@ from core.data.hiding import hide_labels
 from core.data.tags import tags_of
 from core.errors import BadInput
 from core.quality.active import STRATEGIES, choose
-from core.runs.store import create_run, status
+from core.quality.active_compare import create_comparison
+from core.runs.store import status
 from core.worker import work
-from core.worker.active import job_of
 from core.workspace import Workspace
 from tests.finished_runs import finished_run, small_recipe
 
@@ -69,8 +69,8 @@ def test_next_names_unlabelled_images_and_tags_them(workspace: Workspace, sample
 
 def test_strategies_are_compared_on_the_same_labels(workspace: Workspace, sample: Dataset) -> None:
     recipe = small_recipe(epochs=1).with_changes({"width": 4, "epoch_images": 64})
-    job = job_of(["random", "badge"], 20, 10, 1, 2)
-    run = create_run(workspace, sample, recipe, kind="active", job=job)
+    numbers = {"start": 20, "step": 10, "rounds": 1, "seeds": 2}
+    run = create_comparison(workspace, sample, recipe, strategies=["random", "badge"], **numbers)
     assert work(run.folder) == 0
     summary = status(run).summary
     assert summary["n_labels"] == [20, 30]
@@ -78,4 +78,4 @@ def test_strategies_are_compared_on_the_same_labels(workspace: Workspace, sample
     assert [seed[0] for seed in one] == [seed[0] for seed in other]
     assert all(len(curve["interval"]) == 2 for curve in summary["curves"])
     with pytest.raises(BadInput, match="no strategy"):
-        job_of(["loudest"], 1, 1, 1, 1)
+        create_comparison(workspace, sample, recipe, strategies=["loudest"])
