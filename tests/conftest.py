@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import create_engine, text
 
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
+from core.database.engine import forget_engines
 from core.workspace import Workspace
 
 # How long an example takes says how busy the machine is, not whether the code is right.
@@ -29,3 +34,20 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 def sample(workspace: Workspace) -> Dataset:
     """The shipped Fashion-MNIST sample: real data, 6,000 images."""
     return open_dataset(workspace, "fashion-mnist-sample")
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """Address of an empty schema in the PostgreSQL that TIDYSET_TEST_POSTGRES names (.ci/run starts one)."""
+    server = os.environ.get("TIDYSET_TEST_POSTGRES")
+    if not server:
+        pytest.skip("TIDYSET_TEST_POSTGRES names no PostgreSQL server")
+    name = f"test_{uuid4().hex[:12]}"
+    engine = create_engine(server)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {name}"))
+    yield f"{server}?options=-csearch_path%3D{name}"
+    forget_engines()
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
+    engine.dispose()

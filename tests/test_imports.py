@@ -14,7 +14,7 @@ HEAVY = {"torch", "torchvision", "sklearn", "umap", "open_clip", "statsmodels", 
 
 # Lower layers first; a module may import its own layer and those below.
 LAYERS = (
-    {"core.errors", "core.files", "core.workspace", "core.cache"},
+    {"core.errors", "core.files", "core.workspace", "core.cache", "core.database"},
     {"core.data", "core.labels"},
     {"core.runs"},
     {"core.tuning"},
@@ -22,7 +22,7 @@ LAYERS = (
     {"core.training"},
     {"core.evaluation", "core.embeddings"},
     {"core.quality"},
-    {"core.worker", "core.cli"},
+    {"core.worker", "core.cli", "core.doctor"},
 )
 LIGHT = [
     "core.data.catalog",

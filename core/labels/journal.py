@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, inspect, select
+from sqlalchemy import ColumnElement, Engine, func, inspect, select
 from sqlalchemy.engine import Connection, Row
 
 from core.data.dataset import UNLABELLED, Dataset, Task
@@ -204,7 +205,11 @@ class LabelJournal:
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        self._engine = schema.database(workspace)
+        self._workspace = workspace
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return schema.database(self._workspace)
 
     def append(self, dataset: Dataset, new: Sequence[NewEdit], *, only_at: int | None = None) -> list[Edit]:
         """Commit all of ``new`` in one transaction, or none. One that was committed before is not doubled.
@@ -233,7 +238,7 @@ class LabelJournal:
     ) -> tuple[list[Edit], list[Refusal]]:
         made: list[Edit] = []
         refused: list[Refusal] = []
-        with schema.writing(self._engine) as connection:
+        with schema.writing(self._engine, f"edits:{dataset.name}") as connection:
             if only_at is not None and _newest(connection, dataset.name) != only_at:
                 raise Outrun(f"Labels of {dataset.name!r} were edited at the same time.", "Try again.")
             draft = _Draft(connection, dataset, new)
@@ -344,7 +349,7 @@ class LabelJournal:
         check_name(name, "label version")
         if name.isdigit():
             raise BadInput(f"{name!r} cannot name a label version: it is a number.", "Begin with a letter.")
-        with schema.writing(self._engine) as connection:
+        with schema.writing(self._engine, f"edits:{dataset_name}") as connection:
             newest = _newest(connection, dataset_name)
             if not 0 <= version <= newest:
                 raise NotFound(

@@ -1,29 +1,34 @@
-"""The journal: durable, append-only, deaf to repetition; and what it does when the disk fails it."""
+"""The journal on each database: durable, append-only, deaf to repetition."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from core.data.dataset import Dataset, Task
-from core.errors import BadInput, Busy, DamagedFile, NameTaken, NotFound, StorageFailed
-from core.labels import schema
+from core.errors import BadInput, Busy, NameTaken, NotFound
 from core.labels.journal import EditFilter, EditKind, LabelJournal, NewEdit
-from core.labels.versions import current_version, labels_at
+from core.labels.versions import labels_at
 from core.workspace import Workspace
 
 
 def label(item_id: str, new: str, seq: int = 1, session: str = "s") -> NewEdit:
     return NewEdit(item_id, EditKind.LABEL, new, session=session, seq=seq, who="ann", evidence={"guess": new})
+
+
+@pytest.fixture(params=["sqlite", "postgresql"], autouse=True)
+def backend(request: pytest.FixtureRequest, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test here runs on both."""
+    if request.param == "postgresql":
+        monkeypatch.setenv("TIDYSET_DATABASE_URL", request.getfixturevalue("postgres"))
+    return str(request.param)
 
 
 @pytest.fixture
@@ -160,23 +165,6 @@ def test_append_each_makes_the_others(journal: LabelJournal, sample: Dataset, id
     assert "Hat" in str(refused[0].error)
 
 
-@pytest.mark.parametrize("statement", ["UPDATE edits SET who = 'x'", "DELETE FROM edits"])
-def test_the_table_refuses_to_be_rewritten(
-    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str], statement: str
-) -> None:
-    journal.append(sample, [label(ids[0], "Bag")])
-    connection = sqlite3.connect(workspace.root / "labels.db")
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        connection.execute(statement)
-    connection.close()
-
-
-def test_the_database_commits_to_the_disk(journal: LabelJournal, workspace: Workspace) -> None:
-    with schema.writing(schema.database(workspace)) as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-
-
 WRITER = """
 import sys
 from core.data.catalog import open_dataset
@@ -226,96 +214,6 @@ def test_two_writers_at_once_do_not_hinder_each_other(sample: Dataset, workspace
     assert {(edit.session, edit.seq) for edit in edits} == {
         (session, seq) for session in ("one", "two") for seq in range(701, 1001)
     }
-
-
-FULL = """
-import resource, signal, sys
-from core.data.catalog import open_dataset
-from core.errors import StorageFailed
-from core.labels.journal import EditKind, LabelJournal, NewEdit
-from core.workspace import current
-dataset = open_dataset(current(), "fashion-mnist-sample")
-journal = LabelJournal(current())
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-done = 0
-try:
-    for seq in range(2000):
-        edits = [NewEdit(str(dataset.item_ids[seq]), EditKind.LABEL, "Bag", session="s", seq=seq)]
-        journal.append(dataset, edits)
-        done += 1
-except StorageFailed as error:
-    print(done, str(error))
-"""
-
-
-def test_a_full_disk_acknowledges_nothing_that_is_not_kept(sample: Dataset, workspace: Workspace) -> None:
-    """The kernel refuses to let a file grow, as it does when a disk is full."""
-    result = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
-    done, message = result.stdout.split(" ", 1)
-    assert 0 < int(done) < 2000
-    assert "disk" in message
-    journal = LabelJournal(workspace)
-    assert journal.version(sample.name) == int(done)
-    journal.append(sample, [label(str(sample.item_ids[0]), "Bag", 1, session="later")])  # with room again
-
-
-def test_a_locked_journal_says_so(
-    journal: LabelJournal,
-    workspace: Workspace,
-    sample: Dataset,
-    ids: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.1)
-    schema._engine.cache_clear()
-    other = sqlite3.connect(workspace.root / "labels.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Busy, match="locked by another program"):
-        LabelJournal(workspace).append(sample, [label(ids[0], "Bag")])
-    other.execute("ROLLBACK")
-    other.close()
-    schema._engine.cache_clear()
-
-
-def refuse_writes(workspace: Workspace) -> None:
-    """Tell SQLite itself to write nothing: no file mode keeps root from writing."""
-    with schema.writing(schema.database(workspace)) as connection:
-        connection.exec_driver_sql("PRAGMA query_only=ON")
-        connection.exec_driver_sql("INSERT INTO journal VALUES (2)")
-
-
-def test_a_read_only_journal_says_so(journal: LabelJournal, workspace: Workspace) -> None:
-    with pytest.raises(StorageFailed, match="read-only"):
-        refuse_writes(workspace)
-    schema._engine.cache_clear()
-
-
-def test_a_file_that_is_no_database_is_reported(workspace: Workspace, sample: Dataset) -> None:
-    (workspace.root / "labels.db").write_bytes(b"not a database at all, but long enough to look at" * 40)
-    with pytest.raises(DamagedFile, match=r"labels\.db is no label journal"):
-        current_version(workspace, sample.name)
-
-
-def test_a_journal_of_a_newer_version_is_left_alone(journal: LabelJournal, workspace: Workspace) -> None:
-    connection = sqlite3.connect(workspace.root / "labels.db")
-    with connection:
-        connection.execute("UPDATE journal SET format = 99")
-    connection.close()
-    schema._engine.cache_clear()
-    with pytest.raises(DamagedFile, match="format 99"):
-        LabelJournal(workspace)
-
-
-def test_a_deleted_journal_is_not_written_to_in_secret(
-    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
-) -> None:
-    journal.append(sample, [label(ids[0], "Bag")])
-    for file in Path(workspace.root).glob("labels.db*"):
-        file.unlink()
-    LabelJournal(workspace).append(sample, [label(ids[1], "Bag", 2)])
-    schema._engine.cache_clear()
-    assert [edit.item_id for edit in LabelJournal(workspace).edits(sample.name)] == [ids[1]]
 
 
 def decide(item_id: str, new: str, who: str, seq: int, session: str = "s") -> NewEdit:
@@ -412,21 +310,6 @@ def test_a_version_is_named_once(journal: LabelJournal, sample: Dataset, ids: li
     for bad in ("7", "Two Words"):
         with pytest.raises(BadInput, match="cannot name"):
             journal.name_version(sample.name, bad, 0, "ann")
-
-
-def test_a_journal_without_the_newer_tables_is_opened(
-    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
-) -> None:
-    journal.append(sample, [label(ids[0], "Bag")])
-    schema.database(workspace).dispose()
-    connection = sqlite3.connect(workspace.root / "labels.db")
-    connection.execute("DROP TABLE named_versions")
-    connection.close()
-    schema._engine.cache_clear()
-    again = LabelJournal(workspace)
-    assert again.named_versions(sample.name) == []
-    again.name_version(sample.name, "one", 1, "ann")
-    assert again.version(sample.name) == 1
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
+from core.database.engine import forget_engines
 from core.errors import NotFound, StorageFailed
-from core.labels import schema
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import LabelState, current_version, labels_at, training_changes_since
 from core.workspace import Workspace
@@ -153,7 +153,7 @@ def test_labels_are_read_from_a_disk_that_cannot_be_written(
 ) -> None:
     """No file mode keeps root from writing, so the answer to "may I write here?" is given for the disk."""
     commit(workspace, sample, (3, EditKind.EXCLUDE, None))
-    schema.database(workspace).dispose()
+    forget_engines()
     assert not (workspace.root / "labels.db-wal").exists()
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert labels_at(workspace, sample).excluded[3]
