@@ -115,17 +115,15 @@ def filled(
         create_fill(workspace, world, recipe, method=method, precision=PRECISION, label_version=0, apply=True)
     )
     version = current_version(workspace, world.name)
-    from core.labels.apply import of_filter, revert_edits
-    from core.labels.journal import EditFilter
     from core.labels.versions import labels_at
-    from core.quality.filling import session_of
+    from core.quality.filled import take_back
 
     now = np.asarray(labels_at(workspace, world, version).labels)
     new = np.isnan(np.asarray(world.labels)) & ~np.isnan(now)
     known = new & ~np.isnan(truth)
     found = trained(workspace, world, recipe, version)
     if version > before:  # the next way starts from the same labels
-        revert_edits(workspace, world, of_filter(EditFilter(session=session_of(run))), who="benchmark")
+        take_back(workspace, world, run, who="benchmark")
     right = float((now == truth)[known].mean()) if known.any() else None
     return {**found, "n_filled": int(new.sum()), "filled_right": right}
 

@@ -40,6 +40,7 @@ KIND_TITLES = {
     queues.SELECTION: "Your selection",
     queues.UNSURE: "Not sure",
     queues.PROPOSED: "New class proposed",
+    queues.FILLED: "Filled by a model",
     queues.ALL: "All images",
 }
 """What the kinds of queue are called on the page and in its address."""

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.quality.queue import NEED_A_RUN
+from core.quality.queue import FILLED, NEED_A_RUN
 from dashboard import cached, links, new_classes_panel, picker, retrain, review
 from dashboard.frame import header
 from dashboard.review import controls
@@ -44,7 +44,8 @@ if not len(shown.queue):
     )
     st.info(f"{what} Choose another list above, or take a filter away.", icon=":material/task_alt:")
     st.stop()
-offset = review.show(workspace, dataset, shown, who=controls.name(), key="review")
+judge = run.name if run is not None and asked.kind == FILLED else ""
+offset = review.show(workspace, dataset, shown, who=controls.name(), key="review", judge=judge)
 if offset is not None:
     controls.turn(dataset, state, offset)
     st.rerun()

@@ -283,7 +283,7 @@ class LabelJournal:
             return _newest(connection, dataset_name)
 
     def changes(self, dataset_name: str, version: int) -> list[tuple[Any, ...]]:
-        """(number, kind, item_id, content_hash, class_name, new, undoes) of edits 1 to ``version``."""
+        """(number, kind, item_id, content_hash, class_name, new, undoes, session) of edits 1 to version."""
         columns = schema.edits.c
         query = (
             select(
@@ -294,6 +294,7 @@ class LabelJournal:
                 columns.class_name,
                 columns.new,
                 columns.undoes,
+                columns.session,
             )
             .where(columns.dataset == dataset_name, columns.number <= version)
             .order_by(columns.number)

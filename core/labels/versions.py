@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 
 _NAMES_NO_CLASS = ("exclude", "include", "look", "unsure", "propose")
+FILLED_BY = "fill-"
+"""The sessions in which a model answers unknown labels begin with this; the run's id follows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,9 @@ class LabelState:
         unsure: Positions, ascending, where the last person to look could not tell.
         proposed: By position, the class that a person misses in the data set; such an image is excluded.
         answered: (N, K) bool, a person decided on this class of the image; None with one label an image.
+        filled: (N, K) int16, which of ``fillings`` answered this class, where no person has decided on it
+            since; -1 for none. None with one label an image.
+        fillings: Sessions of the journal in which models answered.
     """
 
     labels: NDArray[Any]
@@ -46,11 +52,20 @@ class LabelState:
     unsure: tuple[int, ...] = ()
     proposed: Mapping[int, str] = field(default_factory=dict)
     answered: NDArray[np.bool_] | None = None
+    filled: NDArray[np.int16] | None = None
+    fillings: tuple[str, ...] = ()
+
+    @cached_property
+    def only_filled(self) -> NDArray[np.bool_]:
+        """(N,) bool, a model answered something of it, and no person anything."""
+        if self.filled is None or self.answered is None:
+            return np.zeros(len(self.edited), bool)
+        return np.asarray((self.filled >= 0).any(axis=1) & ~self.answered.any(axis=1))
 
     @property
     def reviewed(self) -> NDArray[np.bool_]:
         """(N,) bool, a person has decided on it, or looked and could not."""
-        found = self.edited | self.confirmed | self.excluded
+        found = (self.edited & ~self.only_filled) | self.confirmed | self.excluded
         found[list(self.unsure)] = True
         return found
 
@@ -129,15 +144,18 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     if not live:
         nothing = np.zeros(n, bool)
         nothing.flags.writeable = False
-        answered = np.broadcast_to(False, given.shape) if given.ndim == 2 else None
-        return LabelState(given, nothing, nothing, nothing, version, answered=answered)
+        several = given.ndim == 2
+        answered = np.broadcast_to(False, given.shape) if several else None
+        filled = np.broadcast_to(np.int16(-1), given.shape) if several else None
+        return LabelState(given, nothing, nothing, nothing, version, answered=answered, filled=filled)
     positions = _positions(dataset, live)
     kinds = np.array([row[1] for row in live], np.str_)
     values = _values(dataset, live)
     fits = (positions >= 0) & (np.isin(kinds, _NAMES_NO_CLASS) | values.fits)
 
     labels, confirmed, excluded = given.copy(), np.zeros(n, bool), np.zeros(n, bool)
-    answered = None
+    answered = filled = None
+    fillings: tuple[str, ...] = ()
     setting = fits & np.isin(kinds, ("label", "confirm", "settle"))
     # Where an item occurs several times NumPy keeps the last value, which is the newest edit.
     if dataset.task is Task.SINGLE_LABEL:
@@ -149,8 +167,12 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     else:
         one = setting & (values.column >= 0)
         labels[positions[one], values.column[one]] = values.label[one]
+        filled, fillings = _by_models(
+            given.shape, positions, np.where(one, values.column, -1), setting & (kinds == "confirm"), live
+        )
         answered = np.zeros(given.shape, bool)
         answered[positions[one], values.column[one]] = True
+        answered &= filled < 0
         edited = ~((labels == given) | (np.isnan(labels) & np.isnan(given))).all(axis=1)
         confirmed[positions[setting & (kinds == "confirm")]] = True
     deciding = fits & np.isin(kinds, ("exclude", "include"))
@@ -160,7 +182,45 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     for array in (labels, edited, confirmed, excluded):
         array.flags.writeable = False
     unmatched = int((~fits).sum())
-    return LabelState(labels, edited, confirmed, excluded, version, unmatched, unsure, proposed, answered)
+    return LabelState(
+        labels,
+        edited,
+        confirmed,
+        excluded,
+        version,
+        unmatched,
+        unsure,
+        proposed,
+        answered,
+        filled,
+        fillings,
+    )
+
+
+def _by_models(
+    shape: tuple[int, ...],
+    positions: NDArray[np.int64],
+    column: NDArray[np.int64],
+    confirms: NDArray[np.bool_],
+    live: list[tuple[Any, ...]],
+) -> tuple[NDArray[np.int16], tuple[str, ...]]:
+    """LabelState.filled and .fillings.
+
+    Args:
+        positions, column: (M,) the image and class that each edit answers; column -1 for none.
+        confirms: (M,) bool, edits by which a person confirmed an image with all its labels.
+    """
+    number: dict[str, int] = {}
+    rows = np.flatnonzero(column >= 0)
+    sessions = [live[row][7] for row in rows]
+    by = [number.setdefault(one, len(number)) if one.startswith(FILLED_BY) else -1 for one in sessions]
+    filled, at = np.full(shape, -1, np.int16), np.full(shape, -1, np.int64)
+    filled[positions[rows], column[rows]] = by  # where one occurs several times NumPy keeps the last value
+    at[positions[rows], column[rows]] = rows
+    confirmed_at = np.full(shape[0], -1, np.int64)
+    confirmed_at[positions[confirms]] = np.flatnonzero(confirms)
+    filled[confirmed_at[:, None] > at] = -1
+    return filled, tuple(number)
 
 
 def _undecided(

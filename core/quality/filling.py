@@ -7,8 +7,7 @@ often that held on labels that the cuts were not chosen on. What lies between st
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ from core.data.dataset import Dataset, Task
 from core.data.splits import stratified_folds
 from core.errors import BadInput
 from core.files import Json, read_json
-from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
 from core.training.scores import roc_auc
@@ -121,28 +119,34 @@ def plan_label(
     known = ~np.isnan(labels)
     yes, of_known, of_unknown = labels[known] == 1, probs[known], probs[may_fill & ~known]
     auc = roc_auc(yes, of_known)
-    return LabelFilling(
+    planned = LabelFilling(
         name,
         int(known.sum()),
         len(of_unknown),
         None if np.isnan(auc) else auc,
         float(((of_known - yes) ** 2).mean()) if known.any() else None,
-        _side(yes, of_known, of_unknown, precision),
-        _flipped(_side(~yes, 1 - of_known, 1 - of_unknown, precision)),
+        _side(yes, of_known, precision),
+        _flipped(_side(~yes, 1 - of_known, precision)),
+    )
+    found = answers(planned, of_unknown)
+    return replace(
+        planned,
+        yes=replace(planned.yes, n_filled=int((found == 1).sum())),
+        no=replace(planned.no, n_filled=int((found == 0).sum())),
     )
 
 
-def _side(yes: NDArray[np.bool_], probs: Floats, unknown: Floats, precision: float) -> Side:
-    """Filling with yes."""
+def _side(yes: NDArray[np.bool_], probs: Floats, precision: float) -> Side:
+    """Filling with yes; nothing is counted yet."""
     cut = cut_for(yes, probs, precision)
     measured, n_measured = crosswise_precision(yes, probs, precision)
     if cut is None or measured is None or measured < precision or n_measured < LEAST_MEASURED:
         return Side(None, measured, n_measured, 0)
-    return Side(cut, measured, n_measured, int((unknown >= cut).sum()))
+    return Side(cut, measured, n_measured, 0)
 
 
 def _flipped(side: Side) -> Side:
-    return Side(None if side.cut is None else 1 - side.cut, side.precision, side.n_measured, side.n_filled)
+    return replace(side, cut=None if side.cut is None else 1 - side.cut)
 
 
 def cut_for(yes: NDArray[np.bool_], probs: Floats, precision: float) -> float | None:
@@ -180,69 +184,17 @@ def answers(filling: LabelFilling, probs: Floats) -> NDArray[np.float32]:
     return out
 
 
-def apply_filling(
-    workspace: Workspace,
-    dataset: Dataset,
-    run: Run,
-    fillings: list[LabelFilling],
-    positions: NDArray[np.int64],
-    probs: NDArray[Any],
-) -> int:
-    """Write the labels into the journal as made by a model, all or none; the new number of edits.
-
-    A label that somebody has answered meanwhile is left alone. Applied again it changes nothing.
-
-    Args:
-        positions: (n,) of the images that may be filled.
-        probs: (n, K) probability of yes.
-    """
-    from core.labels.journal import NO, YES, EditKind, LabelJournal, NewEdit
-
-    journal = LabelJournal(workspace)
-    state = labels_at(workspace, dataset)
-    new: list[NewEdit] = []
-    for k, filling in enumerate(fillings):
-        found = answers(filling, probs[:, k].astype(np.float64))
-        still = np.isnan(state.labels[positions, k]) & ~state.excluded[positions] & ~np.isnan(found)
-        for row in np.flatnonzero(still).tolist():
-            side = filling.yes if found[row] == 1 else filling.no
-            sure = float(probs[row, k]) if found[row] == 1 else 1 - float(probs[row, k])
-            answer = YES if found[row] == 1 else NO
-            evidence = {
-                "run": run.id,
-                "guess": answer,
-                "confidence": round(sure, 4),
-                "precision": side.precision,
-                "method": run.job["method"],
-                "queue": KIND,
-            }
-            new.append(
-                NewEdit(
-                    str(dataset.item_ids[positions[row]]),
-                    EditKind.LABEL,
-                    answer,
-                    who=f"model:{run.name}",
-                    why="filled by a model",
-                    evidence=evidence,
-                    session=session_of(run),
-                    seq=len(new) + 1,
-                    class_name=filling.name,
-                )
-            )
-    if not new:
-        return 0
-    return len(journal.append(dataset, new, only_at=state.version))
-
-
-def session_of(run: Run) -> str:
-    """The session of a run's edits in the journal: by it they are shown, and taken back at once."""
-    return f"{KIND}-{run.id}"
-
-
 def read_fill(run: Run) -> Json:
     """What a finished run of this kind found. Raises NotFound or DamagedFile."""
     value: Json = read_json(run.folder / "fill.json")
     return value
+
+
+def fillings_of(value: Json) -> list[LabelFilling]:
+    """What ``to_json`` made."""
+    return [
+        LabelFilling(**{**one, "yes": Side(**one["yes"]), "no": Side(**one["no"])}) for one in value["labels"]
+    ]
 
 
 def to_json(fillings: list[LabelFilling]) -> list[Json]:
@@ -269,6 +221,6 @@ def text_fill(value: Json) -> str:
     lines += ["", "Right: measured on known labels, by models that had not seen their image."]
     if value["applied"]:
         lines.append(
-            f"Made by {value['who']}; `tidyset labels undo --session {value['session']}` takes all back."
+            f"Made by {value['who']}; `tidyset labels revert --person {value['who']}` takes all back."
         )
     return "\n".join(lines)

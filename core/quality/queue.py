@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.errors import BadInput, NotFound
 from core.evaluation.predictions import Predictions
-from core.labels.versions import LabelState
+from core.labels.versions import FILLED_BY, LabelState
 from core.quality.label_issues import LabelIssues
 from core.quality.witnesses import three_witnesses
 
@@ -24,6 +24,7 @@ ISSUES = "issues"
 WITNESSES = "witnesses"
 UNSURE = "not-sure"
 PROPOSED = "new-class"
+FILLED = "fill"
 ALL = "all"
 KINDS = (
     ISSUES,
@@ -35,6 +36,7 @@ KINDS = (
     SELECTION,
     UNSURE,
     PROPOSED,
+    FILLED,
     ALL,
 )
 ANSWERS = ("yes", "no", "unknown")
@@ -51,8 +53,9 @@ class QueueRequest:
             cell of the confusion matrix, most confident first. "selection": ``item_ids``, in their order.
             "issues": labels that are likely wrong, likeliest first. "witnesses": where the run and CLIP agree
             on another class than the label, on images that the run did not train on. "not-sure": where the
-            last person to look could not tell. "new-class": for which somebody misses a class. "all": every
-            item, in the order of the data set.
+            last person to look could not tell. "new-class": for which somebody misses a class. "fill": what
+            ``run`` has filled and no person has looked at since, least sure first. "all": every item, in the
+            order of the data set.
         run: Id of the run whose guesses count, or of the search for label errors; None for none.
         clip: Of "witnesses", id of the zero-shot run.
         split: Name of a split; None for all. With a run, the part that each item played in it: a run
@@ -177,9 +180,27 @@ def build_queue(
 
 def reviewed(dataset: Dataset, request: QueueRequest, state: LabelState) -> NDArray[np.bool_]:
     """(N,) bool, what a person has decided on; where one class is asked about, on that class."""
+    if request.kind == FILLED:
+        return np.asarray(~open_fillings(state, request).any(axis=1))
     if dataset.task is Task.MULTI_LABEL and request.given is not None:
         return state.reviewed_for(request.given)
     return state.reviewed
+
+
+def open_fillings(state: LabelState, request: QueueRequest) -> NDArray[np.bool_]:
+    """(N, K) bool, what the run of ``request`` has filled and no person has decided on since."""
+    if state.filled is None:
+        return np.zeros((len(state.edited), 1), bool)
+    found = np.isin(state.filled, fillings_by(state, request.run))
+    if request.given is not None:
+        found &= np.arange(found.shape[1]) == request.given
+    return np.asarray(found)
+
+
+def fillings_by(state: LabelState, run: str | None) -> list[int]:
+    """Which of ``state.fillings`` the run of this id made; of any run for None."""
+    prefix = f"{FILLED_BY}{run or ''}"
+    return [number for number, session in enumerate(state.fillings) if session.startswith(prefix)]
 
 
 def _of_labels(
@@ -251,7 +272,8 @@ def _of_answers(
     yes = np.full(labels.shape, np.nan, np.float32)
     if predictions is not None:
         yes[known] = predictions.pred_probs[rows[known]]
-        labels[known] = predictions.labels[rows[known]]
+        if request.kind != FILLED:  # there what was filled counts, which was not known to the model
+            labels[known] = predictions.labels[rows[known]]
         part[known] = predictions.split[rows[known]]
     labels, yes = labels[:, asked], yes[:, asked]
     sure = np.full(n, np.nan, np.float32)
@@ -262,6 +284,12 @@ def _of_answers(
     positions = _candidates(dataset, request, state)
     if request.kind == ISSUES and issues is not None:
         positions = _doubted(issues, request)
+    if request.kind == FILLED:
+        filled = open_fillings(state, request)
+        sure[known] = (
+            _least_sure(predictions, rows[known], filled[known]) if predictions is not None else np.nan
+        )
+        positions = np.flatnonzero(filled.any(axis=1))
     keep = np.ones(len(positions), bool)
     if request.split is not None:
         keep &= part[positions] == request.split
@@ -276,10 +304,18 @@ def _of_answers(
     positions = positions[keep]
     if request.kind in (MISCLASSIFIED, CELL):
         positions = positions[np.argsort(-against[positions].max(axis=1), kind="stable")]
-    elif request.kind in (LEAST_CONFIDENT, BELOW_THRESHOLD):
+    elif request.kind in (LEAST_CONFIDENT, BELOW_THRESHOLD, FILLED):
         positions = positions[np.argsort(sure[positions], kind="stable")]
     nothing = np.full(len(positions), -1, np.int64)
     return Queue(positions, nothing, sure[positions], rows[positions], predictions)
+
+
+def _least_sure(
+    predictions: Predictions, rows: NDArray[np.int64], filled: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """(n,) how sure the model is of that filled answer of an image that it is least sure of."""
+    yes = predictions.pred_probs[rows]
+    return np.asarray(np.where(filled, np.maximum(yes, 1 - yes), 1.0).min(axis=1), np.float32)
 
 
 def _doubted(issues: LabelIssues, request: QueueRequest) -> NDArray[np.int64]:

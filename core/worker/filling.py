@@ -13,17 +13,11 @@ from core.cache import cached_arrays
 from core.data.dataset import SPLITS, is_labelled
 from core.data.splits import multilabel_folds
 from core.evaluation.of_run import as_answers
-from core.files import digest, write_array, write_bytes, write_json
+from core.evaluation.predictions import Predictions, save_predictions
+from core.files import digest, write_bytes, write_json
 from core.labels.versions import labels_at
-from core.quality.filling import (
-    PER_LABEL,
-    LabelFilling,
-    apply_filling,
-    plan_label,
-    session_of,
-    text_fill,
-    to_json,
-)
+from core.quality.filled import apply_filling, author
+from core.quality.filling import PER_LABEL, LabelFilling, plan_label, text_fill, to_json
 from core.training.frozen import backbone_maps
 from core.training.inference import predict
 from core.training.loop import fit
@@ -53,7 +47,7 @@ def fill(job: Job) -> Outcome:
         plan_label(name, labels[:, k], probs[:, k].astype(np.float64), may_fill, wanted)
         for k, name in enumerate(trainer.dataset.classes)
     ]
-    write_array(job.run.folder / "probabilities.npy", probs)
+    save_predictions(job.run.predictions_file, trainer.predictions(probs))
     applied = bool(job.run.job["apply"])
     if applied:
         apply_filling(job.workspace, trainer.dataset, job.run, fillings, trainer.train, probs)
@@ -70,8 +64,7 @@ def _value(job: Job, fillings: list[LabelFilling], *, applied: bool, seconds: fl
         "method": job.run.job["method"],
         "precision": job.run.job["precision"],
         "applied": applied,
-        "who": f"model:{job.run.name}",
-        "session": session_of(job.run),
+        "who": author(job.run),
         "label_version": job.run.label_version,
         "n_unknown": sum(one.n_unknown for one in fillings),
         "n_filled": sum(one.yes.n_filled + one.no.n_filled for one in fillings),
@@ -124,6 +117,19 @@ class _Trainer:
             total[:, columns] += found / self.n_folds
             own[np.ix_(held, columns)] = found[held]
         return np.where(known, own, total).astype(np.float32)
+
+    def predictions(self, probs: Probs) -> Predictions:
+        """What ``probabilities`` found, by item."""
+        return Predictions(
+            item_ids=np.asarray(self.dataset.item_ids)[self.train],
+            split=np.full(len(self.train), "train"),
+            labels=self.labels[self.train],
+            pred_probs=probs,
+            classes=self.dataset.classes,
+            run=self.job.run.id,
+            label_version=self.job.run.label_version,
+            fingerprint=self.dataset.fingerprint,
+        )
 
     def _judged(self, fold: int, columns: list[int]) -> Probs:
         """(n, len(columns)) by the model trained without ``fold``: from the cache, or now. Raises Stopped."""

@@ -19,7 +19,7 @@ from core.data.dataset import Dataset, Task
 from core.labels.versions import LabelState
 from core.quality.batches import Batches, groups_of
 from core.quality.duplicates import SimilarImages
-from core.quality.queue import Queue, QueueRequest, reviewed
+from core.quality.queue import FILLED, Queue, QueueRequest, fillings_by, reviewed
 from core.workspace import Workspace
 from dashboard import links
 from dashboard.review import tokens
@@ -59,8 +59,8 @@ class Sheaf:
         name: Changes when the queue is built anew; the component starts over then.
         offset: Index in the queue of the first item that the browser has.
         items: What the browser has: [position, item id, given, label, decided, excluded, top, proposed,
-            batch, caption]. Where an image has several labels, given and label are lists of 1, 0 and -1 for
-            unknown.
+            batch, caption, filled]. Where an image has several labels, given and label are lists of 1, 0 and
+            -1 for unknown, and filled the classes that a model answered.
         start: Index in ``items`` to begin at: the first that is not reviewed.
         blind: Labels and guesses are hidden, and what is said is a look, which changes no label.
         batches: Near-identical items brought together, so that one key settles them; None to leave them be.
@@ -134,7 +134,16 @@ def _item(dataset: Dataset, shown: Sheaf, state: LabelState, index: int, batch: 
         state.proposed.get(position, ""),
         batch,
         _caption(dataset, position),
+        _filled(state, shown.request, position),
     ]
+
+
+def _filled(state: LabelState, request: QueueRequest, position: int) -> list[int]:
+    """The classes that a model answered and nobody has decided on since; of the run that is reviewed."""
+    if state.filled is None:
+        return []
+    ours = fillings_by(state, request.run if request.kind == FILLED else None)
+    return [int(k) for k in np.flatnonzero(np.isin(state.filled[position], ours))]
 
 
 def _decided(dataset: Dataset, state: LabelState, position: int, asked: int | None) -> str:
@@ -148,7 +157,8 @@ def _decided(dataset: Dataset, state: LabelState, position: int, asked: int | No
         return "confirm" if given == now or (given != given and now != now) else "label"
     if state.confirmed[position]:
         return "confirm"
-    return "label" if state.edited[position] and asked is None else ""
+    by_hand = state.edited[position] and not state.only_filled[position]
+    return "label" if by_hand and asked is None else ""
 
 
 def _caption(dataset: Dataset, position: int) -> str:
@@ -166,15 +176,18 @@ def _unseen(dataset: Dataset, position: int, index: int) -> list[Any]:
     """An item of which nobody's opinion is told."""
     nothing = _said(np.full(np.shape(dataset.labels)[1:], np.nan)) if dataset.labels.ndim == 2 else -1
     about = [position, str(dataset.item_ids[position]), nothing, nothing]
-    return [*about, "", False, [], "", index, _caption(dataset, position)]
+    return [*about, "", False, [], "", index, _caption(dataset, position), []]
 
 
-def show(workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key: str) -> int | None:
+def show(
+    workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key: str, judge: str = ""
+) -> int | None:
     """Draw the component. Returns the offset that the person asked for, if they just did.
 
     Args:
         who: Name to write into the journal.
         key: Streamlit key.
+        judge: Name of the run whose fillings are reviewed; "" for any other queue.
     """
     image = links.picture(dataset, 0)
     data = {
@@ -196,6 +209,7 @@ def show(workspace: Workspace, dataset: Dataset, shown: Sheaf, *, who: str, key:
         "kind": "blind" if shown.blind else shown.request.kind,
         "run": None if shown.blind else shown.request.run,
         "blind": shown.blind,
+        "judge": judge,
         "who": who,
         "total": len(shown.queue),
         "offset": shown.offset,

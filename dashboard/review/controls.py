@@ -13,12 +13,13 @@ from core.embeddings.zero_shot import zero_shot_runs
 from core.evaluation.predictions import Predictions, load_predictions
 from core.labels.reviewers import decided_by, reviewers
 from core.labels.versions import LabelState
+from core.quality import filling
 from core.quality import queue as queues
 from core.quality.duplicates import is_known, similar_images
 from core.quality.evidence import newest_search
 from core.quality.label_issues import load_issues
 from core.quality.queue import Queue, QueueRequest, build_queue
-from core.runs.store import Run, RunState, find_run
+from core.runs.store import Run, RunState, find_run, list_runs
 from core.workspace import Workspace
 from dashboard import cached, handover, review
 from dashboard.handover import KIND_TITLES
@@ -26,6 +27,7 @@ from dashboard.handover import KIND_TITLES
 ANY = "Any"
 ALL_LABELS = "All labels"
 _SHEAF = "relabel_sheaf"
+_SPECIAL = (queues.SELECTION, queues.UNSURE, queues.PROPOSED, queues.FILLED)
 _WHO = "annotator"
 
 
@@ -64,13 +66,14 @@ def request(
     picked = st.query_params.get(handover.PICKED)
     search = newest_search(workspace, dataset)
     clip = _clip(workspace, dataset)
-    kinds = _kinds(runs, search, state, picked, clip)
+    fills = _fills(workspace, dataset, state)
+    kinds = _kinds(runs, search, state, picked, clip, fills)
     titles = [KIND_TITLES[kind] for kind in kinds]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         title = st.selectbox("Show", titles, key=handover.KIND, bind="query-params", width=200)
         kind = kinds[titles.index(title)]
         trained = [one for one in runs if clip is None or one.kind != clip.kind]
-        models = trained if kind == queues.WITNESSES else runs
+        models = {queues.WITNESSES: trained, queues.FILLED: fills}.get(kind, runs)
         run = _run(models) if kind != queues.ISSUES else next(iter(runs), None)
         split = st.selectbox(
             "Split", [ANY, *dataset.splits], key=handover.SPLIT, bind="query-params", width=100
@@ -96,6 +99,18 @@ def request(
     return asked, run
 
 
+def _fills(workspace: Workspace, dataset: Dataset, state: LabelState) -> list[Run]:
+    """The runs that have filled something that no person has decided on since, newest first."""
+    if not state.fillings:
+        return []
+    return [
+        run
+        for run in list_runs(workspace, dataset=dataset.name, kind=filling.KIND)
+        if run.predictions_file.exists()
+        and queues.open_fillings(state, QueueRequest(queues.FILLED, run=run.id)).any()
+    ]
+
+
 def _clip(workspace: Workspace, dataset: Dataset) -> Run | None:
     """The newest zero-shot run that can be set against a trained one."""
     if dataset.task is Task.MULTI_LABEL:
@@ -105,7 +120,12 @@ def _clip(workspace: Workspace, dataset: Dataset) -> Run | None:
 
 
 def _kinds(
-    runs: list[Run], search: Run | None, state: LabelState, picked: str | None, clip: Run | None
+    runs: list[Run],
+    search: Run | None,
+    state: LabelState,
+    picked: str | None,
+    clip: Run | None,
+    fills: list[Run],
 ) -> list[str]:
     """The kinds of queue that have something to show, or that the address names."""
     there = {
@@ -115,9 +135,10 @@ def _kinds(
         queues.CELL: False,  # the same as a disagreement narrowed down by label and guess
         queues.UNSURE: bool(state.unsure) or _named(queues.UNSURE),
         queues.PROPOSED: bool(state.proposed) or _named(queues.PROPOSED),
+        queues.FILLED: bool(fills) or _named(queues.FILLED),
     }
     found = [kind for kind in queues.KINDS if there.get(kind, bool(runs) or kind not in queues.NEED_A_RUN)]
-    return sorted(found, key=lambda kind: kind in (queues.SELECTION, queues.UNSURE, queues.PROPOSED))
+    return sorted(found, key=lambda kind: kind in _SPECIAL)
 
 
 def _named(kind: str) -> bool:
@@ -155,7 +176,7 @@ def _share(title: str, least: float, key: str) -> float:
 
 def by_people(workspace: Workspace, dataset: Dataset, asked: QueueRequest) -> QueueRequest:
     """Draw the filters by reviewer, once somebody has decided on something; returns the narrowed request."""
-    known = reviewers(workspace, dataset)
+    known = [who for who in reviewers(workspace, dataset) if not who.startswith("model:")]
     if not known:
         return asked
     with st.popover("Reviewers", icon=":material/group:"):

@@ -125,7 +125,7 @@ def test_what_the_browser_gets_begins_at_the_first_open_item(workspace: Workspac
     assert shown.start == 2
     assert len(shown.items) == review.PAGE
     label = (given + 1) % 10
-    assert shown.items[0] == [0, sample.item_ids[0], given, label, "label", False, [], "", 0, ""]
+    assert shown.items[0] == [0, sample.item_ids[0], given, label, "label", False, [], "", 0, "", []]
     assert shown.items[1][5] is True
     turned = review.turned(shown, sample, state, len(sample) - 10)
     assert [item[0] for item in turned.items] == list(range(len(sample) - 10, len(sample)))

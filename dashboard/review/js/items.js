@@ -33,8 +33,8 @@ function update(view, data) {
   if (!document.activeElement || document.activeElement === document.body) focus(view);
 }
 
-function itemOf(data, [position, id, given, label, decided, excluded, top, proposed, batch, caption]) {
-  const item = { position, id, given, label, decided, excluded, proposed, batch, caption, top, odds: null };
+function itemOf(data, [position, id, given, label, decided, excluded, top, proposed, batch, caption, filled]) {
+  const item = { position, id, given, label, decided, excluded, proposed, batch, caption, filled, top, odds: null };
   if (data.several) {
     item.top = [];
     item.odds = top.length ? top.map(([, probability]) => probability) : null; // of a yes, by class

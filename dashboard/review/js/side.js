@@ -64,7 +64,9 @@ function paintAnswers(view, item, state, many) {
     showOdds(share, fill, many ? undefined : item.odds?.[index]);
     mark.textContent = many ? "" : MARKS[answer + 1];
     const changed = answer !== item.given[index] && !view.data.blind;
-    tag.textContent = many ? "" : changed ? `was ${SAID[item.given[index] + 1]}` : differs.has(index) ? "model differs" : "";
+    const filled = isFilled(item, state, index);
+    tag.textContent = many ? "" : filled ? "filled" : changed ? `was ${SAID[item.given[index] + 1]}` : differs.has(index) ? "model differs" : "";
+    row.classList.toggle("filled", !many && filled);
     row.dataset.answer = many ? "" : SAID[answer + 1];
     row.classList.toggle("differs", differs.has(index));
     row.setAttribute("aria-pressed", many || answer < 0 ? "mixed" : String(answer === 1));
@@ -78,10 +80,16 @@ function paintAsked(view, item, state, many) {
   view.ui.rows.forEach(({ row, said, share, tag, fill }) => {
     showOdds(share, fill, by[said]);
     const isLabel = !many && said === SAID[state.label[asked] + 1];
-    tag.textContent = isLabel ? (state.decided ? "your answer" : "label") : "";
+    const filled = isLabel && isFilled(item, state, asked);
+    tag.textContent = filled ? "filled" : isLabel ? (state.decided ? "your answer" : "label") : "";
     row.classList.toggle("is-label", isLabel);
     row.setAttribute("aria-pressed", String(isLabel));
   });
+}
+
+// Whether a model answered this class, and nobody has decided on it since.
+function isFilled(item, state, column) {
+  return item.filled.includes(column) && !state.decided && state.label[column] === item.label[column];
 }
 
 function showOdds(share, fill, odds) {
@@ -118,6 +126,10 @@ function verdictOnAnswers(view, item, state) {
     const odds = item.odds?.[data.asked];
     parts.push(odds === undefined ? noGuess(data) : pair("Model", odds >= 0.5 ? "yes" : "no", percent(Math.max(odds, 1 - odds)), differs ? "differs" : ""));
     return parts;
+  }
+  if (view.data.judge && !state.decided) {
+    const names = item.filled.map((k) => data.classes[k]).join(", ");
+    return [pair("Filled", names, `by ${view.data.judge}`), pair("Right?", "Space", "or the key of a class to change it")];
   }
   const n = [0, 0, 0];
   for (const answer of state.label) n[answer + 1] += 1;
