@@ -154,7 +154,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that sees one state of the database. Raises Busy, DamagedFile or StorageFailed."""
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with explained(_address(engine)), engine.connect() as connection:
+    with explained(address_of(engine)), engine.connect() as connection:
         yield connection
 
 
@@ -166,12 +166,13 @@ def writing(engine: Engine, lock: str = "") -> Iterator[Connection]:
         lock: What is written, such as a data set's edits: only one writer of the same is let in at a time,
             and sees all that the others wrote. (SQLite has one writer of anything.)
     """
-    with explained(_address(engine)), engine.execution_options(writes=True).begin() as connection:
+    with explained(address_of(engine)), engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             wait = text("SELECT pg_advisory_xact_lock(hashtextextended('tidyset:' || :lock, 0))")
             connection.execute(wait, {"lock": lock})
         yield connection
 
 
-def _address(engine: Engine) -> str:
+def address_of(engine: Engine) -> str:
+    """Its address, with the password: for nobody to see."""
     return engine.url.render_as_string(hide_password=False)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from weakref import WeakSet
-
 from sqlalchemy import (
-    DDL,
     JSON,
     BigInteger,
     Column,
@@ -13,26 +10,19 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     UniqueConstraint,
-    event,
-    inspect,
-    select,
 )
 
-from core.database.engine import connect, is_sealed, reading, writing
-from core.errors import DamagedFile
+from core.database.engine import connect, reading, writing
+from core.database.migrate import prepare
+from core.database.tables import metadata
 from core.workspace import Workspace
 
 __all__ = ["database", "edits", "named_versions", "reading", "writing"]
 
-FORMAT = 1
-
-metadata = MetaData()
-
-about = Table("journal", metadata, Column("format", Integer, primary_key=True))
+journal = Table("journal", metadata, Column("format", Integer, primary_key=True))
 
 edits = Table(
     "edits",
@@ -72,56 +62,12 @@ named_versions = Table(
     Column("at", Float, nullable=False),
 )
 
-_REFUSAL = "the journal is append-only: undo appends"
-
-for verb in ("UPDATE", "DELETE"):
-    trigger = DDL(  # type: ignore[no-untyped-call]
-        f"CREATE TRIGGER IF NOT EXISTS edits_no_{verb.lower()} BEFORE {verb} ON edits "
-        f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
-    )
-    event.listen(edits, "after_create", trigger.execute_if(dialect="sqlite"))
-
-for statement in (
-    "CREATE OR REPLACE FUNCTION tidyset_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-    f"$$BEGIN RAISE EXCEPTION '{_REFUSAL}'; END$$",
-    "CREATE TRIGGER edits_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON edits "
-    "FOR EACH STATEMENT EXECUTE FUNCTION tidyset_append_only()",
-):
-    guard = DDL(statement)  # type: ignore[no-untyped-call]
-    event.listen(edits, "after_create", guard.execute_if(dialect="postgresql"))
-
 
 def database(workspace: Workspace) -> Engine:
-    """The workspace's database, made with its tables when they are not there yet.
+    """The workspace's database, with its tables up to date.
 
     Raises:
         StorageFailed: It cannot be made or reached.
         DamagedFile: It is no journal, or one of a newer version.
     """
-    engine = connect(workspace)
-    if engine not in _READY:
-        _create(engine)
-        _READY.add(engine)
-    return engine
-
-
-_READY: WeakSet[Engine] = WeakSet()
-"""Engines whose tables this process has seen."""
-
-
-def _create(engine: Engine) -> None:
-    """Make the tables that are missing: all of them, or those that an older journal has not got yet."""
-    with reading(engine) as connection:
-        missing = set(metadata.tables) - set(inspect(connection).get_table_names())
-    if missing and not is_sealed(engine):
-        with writing(engine, "schema") as connection:
-            metadata.create_all(connection)
-            if connection.scalar(select(about.c.format)) is None:
-                connection.execute(about.insert().values(format=FORMAT))
-    with reading(engine) as connection:
-        found = connection.scalar(select(about.c.format))
-    if found != FORMAT:
-        raise DamagedFile(
-            f"The label journal has format {found!r}; this version reads {FORMAT}.",
-            "Update Tidyset, or choose another workspace.",
-        )
+    return prepare(connect(workspace))

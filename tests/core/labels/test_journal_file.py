@@ -122,16 +122,6 @@ def test_a_file_that_is_no_database_is_reported(workspace: Workspace, sample: Da
         current_version(workspace, sample.name)
 
 
-def test_a_journal_of_a_newer_version_is_left_alone(journal: LabelJournal, workspace: Workspace) -> None:
-    connection = sqlite3.connect(workspace.root / "labels.db")
-    with connection:
-        connection.execute("UPDATE journal SET format = 99")
-    connection.close()
-    forget_engines()
-    with pytest.raises(DamagedFile, match="format 99"):
-        LabelJournal(workspace).version("any")
-
-
 def test_a_deleted_journal_is_not_written_to_in_secret(
     journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
 ) -> None:
@@ -141,18 +131,3 @@ def test_a_deleted_journal_is_not_written_to_in_secret(
     LabelJournal(workspace).append(sample, [label(ids[1], "Bag", 2)])
     forget_engines()
     assert [edit.item_id for edit in LabelJournal(workspace).edits(sample.name)] == [ids[1]]
-
-
-def test_a_journal_without_the_newer_tables_is_opened(
-    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
-) -> None:
-    journal.append(sample, [label(ids[0], "Bag")])
-    forget_engines()
-    connection = sqlite3.connect(workspace.root / "labels.db")
-    connection.execute("DROP TABLE named_versions")
-    connection.close()
-    forget_engines()
-    again = LabelJournal(workspace)
-    assert again.named_versions(sample.name) == []
-    again.name_version(sample.name, "one", 1, "ann")
-    assert again.version(sample.name) == 1

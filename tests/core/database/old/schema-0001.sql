@@ -1,0 +1,33 @@
+BEGIN TRANSACTION;
+CREATE TABLE edits (
+	dataset VARCHAR NOT NULL, 
+	number INTEGER NOT NULL, 
+	item_id VARCHAR NOT NULL, 
+	content_hash VARCHAR NOT NULL, 
+	fingerprint VARCHAR NOT NULL, 
+	kind VARCHAR NOT NULL, 
+	class_name VARCHAR, 
+	old VARCHAR, 
+	new VARCHAR, 
+	undoes INTEGER, 
+	who VARCHAR NOT NULL, 
+	at FLOAT NOT NULL, 
+	why VARCHAR NOT NULL, 
+	evidence JSON NOT NULL, 
+	session VARCHAR NOT NULL, 
+	seq INTEGER NOT NULL, 
+	PRIMARY KEY (dataset, number), 
+	UNIQUE (dataset, session, seq)
+);
+INSERT INTO "edits" VALUES('fashion-mnist-sample',1,'train-00044','36f50e3c9b7f7a2290bea3c53202a5a1','e2d4fc7aadada2a06ffae79b60be4e95','label',NULL,'Ankle boot','Bag',NULL,'ann',1.7954866355360598564e+09,'a handle, see?','{"guess": "Bag", "confidence": 0.875}','browser-1',1);
+INSERT INTO "edits" VALUES('fashion-mnist-sample',2,'train-00046','37fd7ecaec6bbbbd02def5dea20d07a9','e2d4fc7aadada2a06ffae79b60be4e95','exclude',NULL,'Sneaker','Sneaker',NULL,'bob',1.79548663558134126666e+09,'','{}','browser-2',1);
+INSERT INTO "edits" VALUES('fashion-mnist-sample',3,'train-00046','37fd7ecaec6bbbbd02def5dea20d07a9','e2d4fc7aadada2a06ffae79b60be4e95','undo',NULL,'Sneaker','Sneaker',2,'bob',1.79548663558925032613e+09,'','{}','browser-2',2);
+CREATE TABLE journal (
+	format INTEGER NOT NULL, 
+	PRIMARY KEY (format)
+);
+INSERT INTO "journal" VALUES(1);
+CREATE INDEX edits_by_item ON edits (dataset, item_id);
+CREATE TRIGGER edits_no_update BEFORE UPDATE ON edits BEGIN SELECT RAISE(ABORT, 'the journal is append-only: undo appends'); END;
+CREATE TRIGGER edits_no_delete BEFORE DELETE ON edits BEGIN SELECT RAISE(ABORT, 'the journal is append-only: undo appends'); END;
+COMMIT;
