@@ -61,12 +61,12 @@ def test_no_such_host(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_such_database(workspace: Workspace, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = make_url(postgres).set(database="nothing", password=SECRET)
+    url = make_url(postgres).set(database="nothing")
     found = message(workspace, monkeypatch, url.render_as_string(hide_password=False))
     assert "Make it (createdb)" in found
 
 
-def test_no_such_user(workspace: Workspace, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password(workspace: Workspace, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url = make_url(postgres).set(username="nobody-known", password=SECRET)
     assert "Check user and password" in message(
         workspace, monkeypatch, url.render_as_string(hide_password=False)
