@@ -41,7 +41,11 @@ def connect(workspace: Workspace) -> Engine:
     Raises:
         StorageFailed: Its address cannot be used, or its file not be made.
     """
-    url = workspace.database_url
+    return open_address(workspace.database_url)
+
+
+def open_address(url: str) -> Engine:
+    """An engine for a database; the same one for the same database. Raises as ``connect`` does."""
     file = sqlite_file(url)
     if file is None:
         return _engine(url, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.database.address import place, sqlite_file, without_password
@@ -56,6 +56,8 @@ def explained(url: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _explain(url, error) from error
+    except UnicodeEncodeError as error:  # half a surrogate pair, which JSON can carry
+        raise BadInput("A text holds a character that no database can keep.", "Change it.") from error
     except PoolTimeout as error:
         raise Busy(f"The database {place(url)} has more to do than it can.", "Try again.") from error
     except SQLAlchemyError as error:
@@ -88,7 +90,7 @@ def _of_postgres(url: str, error: DBAPIError) -> TidysetError:
     where, words = place(url), _first_line(url, error.orig)
     if state in _BUSY_STATES or "too many clients" in words or "connection slots" in words:
         return Busy(f"The database {where} is busy ({words}).", "It is tried again.")
-    if state.startswith("22"):
+    if state.startswith("22") or isinstance(error, DataError):
         return BadInput(f"The database {where} cannot hold that ({words}).", "Change it.")
     mend = next((text for start, text in _STATE_MENDS.items() if state.startswith(start)), None)
     if mend is None and not state:

@@ -21,8 +21,9 @@ from sqlalchemy import ColumnElement, Engine, func, inspect, select
 from sqlalchemy.engine import Connection, Row
 
 from core.data.dataset import UNLABELLED, Dataset, Task
-from core.errors import BadInput, Busy, NameTaken, NotFound, TidysetError
-from core.labels import schema
+from core.database.address import sqlite_file
+from core.errors import BadInput, Busy, NameTaken, NotFound, StorageFailed, TidysetError
+from core.labels import outbox, schema
 from core.workspace import Workspace, check_name
 
 _MANY = 500
@@ -224,6 +225,8 @@ class LabelJournal:
             BadInput: No such class, nothing to confirm, or an edit that makes no sense.
             NotFound: No such item, or no such edit to undo.
             Outrun: Somebody edited after version ``only_at``.
+            EditsWait: A team's database could not be reached; they are safe on this machine and sent later,
+                each on its own (not those with ``only_at``, which can be worked out again).
         """
         made, refused = self._append(dataset, new, strict=True, only_at=only_at)
         assert not refused
@@ -233,7 +236,25 @@ class LabelJournal:
         """Like ``append``, but an edit that cannot be made is refused and does not hold up the others."""
         return self._append(dataset, new, strict=False)
 
+    def commit_each(self, dataset: Dataset, new: Sequence[NewEdit]) -> tuple[list[Edit], list[Refusal]]:
+        """Like ``append_each``, but edits that cannot be sent now do not wait: it raises StorageFailed."""
+        return self._commit(dataset, new, strict=False)
+
     def _append(
+        self, dataset: Dataset, new: Sequence[NewEdit], *, strict: bool, only_at: int | None = None
+    ) -> tuple[list[Edit], list[Refusal]]:
+        """Commit, after those that wait; where the team's database is away, put them there too."""
+        if sqlite_file(self._workspace.database_url):  # on the same disk, where nothing could wait either
+            return self._commit(dataset, new, strict=strict, only_at=only_at)
+        try:
+            outbox.deliver(self._workspace)
+            return self._commit(dataset, new, strict=strict, only_at=only_at)
+        except StorageFailed as error:
+            if only_at is not None:
+                raise
+            raise outbox.wait(self._workspace, dataset, new, error) from error
+
+    def _commit(
         self, dataset: Dataset, new: Sequence[NewEdit], *, strict: bool, only_at: int | None = None
     ) -> tuple[list[Edit], list[Refusal]]:
         made: list[Edit] = []
