@@ -53,9 +53,10 @@ STRONG = {
     "erasing_size": 0.4,
     "sharpness_share": 0.5,
 }
+BASES = {"gain": "supervised", "gain_over_strong": "supervised-strong"}
 FASHION: dict[str, dict[str, Any]] = {
-    "supervised": {"semi": "none"},
-    "supervised-strong": {"semi": "none", **STRONG},
+    "supervised": {"semi": "none", "epochs": 48},
+    "supervised-strong": {"semi": "none", "epochs": 48, **STRONG},
     "fixmatch": {"semi": "fixmatch"},
     "flexmatch": {"semi": "flexmatch"},
     "mean-teacher": {"semi": "mean-teacher", "semi_weight": 20.0},
@@ -65,12 +66,24 @@ GROUPS = {"label_groups": "10+26"}
 CHARACTERS: dict[str, dict[str, Any]] = {
     "CNN, sigmoid": {"model": "plain-cnn", "width": 32, "members": 1},
     "CNN, two heads": {"model": "plain-cnn", "width": 32, "members": 1, **GROUPS},
-    "ResNet, sigmoid": {"members": 1},
     "ResNet, two heads": {"members": 1, **GROUPS},
     "bagging of 3": {"members": 3, **GROUPS},
     "teacher-student": {"members": 3, "semi": "teacher-student", "semi_threshold": 0.9, **GROUPS},
 }
-COMBO = {"n": 20_000, "n_test": 5_000, "letters": "upper"}
+VARIED = {
+    "epochs": 10,
+    "rotation_share": 1.0,
+    "rotation_degrees": 15.0,
+    "crop_share": 0.5,
+    "crop_least": 0.85,
+}
+COMBO: dict[str, Any] = {
+    "n": 20_000,
+    "n_test": 4_000,
+    "letters": "upper",
+    "noise": 0.15,
+    "test_share": 0.1,
+}
 
 
 @dataclass(frozen=True)
@@ -89,20 +102,22 @@ class Unit:
         return digest(self.part, self.dataset, self.recipe.deciding_values())[:20]
 
 
-def units(parts: list[str], seeds: list[int], n_labels: list[int]) -> list[Unit]:
+def units(parts: list[str], seeds: list[int], n_labels: list[int], threads: int) -> list[Unit]:
     """All trainings, those that say most first."""
     found = []
     if "fashion" in parts:
         for labels in n_labels:
             for seed in seeds:
+                own = {"seed": seed, "threads": threads}
                 for method, changes in FASHION.items():
-                    recipe = load_recipe("fixmatch").with_changes({**changes, "seed": seed})
+                    recipe = load_recipe("fixmatch").with_changes({**changes, **own})
                     found.append(Unit("fashion", f"fashion-{labels}-{seed}", method, seed, recipe))
     if "characters" in parts:
         for seed in seeds[:2]:
+            own = {"seed": seed, "threads": threads}
             for method, changes in CHARACTERS.items():
-                recipe = load_recipe("bagging").with_changes({**changes, "epochs": 12, "seed": seed})
-                found.append(Unit("characters", "combo-benchmark", method, seed, recipe))
+                recipe = load_recipe("bagging").with_changes({**VARIED, **changes, **own})
+                found.append(Unit("characters", f"combo-{digest(COMBO)[:8]}", method, seed, recipe))
     return found
 
 
@@ -185,13 +200,10 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for part, labels in sorted({(row["part"], row["n_labelled"]) for row in rows}):
         here = [row for row in rows if (row["part"], row["n_labelled"]) == (part, labels)]
-        base = {row["seed"]: row["score"] for row in here if row["method"] == "supervised"}
         for method in FASHION if part == "fashion" else CHARACTERS:
             own = [row for row in here if row["method"] == method]
             if not own:
                 continue
-            gains = [row["score"] - base[row["seed"]] for row in own if row["seed"] in base]
-            is_gain = bool(gains) and method != "supervised"
             found.append(
                 {
                     "part": part,
@@ -200,25 +212,42 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     "n_seeds": len(own),
                     "mean": float(np.mean([row["score"] for row in own])),
                     "interval": interval([row["score"] for row in own]),
-                    "gain": float(np.mean(gains)) if is_gain else None,
-                    "gain_interval": interval(gains) if is_gain else None,
+                    **gains(own, here),
                 }
             )
     return found
 
 
+def gains(own: list[dict[str, Any]], here: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a method is above each base, from the same labels and seed: the mean, and its interval."""
+    found: dict[str, Any] = {}
+    for name, base in BASES.items():
+        scores = {row["seed"]: row["score"] for row in here if row["method"] == base}
+        above = [row["score"] - scores[row["seed"]] for row in own if row["seed"] in scores]
+        is_gain = bool(above) and own[0]["method"] != base
+        found[name] = float(np.mean(above)) if is_gain else None
+        found[f"{name}_interval"] = interval(above) if is_gain else None
+    return found
+
+
 def as_text(rows: list[dict[str, Any]]) -> str:
     """A table."""
-    lines = [f"{'':12}{'labels':>8}  {'method':<20}{'seeds':>6}{'score':>8}   gain over supervised"]
+    lines = [
+        f"{'':12}{'labels':>8}  {'method':<20}{'seeds':>6}{'score':>8}   "
+        "gain over supervised, over supervised-strong"
+    ]
     for row in rows:
-        gain = ""
-        if row["gain"] is not None:
-            gain = f"{row['gain']:+.3f}"
-            if row["gain_interval"]:
-                gain += f" ({row['gain_interval'][0]:+.3f} to {row['gain_interval'][1]:+.3f})"
+        gain = "   ".join(with_interval(row[name], row[f"{name}_interval"]) for name in BASES)
         what = f"{row['part']:12}{row['n_labelled']:>8}  {row['method']:<20}{row['n_seeds']:>6}"
         lines.append(f"{what}{row['mean']:>8.3f}   {gain}")
     return "\n".join(lines)
+
+
+def with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
+    """As text; empty where there is no value."""
+    if value is None:
+        return ""
+    return f"{value:+.3f}" + (f" ({interval[0]:+.3f} to {interval[1]:+.3f})" if interval else "")
 
 
 def main() -> None:
@@ -232,12 +261,13 @@ def main() -> None:
     parser.add_argument(
         "--workspace", type=Path, help="where to keep what was computed; else the current one"
     )
+    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
     workspace = Workspace(wanted.workspace) if wanted.workspace else workspaces.current()
     folder = workspace.root / "few-labels"
     rows, n_done = [], 0
-    for unit in units(wanted.part, wanted.seeds, wanted.labels):
+    for unit in units(wanted.part, wanted.seeds, wanted.labels, wanted.threads):
         kept = folder / f"{unit.key}.json"
         if not kept.exists():
             if wanted.limit is not None and n_done >= wanted.limit:

@@ -15,6 +15,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.errors import BadInput
+from core.files import read_limited
 
 ModelName = Literal[
     "plain-cnn",
@@ -708,8 +709,14 @@ class Recipe(BaseModel):
 
     @property
     def has_stages(self) -> bool:
-        """Whether several networks are trained, one after another."""
+        """Whether several networks are trained."""
         return self.members > 1 or self.semi == "teacher-student"
+
+    @property
+    def n_networks(self) -> int:
+        """How many networks are trained: members, students, and what an ensemble is distilled into."""
+        rounds = self.semi_rounds if self.semi == "teacher-student" else 0
+        return self.members * max(1, rounds) + (rounds or int(self.distil and self.members > 1))
 
     @property
     def augments(self) -> bool:
@@ -923,7 +930,7 @@ def load_recipe(source: str | Path) -> Recipe:
         known = ", ".join(PRESETS)
         raise BadInput(f"There is no recipe {str(source)!r}.", f"Give a preset ({known}) or a .toml file.")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_limited(path, 1 << 20).decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"{path} is no TOML file ({error}).", "Correct that line.") from error
     return make_recipe(values)

@@ -1,7 +1,7 @@
-"""Runs that train several networks, one after another: ensembles, teachers and students, distillation.
+"""Runs that train several networks: ensembles, teachers and students, distillation.
 
-Every network is trained by core.training.loop. A finished one is kept beside the checkpoint, so a run that
-was broken off goes on with the network it was in.
+Every network is trained by core.training.loop, members side by side where cores allow. A finished one is kept
+beside the checkpoint, so a run that was broken off goes on with the networks it was in.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from numpy.typing import NDArray
 
 from core.data.dataset import is_labelled
 from core.errors import BadInput
-from core.files import digest, read_json, write_json
-from core.models import load_model, save_model
 from core.models.ensemble import ensemble_of
 from core.runs.recipe import Recipe
 from core.training.diversity import diversity, out_of_bag
 from core.training.inference import predict
-from core.training.loop import CHECKPOINT_SECONDS, FitResult, OnEvent, fit
+from core.training.loop import CHECKPOINT_SECONDS, FitResult, OnEvent
 from core.training.machine import choose_machine
+from core.training.members import SideBySide, places
+from core.training.narration import Narration, Together
 from core.training.objective import Objective, make_objective
 from core.training.parts import Parts
 from core.training.pixels import Pixels
 from core.training.seeds import Purpose, numpy_generator
 from core.training.semi import Unlabelled, pseudo_counts, pseudo_figures
+from core.training.stage import Kept, Stage, kept_history, kept_stage, train_stage
 
 Positions = NDArray[np.int64]
 
@@ -60,7 +61,7 @@ def fit_stages(
     name, valid_accuracy), ``ensemble`` (valid_accuracy, out_of_bag, diversity), ``pseudo`` (a round's
     pseudo_share and pseudo_precision) and ``round`` (teacher_accuracy and student_accuracy on validation).
     """
-    kept = _Kept(checkpoint_file, checkpoint_seconds, should_stop)
+    kept = Kept(checkpoint_file, checkpoint_seconds, should_stop)
     stages = _Stages(pixels, labels, parts, classes, recipe, on_event, kept, unlabelled)
     try:
         return stages.run()
@@ -68,24 +69,9 @@ def fit_stages(
         return replace(stopped.result, stopped=True)
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Where a run keeps its networks, and how it is stopped."""
-
-    checkpoint_file: Path | None
-    checkpoint_seconds: float
-    should_stop: Callable[[], bool]
-
-    def file(self, number: int, suffix: str) -> Path | None:
-        """The file of a stage, beside the checkpoint."""
-        if self.checkpoint_file is None:
-            return None
-        return self.checkpoint_file.with_name(f"stage-{number}{suffix}")
-
-
 @dataclass(eq=False)
 class _Stages:
-    """The networks of a run, trained in turn."""
+    """The networks of a run."""
 
     pixels: Pixels
     labels: NDArray[Any]
@@ -93,7 +79,7 @@ class _Stages:
     classes: tuple[str, ...]
     recipe: Recipe
     on_event: OnEvent
-    kept: _Kept
+    kept: Kept
     unlabelled: Unlabelled | None
     done: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -103,8 +89,7 @@ class _Stages:
         recipe = self.recipe
         self.machine = choose_machine(recipe)
         self.rounds = recipe.semi_rounds if recipe.semi == "teacher-student" else 0
-        with_student = self.rounds or int(recipe.distil)
-        self.n_stages = recipe.members * max(1, self.rounds) + with_student
+        self.narration = Narration(self.on_event, recipe.n_networks, recipe.epochs)
         labels = self.labels[self.parts.train]
         self.objective: Objective = make_objective(recipe, labels, len(self.classes), self.machine.device)
         self.positions = self.unlabelled.positions if self.unlabelled else np.empty(0, np.int64)
@@ -124,7 +109,7 @@ class _Stages:
         for number in range(self.rounds):
             teacher, _ = self.ensemble(labels, train)
             labels, train = self.pseudo_labelled(teacher if result is None else result, teacher, number)
-            result = self.network(f"student {number + 1}", self.recipe, labels, train)
+            result = self.network(self.stage(f"student {number + 1}", self.recipe, labels, train))
             figures = {
                 f"{who}_accuracy": self.judged(one)
                 for who, one in (("teacher", teacher), ("student", result))
@@ -143,19 +128,36 @@ class _Stages:
 
     def ensemble(self, labels: NDArray[Any], train: Positions) -> tuple[FitResult, list[FitResult]]:
         """The recipe's members, each on its own draw of ``train``, as one network."""
-        recipe, results, bags = self.recipe, [], []
+        recipe, stages = self.recipe, []
         for number in range(recipe.members):
-            seed = recipe.seed + 1_000 * (number + 1) + self.done if recipe.members > 1 else recipe.seed
+            seed = (
+                recipe.seed + 1_000 * (number + 1) + self.done + number if recipe.members > 1 else recipe.seed
+            )
             model = recipe.architectures[number % len(recipe.architectures)]
-            own = recipe.model_copy(update={"model": model, "seed": seed % 2**31})
             bag = bootstrap(labels, train, seed) if recipe.bootstrap and recipe.members > 1 else train
-            bags.append(bag)
-            results.append(self.network(f"{model} {number + 1} of {recipe.members}", own, labels, bag))
+            own = recipe.model_copy(update={"model": model, "seed": seed % 2**31})
+            stages.append(self.stage(f"{model} {number + 1} of {recipe.members}", own, labels, bag, number))
+        told = self.side_by_side(stages)
+        results = [self.network(stage, told) for stage in stages]
         if recipe.members == 1:
             return self.as_whole(results[0]), results
         whole = self.together(results)
-        self.report(whole, results, bags, labels, train)
+        self.report(whole, results, [stage.parts.train for stage in stages], labels, train)
         return whole, results
+
+    def side_by_side(self, stages: list[Stage]) -> Together | None:
+        """Train as many at once as there are cores, where that is possible; ``network`` then finds them, and
+        goes on with one that was asked to stop.
+        """
+        n_places = min(places(self.recipe, self.pixels, self.kept), len(stages))
+        if n_places < 2:
+            return None
+        first = next((stage.number for stage in stages if kept_history(stage, self.kept) is None), 0)
+        checkpoint = self.kept.file(first, ".checkpoint")
+        is_new = checkpoint is not None and not checkpoint.exists()
+        told = Together(self.narration, stages, n_places, first if is_new else None)
+        SideBySide(self.pixels, self.classes, self.kept, n_places, told).train(stages)
+        return told
 
     def together(self, results: list[FitResult]) -> FitResult:
         """The networks as one that counts their votes."""
@@ -226,7 +228,7 @@ class _Stages:
             labels[self.positions] = soft[self.positions].argmax(axis=1)
         else:
             labels[self.positions] = soft[self.positions] > 0.5
-        result = self.network("distilled network", self.recipe, labels, train, soft)
+        result = self.network(self.stage("distilled network", self.recipe, labels, train, soft=soft))
         figures = {
             f"{who}_accuracy": self.judged(one) for who, one in (("teacher", ensemble), ("student", result))
         }
@@ -235,100 +237,37 @@ class _Stages:
 
     # One network
 
-    def network(
+    def stage(
         self,
         name: str,
         recipe: Recipe,
         labels: NDArray[Any],
         train: Positions,
+        ahead: int = 0,
         soft: NDArray[np.float32] | None = None,
-    ) -> FitResult:
-        """Train one, or take the one that an earlier session finished. Raises _StageStopped."""
+    ) -> Stage:
+        """The network that comes ``ahead`` after the next."""
         single = recipe.model_copy(
             update={"members": 1, "member_models": "", "distil": False, "semi": "none"}
         )
-        number, self.done = self.done, self.done + 1
-        key = digest(
-            single.deciding_values(), train, labels[train], soft[train] if soft is not None else None
-        )
-        result = self.finished(number, key)
+        parts = replace(self.parts, train=train)
+        return Stage(self.done + ahead, name, single, labels, parts, self.parts.train, soft)
+
+    def network(self, stage: Stage, told: Together | None = None) -> FitResult:
+        """Train one, or take the one that is finished. Raises _StageStopped."""
+        self.done += 1
+        result = kept_stage(stage, self.kept)
         if result is None:
-            result = fit(
-                self.pixels,
-                labels,
-                replace(self.parts, train=train),
-                self.classes,
-                single,
-                self.narrated(number, name),
-                checkpoint_file=self.kept.file(number, ".checkpoint"),
-                checkpoint_seconds=self.kept.checkpoint_seconds,
-                should_stop=self.kept.should_stop,
-                soft_labels=soft,
-                measured_on=self.parts.train,
-            )
+            tell = self.narration.alone(stage)
+            result = train_stage(stage, self.pixels, self.classes, self.kept, tell)
             if result.stopped:
                 raise _StageStopped(self.as_whole(result))
-            self.keep(number, key, result)
+        elif told:
+            told.catch_up(stage, result.history)
         self.history += [{**epoch, "epoch": len(self.history) + i} for i, epoch in enumerate(result.history)]
         self.seconds += result.seconds
-        self.on_event("stage", stage=number, name=name, valid_accuracy=self.judged(result))
+        self.on_event("stage", stage=stage.number, name=stage.name, valid_accuracy=self.judged(result))
         return result
-
-    def narrated(self, number: int, name: str) -> OnEvent:
-        """A network's events as those of the whole run."""
-        before = number * self.recipe.epochs
-
-        def tell(type_: str, **fields: Any) -> None:
-            if type_ == "started":
-                if number == 0:
-                    self.on_event(type_, **{**fields, "epochs": self.n_stages * self.recipe.epochs})
-                return
-            if "share" in fields:
-                share, left = fields["share"], fields.get("seconds_left")
-                each = left / (1 - share) if left is not None and share < 1 else None
-                fields["share"] = (number + share) / self.n_stages
-                if each is not None:
-                    fields["seconds_left"] = left + each * (self.n_stages - number - 1)
-            if type_ == "progress" and "epoch" in fields:
-                fields["text"] = f"{name}, epoch {fields['epoch'] + 1} of {self.recipe.epochs}"
-            if "epoch" in fields:
-                fields["epoch"] += before
-            self.on_event(type_, **fields)
-
-        return tell
-
-    def keep(self, number: int, key: str, result: FitResult) -> None:
-        """Write a finished network; what says that it is complete comes last."""
-        model_file, about = self.kept.file(number, ".safetensors"), self.kept.file(number, ".json")
-        if model_file is None or about is None:
-            return
-        save_model(model_file, result.model, result.card)
-        rest = {"history": result.history, "seconds": result.seconds, "best_epoch": result.best_epoch}
-        write_json(about, {"key": key, "parameters": result.parameters, **rest})
-        checkpoint = self.kept.file(number, ".checkpoint")
-        if checkpoint is not None:
-            checkpoint.unlink(missing_ok=True)
-
-    def finished(self, number: int, key: str) -> FitResult | None:
-        """The network of a stage, where it was trained before by the same recipe on the same labels."""
-        model_file, about_file = self.kept.file(number, ".safetensors"), self.kept.file(number, ".json")
-        if model_file is None or about_file is None or not about_file.exists():
-            return None
-        about = read_json(about_file)
-        if about["key"] != key:
-            return None
-        model, card = load_model(model_file)
-        return FitResult(
-            model=model.to(self.machine.device),
-            card=card,
-            machine=self.machine,
-            stopped=False,
-            epoch=len(about["history"]),
-            best_epoch=about["best_epoch"],
-            history=about["history"],
-            parameters=about["parameters"],
-            seconds=about["seconds"],
-        )
 
     # How it fares
 
