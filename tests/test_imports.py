@@ -17,6 +17,7 @@ LAYERS = (
     {"core.errors", "core.files", "core.workspace", "core.cache", "core.database"},
     {"core.data", "core.labels"},
     {"core.runs"},
+    {"core.engines"},
     {"core.tuning"},
     {"core.models"},
     {"core.training"},

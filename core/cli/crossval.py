@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 
 
@@ -19,6 +20,9 @@ def crossval(
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of this run; made up when not given.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a recipe once without each fold, and tell mean, standard deviation and interval.
@@ -28,6 +32,7 @@ def crossval(
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
+        from core.engines import assign, engine_plan
         from core.evaluation.crossval import create_crossval, read_crossval, text_crossval
         from core.labels.versions import current_version
         from core.runs.launch import start
@@ -35,12 +40,13 @@ def crossval(
         from core.runs.recipe import parse_settings
         from core.workspace import current
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = open_dataset(workspace, data)
         chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         version = current_version(workspace, dataset.name)
         run = create_crossval(workspace, dataset, chosen, label_version=version, n_folds=folds, name=name)
-        start(run)
+        start(assign(run, where))
         wait_for(run, as_json=as_json)
         value = {**read_crossval(run), "id": run.id}
         emit(value, text_crossval(value), as_json=as_json)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.data import catalog
 from core.data.dataset import SPLITS
@@ -30,6 +31,9 @@ def issues(
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="How many labels to list.")] = 50,
     name: Annotated[str | None, typer.Option(help="Name of this search; made up when not given.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Rank the labels by how likely they are wrong, with scores and reasons.
@@ -39,6 +43,7 @@ def issues(
     """
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
+        from core.engines import assign, engine_plan
         from core.labels.versions import current_version
         from core.quality.evidence import create_search
         from core.quality.label_issues import load_issues
@@ -46,12 +51,13 @@ def issues(
         from core.runs.presets import find_recipe
         from core.runs.recipe import parse_settings
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = catalog.open_dataset(workspace, data)
         chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         version = current_version(workspace, dataset.name)
         run = create_search(workspace, dataset, chosen, label_version=version, n_folds=folds, name=name)
-        start(run)
+        start(assign(run, where))
         wait_for(run, as_json=as_json)
         value = as_value(dataset, run, load_issues(run), top)
         emit(value, as_text(value), as_json=as_json)

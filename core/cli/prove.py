@@ -9,6 +9,7 @@ import typer
 
 from core import workspace as workspaces
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.cli.training import follow
 from core.errors import BadInput
@@ -33,6 +34,9 @@ def prove(
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of this proof; made up when not given.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     detach: Annotated[
         bool, typer.Option(help="Start it and return; `tidyset runs show` tells more.")
     ] = False,
@@ -45,12 +49,14 @@ def prove(
     until p is small finds gains that are not there, so each further look at the same edits must show more.
     """
     with errors_explained(as_json=as_json):
+        from core.engines import assign, engine_plan
         from core.quality.looks import earlier_than, looks_at_edits, warning
         from core.quality.proofs import create_proof
         from core.runs.launch import start
         from core.runs.recipe import parse_settings
         from core.runs.store import find_run
 
+        where = engine_plan(engine, address, workers)
         workspace = workspaces.current()
         base = find_run(workspace, run)
         found = _edits(workspace, base, edits, version)
@@ -58,7 +64,7 @@ def prove(
         made = create_proof(workspace, base, found, n_seeds=seeds, changes=changes, name=name)
         if earlier := earlier_than(made, looks_at_edits(workspace, made, found)):
             typer.echo(warning(earlier), err=True)
-        start(made)
+        start(assign(made, where))
         if detach:
             text = f"{made.name} started; `tidyset runs show {made.name}` tells how it goes."
             emit({"run": made.name, "id": made.id, "state": "starting"}, text, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 
 
@@ -24,6 +25,9 @@ def sweep(
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of this run; made up when not given.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train with every combination; time of each, and how far it is from the best on the same test images.
@@ -34,6 +38,7 @@ def sweep(
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
+        from core.engines import assign, engine_plan
         from core.evaluation.sweep import create_sweep, read_sweep, text_sweep
         from core.labels.versions import current_version
         from core.runs.launch import start
@@ -42,13 +47,14 @@ def sweep(
         from core.tuning.grid import parse_grid
         from core.workspace import current
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = open_dataset(workspace, data)
         chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         version = current_version(workspace, dataset.name)
         combinations = parse_grid(grid, chosen)
         run = create_sweep(workspace, dataset, chosen, combinations, label_version=version, name=name)
-        start(run)
+        start(assign(run, where))
         wait_for(run, as_json=as_json)
         value = {**read_sweep(run), "id": run.id}
         emit(value, text_sweep(value), as_json=as_json)

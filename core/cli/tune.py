@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.tuning.space import DEFAULT
 
@@ -31,7 +32,9 @@ def tune(
     ] = "accuracy",
     cost: Annotated[bool, typer.Option("--cost", help="Seconds of training as a second objective.")] = False,
     prune: Annotated[bool, typer.Option(help="Break off trials that look poor.")] = True,
-    workers: Annotated[int, typer.Option(help="Processes that train at the same time.")] = 1,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     seed: Annotated[int, typer.Option(help="Of the search; the recipe has its own.")] = 0,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
@@ -46,6 +49,7 @@ def tune(
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
+        from core.engines import assign, engine_plan
         from core.labels.versions import current_version
         from core.runs.launch import start
         from core.runs.presets import find_recipe, save_preset
@@ -63,14 +67,15 @@ def tune(
         )
         from core.workspace import current
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = open_dataset(workspace, data)
         base = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         axes = parse_space(space or list(DEFAULT), base)
-        plan = StudyPlan(axes, trials, objective, cost, prune, workers, seed)
+        plan = StudyPlan(axes, trials, objective, cost, prune, workers or 1, seed)
         version = current_version(workspace, dataset.name)
         run = create_study(workspace, dataset, base, plan, label_version=version, name=name)
-        start(run)
+        start(assign(run, where))
         wait_for(run, as_json=as_json)
         found = load_trials(run)
         value = {**as_value(run, found, load_importances(run)), "id": run.id}

@@ -353,6 +353,13 @@ def set_notes(run: Run, notes: str) -> Run:
     return noted
 
 
+def with_job(run: Run, **fields: Any) -> Run:
+    """Keep more of what the worker needs to know, before it is started."""
+    told = replace(run, job={**run.job, **fields})
+    _write(told)
+    return told
+
+
 def delete_run(run: Run) -> None:
     """Delete a run and all in its folder. Raises Busy while a worker has it."""
     if status(run).state.active:

@@ -1,7 +1,8 @@
 """k-fold training: every image judged by a model that never trained on it.
 
 Each fold is kept in the cache by what went in: a job that was stopped goes on with the folds that are
-missing, and a cross-validation and a search for label errors with one recipe train their folds only once.
+missing, and within one from its checkpoint; a cross-validation and a search for label errors with one recipe
+train their folds only once. Folds may be done side by side (core.worker.parts).
 """
 
 from __future__ import annotations
@@ -29,11 +30,18 @@ from core.training.neighbours import nearest
 from core.training.parts import Parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Stopped
+from core.worker.kept_margins import KeptMargins
+from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
 CACHE = "issue-fold-2"
 CURVES = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1")
 """Of every epoch; "valid" is the fold that was held out, which decides nothing."""
+
+
+def do_fold(job: Job, part: str) -> None:
+    """Do the part "fold-3" of a run: put that fold into the cache. Raises Stopped."""
+    FoldTrainer(job, any_task=True).fold(int(part.removeprefix("fold-")), alone=True)
 
 
 class FoldTrainer:
@@ -69,14 +77,19 @@ class FoldTrainer:
     def all(self) -> list[Arrays]:
         """Every fold in turn. Raises Stopped."""
         self.job.on_event("started", n_trainings=self.n_folds)
+        spread(self.job, [f"fold-{number}" for number in range(self.n_folds)], self.n_folds)
         return [self.fold(number) for number in range(self.n_folds)]
 
     def held(self, number: int) -> NDArray[np.int64]:
         """Positions of one fold."""
         return np.asarray(self.pool[self.folds == number])
 
-    def fold(self, number: int) -> Arrays:
-        """Train without one fold and judge it: from the cache, or now. Raises Stopped."""
+    def fold(self, number: int, *, alone: bool = False) -> Arrays:
+        """Train without one fold and judge it: from the cache, or now. Raises Stopped.
+
+        Args:
+            alone: Whether progress is that of this fold, not of all.
+        """
         if self.job.should_stop():
             raise Stopped
         key = {
@@ -90,7 +103,8 @@ class FoldTrainer:
         began = time.monotonic()
 
         def compute() -> Arrays:
-            found = self._train(number, self._progress(number, began))
+            on_event = self._progress(*((0, 1) if alone else (number, self.n_folds)), began)
+            found = self._train(number, on_event)
             self._spent += time.monotonic() - began
             self._n_trained += 1
             return found
@@ -106,13 +120,15 @@ class FoldTrainer:
             labels = labels.copy()
             labels[train] = treat_unknown(labels[train], self.recipe.unknown_labels)
             train = train[is_labelled(labels[train])]
+        kept = KeptMargins(margins, self.job.run.folder / "parts" / f"fold-{number}.safetensors", on_event)
         result = fit(
             self.pixels,
             labels,
             Parts(train, held, held[:0]),
             self.dataset.classes,
             self.recipe,
-            on_event,
+            kept.on_event,
+            checkpoint_file=kept.checkpoint_file,
             should_stop=now_and_then(self.job.should_stop),
             on_scores=margins,
             captions=self.dataset.captions,
@@ -120,6 +136,7 @@ class FoldTrainer:
         )
         if result.stopped:
             raise Stopped
+        kept.discard()
         judged = np.concatenate([held, self.rest, train])
         outputs = predict(
             result.model,
@@ -143,7 +160,7 @@ class FoldTrainer:
             "curves": np.array([[epoch[name] for name in CURVES] for epoch in result.history], np.float32),
         }
 
-    def _progress(self, number: int, began: float) -> Callable[..., None]:
+    def _progress(self, number: int, n: int, began: float) -> Callable[..., None]:
         def on_event(type_: str, **fields: Any) -> None:
             if type_ not in ("progress", "epoch"):
                 return
@@ -152,9 +169,9 @@ class FoldTrainer:
             trained = self._n_trained + share
             self.job.on_event(
                 "progress",
-                share=(number + share) / self.n_folds,
-                seconds_left=(self.n_folds - number - share) * spent / trained if trained else None,
-                text=f"fold {number + 1} of {self.n_folds}",
+                share=(number + share) / n,
+                seconds_left=(n - number - share) * spent / trained if trained else None,
+                text=f"fold {number + 1} of {n}",
             )
 
         return on_event

@@ -29,6 +29,7 @@ from core.training.loop import fit
 from core.training.parts import assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
 from core.worker import Job, Outcome, Stopped
+from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
 CACHE = "prove-1"
@@ -47,6 +48,8 @@ def prove(job: Job) -> Outcome:
     earlier = earlier_than(job.run, looks_at(job.workspace, question))
     if earlier:
         job.on_event("note", text=warning(earlier))
+    todo = [one for one in trainer.plan if not trainer.is_done(*one)]
+    spread(job, [f"{arm}.{seed}" for arm, seed in todo], len(todo))
     progress = _Progress(job, [one for one in trainer.plan if not trainer.is_done(*one)], len(trainer.plan))
     predicted: dict[str, list[NDArray[np.int64]]] = {}
     for arm, seed in trainer.plan:
@@ -77,6 +80,15 @@ def _about(run: Run, trainer: _Trainer) -> Json:
         "n_edits": n_edits,
         "n_placebo_missing": n_edits - n_placebo,
     }
+
+
+def do_training(job: Job, part: str) -> None:
+    """Do the part "after.3" of a proof, an arm and a seed: its predictions into the run. Raises Stopped."""
+    arm, _, seed = part.rpartition(".")
+    one = (arm, int(seed))
+    progress = _Progress(job, [one], 1)
+    progress.begin(*one)
+    _Trainer(job).predictions(*one, progress)
 
 
 class _Trainer:

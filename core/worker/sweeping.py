@@ -20,6 +20,7 @@ from core.training.loop import fit
 from core.training.parts import assign_roles, make_parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
+from core.worker.parts import spread
 from core.worker.training import labels_to_train, now_and_then, open_run_dataset, stoppable
 
 CACHE = "sweep-1"
@@ -35,6 +36,7 @@ def sweep(job: Job) -> Outcome:
     settings = job.run.job["settings"]
     job.on_event("started", n_trainings=len(settings))
     sweeper = _Sweeper(job)
+    spread(job, [f"setting-{number}" for number in range(len(settings))], len(settings))
     rows, images = [], []
     for number, setting in enumerate(settings):
         found = sweeper.trained(number, setting)
@@ -61,6 +63,12 @@ def sweep(job: Job) -> Outcome:
     return Outcome("finished", {"best": rows[value["best"]], "seconds": value["seconds"]})
 
 
+def do_setting(job: Job, part: str) -> None:
+    """Do the part "setting-3" of a sweep: put its probabilities into the cache. Raises Stopped."""
+    number = int(part.removeprefix("setting-"))
+    _Sweeper(job).trained(number, job.run.job["settings"][number], alone=True)
+
+
 class _Sweeper:
     """The images of a sweep, alike for all its trainings."""
 
@@ -77,8 +85,12 @@ class _Sweeper:
         self.parts = make_parts(self.roles, self.labels, np.asarray(self.state.excluded, bool))
         self._spent = 0.0
 
-    def trained(self, number: int, setting: dict[str, Any]) -> Arrays:
-        """Probabilities of the validation and test images: from the cache, or now. Raises Stopped."""
+    def trained(self, number: int, setting: dict[str, Any], *, alone: bool = False) -> Arrays:
+        """Probabilities of the validation and test images: from the cache, or now. Raises Stopped.
+
+        Args:
+            alone: Whether progress is that of this setting, not of all.
+        """
         if self.job.should_stop():
             raise Stopped
         recipe = self.recipe.with_changes(setting)
@@ -87,11 +99,14 @@ class _Sweeper:
             "labels": digest(self.labels, self.parts.train, self.parts.val, self.parts.test),
             "recipe": recipe.deciding_values(),
         }
-        return cached_arrays(self.job.workspace, CACHE, key, lambda: self._train(number, recipe))
+        place = (0, 1) if alone else (number, len(self.job.run.job["settings"]))
+        return cached_arrays(
+            self.job.workspace, CACHE, key, lambda: self._train(number, recipe, self._progress(*place))
+        )
 
-    def _train(self, number: int, recipe: Recipe) -> Arrays:
+    def _train(self, number: int, recipe: Recipe, on_event: Callable[..., None]) -> Arrays:
         job, dataset = self.job, self.dataset
-        on_event = self._progress(number)
+        checkpoint = job.run.folder / "parts" / f"setting-{number}.safetensors"
         pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
         labels = labels_to_train(self.state, self.roles, recipe)
         parts = make_parts(self.roles, labels, np.asarray(self.state.excluded, bool))
@@ -102,6 +117,7 @@ class _Sweeper:
             dataset.classes,
             recipe,
             on_event,
+            checkpoint_file=checkpoint,
             should_stop=now_and_then(job.should_stop),
             captions=dataset.captions,
             maps_of=partial(
@@ -110,6 +126,7 @@ class _Sweeper:
         )
         if result.stopped:
             raise Stopped
+        checkpoint.unlink(missing_ok=True)
         self._spent += result.seconds
         known: dict[str, Any] = {"maps": result.maps, "words": result.words}
         probs = {
@@ -118,9 +135,7 @@ class _Sweeper:
         }
         return {**probs, "seconds": np.array([result.seconds]), "epochs": np.array([result.epoch])}
 
-    def _progress(self, number: int) -> Callable[..., None]:
-        n = len(self.job.run.job["settings"])
-
+    def _progress(self, number: int, n: int) -> Callable[..., None]:
         def on_event(type_: str, **fields: Any) -> None:
             if type_ not in ("progress", "epoch"):
                 return

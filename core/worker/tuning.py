@@ -1,31 +1,28 @@
 """The job of a run of kind "tune": one training a trial, its values proposed by Optuna.
 
-Several processes can work on one study: each takes trials from Optuna's journal and holds a lock on the one
-that it trains. A trial whose lock nobody holds was broken off; whoever comes next goes on with it from its
-checkpoint. The test images are not touched: every decision falls on the validation images.
+Trials may be done side by side (core.worker.parts): the job asks Optuna for the next set of values whenever
+a place is free. Whoever trains a trial holds a lock on it. A trial whose lock nobody holds was broken off; it
+is gone on with from its checkpoint. The test images are not touched: every decision falls on the validation
+images.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from core.cache import cached_json
-from core.errors import BadInput, TidysetError
+from core.errors import BadInput, Busy, TidysetError
 from core.files import Json, digest, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
-from core.runs.store import load_run
 from core.training.loop import TrainingFailed, fit
 from core.training.parts import Parts, assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
@@ -33,8 +30,8 @@ from core.tuning import studies
 from core.tuning.space import Axis
 from core.tuning.studies import StudyPlan, TrialRecord, TrialState
 from core.worker import Job, Outcome, Stopped
+from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, stoppable
-from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -43,6 +40,8 @@ CACHE = "trial-1"
 N_BEFORE_PRUNING = 4
 """Trials that finish before any is broken off."""
 N_FOR_IMPORTANCES = 4
+LOCK_SECONDS = 120.0
+"""How long a shared file system may hold on to the lock of a node that died."""
 
 
 def tune(job: Job) -> Outcome:
@@ -54,15 +53,10 @@ def tune(job: Job) -> Outcome:
     began = time.monotonic()
     plan = studies.plan_of(job.run)
     job.on_event("started", n_trainings=plan.n_trials)
-    helpers = [_helper(job.run.folder) for _ in range(plan.n_workers - 1)]
-    try:
-        Searcher(job, plan, lead=True).search()
-        _wait_for(job, helpers)
-    finally:
-        for helper in helpers:
-            helper.terminate()
-    # Whatever a helper left behind when it died is finished here.
-    Searcher(job, plan, lead=True).search()
+    searcher = Searcher(job, plan, lead=True)
+    spread(job, searcher.proposals(), plan.n_trials, searcher.watch)
+    searcher.watch()
+    searcher.search()  # all that there are, where nothing was spread
     trials = studies.load_trials(job.run)
     best = studies.ranked(trials, plan)
     if not best:
@@ -81,33 +75,9 @@ def tune(job: Job) -> Outcome:
     )
 
 
-def _helper(folder: Path) -> subprocess.Popen[bytes]:
-    """Another process on the same study; it prints into the same log."""
-    return subprocess.Popen([sys.executable, "-m", "core.worker.tuning", str(folder)])
-
-
-def _wait_for(job: Job, helpers: list[subprocess.Popen[bytes]]) -> None:
-    """Until all helpers have ended. Raises Stopped."""
-    plan = studies.plan_of(job.run)
-    while any(helper.poll() is None for helper in helpers):
-        if job.should_stop():
-            raise Stopped
-        report(job, plan)
-        time.sleep(0.5)
-
-
-def help_with(folder: Path) -> None:
-    """What a helper process does: take trials until none are left."""
-    run = load_run(folder)
-    job = Job(run, Workspace(folder.parents[1]), _nothing, run.stop_file.exists)
-    try:
-        Searcher(job, studies.plan_of(run), lead=False).search()
-    except Stopped:
-        return
-
-
-def _nothing(_type: str, **_fields: Any) -> None:
-    """Only the process that holds the run writes its events."""
+def do_trial(job: Job, part: str) -> None:
+    """Do the part "trial-3" of a search: train with the values that it was given. Raises Stopped, Busy."""
+    Searcher(job, studies.plan_of(job.run), lead=False).do(int(part.removeprefix("trial-")))
 
 
 class Searcher:
@@ -127,6 +97,7 @@ class Searcher:
         self.roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), self.base)
         parts = make_parts(self.roles, self.labels, np.asarray(state.excluded, bool))
         self.parts = Parts(parts.train, parts.val, parts.test[:0])
+        self._n_ended = 0
         self._pixels: dict[object, Pixels] = {}
         self._pixels_of: Callable[[Recipe], Pixels] = lambda recipe: run_pixels(
             job.workspace, dataset, recipe, stoppable(job)
@@ -142,15 +113,53 @@ class Searcher:
                 lock.release()
             self.tell_importances()
 
-    def next_trial(self) -> tuple[Trial, FileLock] | None:
-        """A trial that was broken off, or a new one; None when all are taken."""
+    def proposals(self) -> Iterator[str]:
+        """The name of each trial as it is proposed, those that were broken off first."""
+        handed_out: set[int] = set()
+        while (taken := self.next_trial(handed_out)) is not None:
+            trial, lock = taken
+            lock.release()  # whoever does it takes it
+            handed_out.add(trial.number)
+            yield f"trial-{trial.number}"
+
+    def do(self, number: int) -> None:
+        """Train one trial that was proposed. Raises Stopped; Busy where another process still has it."""
+        import optuna
+
+        study = self.study()
+        found = next(one for one in study.get_trials(deepcopy=False) if one.number == number)
+        if found.state.is_finished():
+            return
+        lock = self.lock(number, LOCK_SECONDS)
+        if lock is None:
+            raise Busy(f"Another process still has trial {number}.", "Wait for it to end, then go on.")
+        try:
+            self.try_out(optuna.trial.Trial(study, found._trial_id))
+        finally:
+            lock.release()
+
+    def watch(self) -> None:
+        """Report what the trials elsewhere came to."""
+        n_ended = report(self.job, self.plan)
+        if n_ended != self._n_ended:
+            self._n_ended = n_ended
+            self.tell_importances()
+
+    def next_trial(self, handed_out: AbstractSet[int] = frozenset()) -> tuple[Trial, FileLock] | None:
+        """A trial that was broken off, or a new one; None when all are taken.
+
+        Args:
+            handed_out: Numbers of trials that somebody is about to begin.
+        """
         if self.job.should_stop():
             raise Stopped
         with FileLock(self.run.folder / "study.lock", is_singleton=False):
             study = self.study()
             known = study.get_trials(deepcopy=False)
             for one in known:
-                if not one.state.is_finished() and (lock := self.lock(one.number)) is not None:
+                if one.state.is_finished() or one.number in handed_out:
+                    continue
+                if (lock := self.lock(one.number)) is not None:
                     import optuna
 
                     return optuna.trial.Trial(study, one._trial_id), lock
@@ -163,13 +172,13 @@ class Searcher:
             assert held is not None, "nobody else knows of this trial yet"
             return trial, held
 
-    def lock(self, number: int) -> FileLock | None:
-        """The lock of a trial, or None where a living process holds it."""
+    def lock(self, number: int, seconds: float = 0.0) -> FileLock | None:
+        """The lock of a trial, or None where a living process holds it for ``seconds`` more."""
         folder = studies.trial_folder(self.run, number)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock", is_singleton=False)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=seconds)
         except Timeout:
             return None
         return lock
@@ -177,14 +186,13 @@ class Searcher:
     def study(self) -> Study:
         """Optuna's view, with a sampler whose draws follow from the seed and the trials there are."""
         import optuna
-        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+
+        from core.worker.study_storage import storage_of
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        file = str(studies.study_file(self.run))
-        storage = JournalStorage(JournalFileBackend(file, lock_obj=JournalFileOpenLock(file)))
         way: Literal["maximize", "minimize"] = "maximize" if self.plan.maximise else "minimize"
         study = optuna.create_study(
-            storage=storage,
+            storage=storage_of(self.job.workspace, self.run),
             study_name=self.run.id,
             directions=[way, "minimize"] if self.plan.with_cost else [way],
             pruner=optuna.pruners.MedianPruner(n_startup_trials=N_BEFORE_PRUNING, n_warmup_steps=1)
@@ -209,18 +217,12 @@ class Searcher:
         record = TrialRecord(trial.number, params, TrialState.RUNNING)
         studies.save_trial(self.run, record)
         try:
-            recipe = self.base.with_changes({**params, **self.machine_share()})
+            recipe = self.base.with_changes(params)
             result = self.trained(trial, recipe)
         except (BadInput, TrainingFailed) as error:  # these values do not work; others may
             self.tell(trial, replace(record, state=TrialState.FAILED, error=str(error)))
         else:
             self.tell(trial, self.judged(record, result))
-
-    def machine_share(self) -> dict[str, Any]:
-        """Processes side by side share the cores."""
-        if self.plan.n_workers == 1 or self.base.threads:
-            return {}
-        return {"threads": max(1, (os.cpu_count() or 1) // self.plan.n_workers)}
 
     def trained(self, trial: Trial, recipe: Recipe) -> Json:
         """history, seconds, pruned and cached of the training; from the cache where it was done before."""
@@ -360,8 +362,12 @@ class _Watch:
         return self.pruned or self._asked()
 
 
-def report(job: Job, plan: StudyPlan, share: float = 0.0) -> None:
-    """Progress of the whole study: trials that have ended, and ``share`` of the one under way here."""
+def report(job: Job, plan: StudyPlan, share: float = 0.0) -> int:
+    """Progress of the whole study: trials that have ended, and ``share`` of the one under way here.
+
+    Returns:
+        How many have ended.
+    """
     trials = studies.load_trials(job.run)
     ended = [one for one in trials if one.state is not TrialState.RUNNING]
     spent = [one.seconds for one in ended if one.seconds and not one.cached]
@@ -374,6 +380,7 @@ def report(job: Job, plan: StudyPlan, share: float = 0.0) -> None:
         seconds_left=n_left * float(np.mean(spent)) / plan.n_workers if spent else None,
         text=f"trial {min(len(ended) + 1, plan.n_trials)} of {plan.n_trials}{found}",
     )
+    return len(ended)
 
 
 def propose(trial: Trial, axis: Axis) -> Any:
@@ -388,7 +395,3 @@ def propose(trial: Trial, axis: Axis) -> Any:
     if axis.whole:
         return trial.suggest_int(axis.field, int(axis.low), int(axis.high), log=axis.log)
     return float(f"{trial.suggest_float(axis.field, axis.low, axis.high, log=axis.log):.4g}")
-
-
-if __name__ == "__main__":
-    help_with(Path(sys.argv[1]))

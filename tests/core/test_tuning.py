@@ -14,6 +14,7 @@ import pytest
 
 from core.data.dataset import Dataset
 from core.data.writer import write_array_dataset
+from core.labels import schema
 from core.runs.launch import resume, start, wait
 from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, status
@@ -26,9 +27,11 @@ from core.tuning.studies import (
     load_trials,
     ranked,
     recipe_of,
+    study_file,
     trial_events,
     trial_folder,
 )
+from core.tuning.study_log import read_entries
 from core.worker import tuning, work
 from core.workspace import Workspace
 
@@ -169,9 +172,9 @@ def test_workers_share_a_search_and_finish_what_a_dead_one_left(workspace: Works
     space = ["learning_rate=1e-3..1e-2:log", "epochs=6..9"]
     run = study(workspace, some, 5, space, prune=False, n_workers=2)
     start(run)
-    _wait_until(lambda: len(_processes(run, b"core.worker.tuning")) == 1, run)
     _wait_until(lambda: len(load_trials(run)) >= 2, run)
-    _kill(run, b"core.worker.tuning")
+    (lead,) = _processes(run, b"core.worker")
+    os.kill(_children(lead)[0], signal.SIGKILL)
     assert wait(run, 120).state is RunState.FINISHED, status(run).error
     trials = load_trials(run)
     assert [one.number for one in trials] == list(range(5))
@@ -180,6 +183,7 @@ def test_workers_share_a_search_and_finish_what_a_dead_one_left(workspace: Works
     for one in trials:
         epochs = [e["epoch"] for e in trial_events(run, one.number).read()[0] if e["type"] == "epoch"]
         assert epochs == list(range(one.params["epochs"]))
+    assert any("goes on in another one" in note for note in status(run).notes)
     shares = [e["share"] for e in run.events.read()[0] if e["type"] == "progress"]
     assert max(shares) <= 1
 
@@ -204,6 +208,23 @@ def _processes(run: Run, module: bytes) -> list[int]:
     return found
 
 
+def _children(parent: int) -> list[int]:
+    """The processes that a process started."""
+    tasks = Path(f"/proc/{parent}/task").glob("*/children")
+    return [int(pid) for file in tasks for pid in file.read_text().split()]
+
+
 def _kill(run: Run, module: bytes) -> None:
     for process in _processes(run, module):
         os.kill(process, signal.SIGKILL)
+
+
+def test_a_team_keeps_the_study_in_its_database(
+    workspace: Workspace, some: Dataset, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDYSET_DATABASE_URL", postgres)
+    run = study(workspace, some, 2)
+    assert work(run.folder) == 0, status(run).error
+    assert [one.state for one in load_trials(run)] == [TrialState.FINISHED] * 2
+    assert not study_file(run).exists()
+    assert read_entries(schema.database(workspace), run.id)

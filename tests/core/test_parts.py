@@ -1,0 +1,110 @@
+"""Parts of long jobs in other processes: the same figures, a killed process in between, and a stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.data.dataset import Dataset
+from core.data.writer import write_array_dataset
+from core.engines import EnginePlan, assign
+from core.evaluation.crossval import create_crossval, read_crossval
+from core.evaluation.sweep import create_sweep, read_sweep
+from core.runs.launch import request_stop, start, wait
+from core.runs.recipe import make_recipe
+from core.runs.store import RunState, status
+from core.training.dynamics import Margins
+from core.worker import work
+from core.worker.kept_margins import KeptMargins
+from core.worker.parts import do_part, part_events
+from core.workspace import Workspace
+
+TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "learning_rate": 0.02, "threads": 1})
+
+
+@pytest.fixture
+def some(workspace: Workspace, sample: Dataset) -> Dataset:
+    """800 images of the sample."""
+    rows = np.arange(len(sample))[::5][:800]
+    return write_array_dataset(
+        workspace,
+        "some",
+        title="Some",
+        task=sample.task,
+        classes=sample.classes,
+        item_ids=np.asarray(sample.item_ids)[rows],
+        split=np.asarray(sample.split)[rows],
+        labels=np.array(sample.labels, np.int64)[rows],
+        images=np.array(sample.images.pixels)[rows],  # type: ignore[attr-defined]
+    )
+
+
+def _children() -> list[int]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for file in tasks for pid in file.read_text().split()]
+
+
+def test_folds_side_by_side_give_what_folds_in_turn_give(workspace: Workspace, some: Dataset) -> None:
+    side_by_side = create_crossval(workspace, some, TINY, label_version=0, n_folds=4)
+    side_by_side = assign(side_by_side, EnginePlan("local", n_workers=2))
+
+    def kill_one_in_between() -> None:
+        deadline = time.monotonic() + 60
+        while not part_events(side_by_side, "fold-0").path.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(_children()[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one_in_between)
+    killer.start()
+    assert work(side_by_side.folder) == 0, status(side_by_side).error
+    killer.join()
+    assert any("died" in note for note in status(side_by_side).notes)
+    (workspace.cache / "issue-fold-2").rename(workspace.cache / "other")
+    in_turn = create_crossval(workspace, some, TINY, label_version=0, n_folds=4)
+    assert work(in_turn.folder) == 0
+    assert read_crossval(side_by_side)["folds"] == read_crossval(in_turn)["folds"]
+
+
+def test_what_a_part_cannot_do_is_the_error_of_the_whole(workspace: Workspace, some: Dataset) -> None:
+    run = create_sweep(workspace, some, TINY, [{"epochs": 1}, {"epochs": 2}], label_version=0)
+    assert do_part(run.folder, "setting-0")["state"] == "done"
+    assert part_events(run, "setting-0").read()[0][-1]["share"] == 1.0
+    run.recipe_file.write_text("nonsense")
+    answer = do_part(run.folder, "setting-1")
+    assert answer["state"] == "failed"
+    assert "recipe.toml" in answer["problem"]
+
+
+def test_settings_side_by_side_stop_and_go_on(workspace: Workspace, some: Dataset) -> None:
+    settings = [{"learning_rate": rate, "epochs": 12} for rate in (0.01, 0.02)]
+    run = create_sweep(workspace, some, TINY, settings, label_version=0)
+    run = assign(run, EnginePlan("local", n_workers=2))
+    start(run)
+    deadline = time.monotonic() + 60
+    while not list((run.folder / "parts").glob("*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    request_stop(run)
+    assert wait(run, 60).state is RunState.STOPPED, status(run).error
+    assert list((run.folder / "parts").glob("*.safetensors")), "each part left its checkpoint"
+    start(run)
+    assert wait(run, 120).state is RunState.FINISHED, status(run).error
+    assert len(read_sweep(run)["rows"]) == 2
+    assert not list((run.folder / "parts").glob("*.safetensors"))
+
+
+def test_margins_belong_to_the_checkpoint_beside_them(tmp_path: Path) -> None:
+    file = tmp_path / "fold-0.safetensors"
+    file.write_bytes(b"torn")
+    margins = Margins(3)
+    kept = KeptMargins(margins, file, lambda _type, **_fields: None)
+    assert not file.exists(), "a checkpoint without its margins is not gone on with"
+    kept.on_event("checkpoint", epoch=0, step=1)
+    assert (tmp_path / "fold-0.npz").exists()
+    kept.discard()
+    assert not list(tmp_path.iterdir())
