@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import DamagedFile, NotAllowed, StorageFailed
+from core.errors import BadInput, DamagedFile, NotAllowed, StorageFailed
 
 Json = dict[str, Any]
 
@@ -83,6 +83,23 @@ def read_json(path: Path) -> Json:
     if not isinstance(value, dict):
         raise DamagedFile(f"{path} holds no JSON object.", "Restore it from a copy, or delete its folder.")
     return value
+
+
+def read_limited(path: Path, most_bytes: int) -> bytes:
+    """The content of a person's file that is read as a whole, unless it is larger than makes sense.
+
+    Raises:
+        BadInput: It is larger: read whole it could take all memory.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise BadInput(
+            f"{path.name} has more than {most_bytes:,} bytes.",
+            "Divide it, or check that it is the right file.",
+        )
+    return content
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

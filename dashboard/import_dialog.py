@@ -142,7 +142,7 @@ def _kept(uploaded: Any) -> Path:
     name = re.sub(r"[^\w.-]", "_", Path(uploaded.name).name).lstrip(".") or "upload"
     path: Path = uploads.folder(picker.workspace()) / uploaded.file_id / name
     if not path.exists():
-        uploads.forget_old(picker.workspace())
+        uploads.check_room(picker.workspace(), uploaded.size)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f"{name}.part")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import streamlit as st
@@ -67,10 +68,10 @@ def _reach(now: RunStatus) -> int:
 
 
 def _legend(colours: dict[str, str]) -> str:
-    """Names beside their colours. Run names hold nothing that HTML would read (core.workspace.check_name)."""
+    """Names beside their colours; a run that came from elsewhere can have any name."""
     marks = "".join(
         f'<span style="margin-right:16px"><span style="display:inline-block;width:14px;height:3px;'
-        f'background:{colour};margin-right:6px;vertical-align:middle"></span>{name}</span>'
+        f'background:{colour};margin-right:6px;vertical-align:middle"></span>{html.escape(name)}</span>'
         for name, colour in colours.items()
     )
     rest = '<span style="opacity:.7">solid: train, dashed: validation</span>'

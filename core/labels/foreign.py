@@ -24,6 +24,7 @@ from core.data.content import positions_of_content
 from core.data.dataset import Dataset, Task
 from core.data.problems import ProblemLog
 from core.errors import BadInput, NotFound
+from core.files import read_limited
 from core.labels.apply import until_undisturbed
 from core.labels.journal import NO, YES, Edit, EditKind, LabelJournal, NewEdit
 from core.labels.patch import label_text
@@ -31,6 +32,8 @@ from core.labels.versions import LabelState, labels_at
 from core.workspace import Workspace
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
+LARGEST = 512 << 20
+"""Bytes of a file, which is parsed as a whole."""
 _XML_DECLARATIONS = (b"<!doctype", b"<!entity")
 
 
@@ -212,7 +215,7 @@ def _check(dataset: Dataset, path: Path, items: list[tuple[int, Answer]]) -> Non
 def read_answers(path: Path) -> tuple[Source, list[Answer]]:
     """The answers of a file, whose tool is told from its content. Raises NotFound or BadInput."""
     try:
-        content = path.read_bytes()
+        content = read_limited(path, LARGEST)
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}.", "Check the name.") from None
     except OSError as error:

@@ -28,7 +28,7 @@ from core.data.content import content_hashes
 from core.data.dataset import UNLABELLED, Dataset, Task
 from core.data.problems import ProblemLog
 from core.errors import BadInput, NotFound
-from core.files import atomic_writer, digest
+from core.files import atomic_writer, digest, read_limited
 from core.labels.journal import (
     ANSWERS,
     NO,
@@ -46,6 +46,8 @@ from core.labels.versions import current_version
 from core.workspace import Workspace
 
 FORMAT = 1
+LARGEST = 512 << 20
+"""Bytes of a patch, which is read as a whole: some two million edits."""
 MEND = "Mend the file, or export it again; nothing of it was used."
 
 
@@ -297,7 +299,7 @@ def read_patch(path: Path) -> Patch:
         BadInput: The file is no patch, or one of a newer version.
     """
     try:
-        raw = path.read_bytes().split(b"\n")
+        raw = read_limited(path, LARGEST).split(b"\n")
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}.", "Check the name.") from None
     except OSError as error:

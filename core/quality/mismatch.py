@@ -218,7 +218,7 @@ def load_mismatches(run: Run) -> Mismatches:
     if not path.exists():
         raise NotFound(f"Run {run.name!r} has found nothing yet.", "Let it finish, or resume it.")
     try:
-        with np.load(path) as kept:
+        with np.load(path, allow_pickle=False) as kept:
             return Mismatches(str(run.job["by"]), **{name: kept[name] for name in kept.files})
     except (OSError, ValueError, TypeError) as error:
         raise DamagedFile(f"{path} cannot be read ({error}).", "Look again.") from error

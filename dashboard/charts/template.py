@@ -11,6 +11,7 @@ Plotly takes a while to import, so it is imported by the functions, not by this 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -47,6 +48,8 @@ LAYOUT: dict[str, Any] = {
     "yaxis": {"automargin": True, "zeroline": False, "title_standoff": 8},
     "uniformtext": {"minsize": 9, "mode": "hide"},
 }
+_FOREIGN_MARK = re.compile(r"<(?!/?extra>)")
+"""What begins a mark of HTML, but for the one that our own hover texts have."""
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "responsive": True}
 
 
@@ -66,15 +69,37 @@ def figure(height: int = 280, **layout: Any) -> Figure:
     return fig
 
 
+def inert(fig: Figure) -> Figure | dict[str, Any]:
+    """The figure with names from the data as they are: Plotly would make a link of ``<a href=...>``."""
+    found = fig.to_plotly_json()
+    return _escaped(found) if _has_marks(found) else fig
+
+
+def _has_marks(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_marks(part) for part in value.values())
+    if isinstance(value, list | tuple):
+        return any(_has_marks(part) for part in value)
+    return isinstance(value, str) and _FOREIGN_MARK.search(value) is not None
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escaped(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(part) for part in value]
+    return _FOREIGN_MARK.sub("&lt;", value) if isinstance(value, str) else value
+
+
 def show(fig: Figure, key: str, alt: str = "") -> None:
     """Draw ``fig`` over the full width; ``alt`` says in words what it shows, for a screen reader."""
-    st.plotly_chart(fig, key=key, width="stretch", theme="streamlit", config=CONFIG, alt=alt or None)
+    st.plotly_chart(inert(fig), key=key, width="stretch", theme="streamlit", config=CONFIG, alt=alt or None)
 
 
 def show_selectable(fig: Figure, key: str, alt: str = "") -> list[dict[str, Any]]:
     """Draw ``fig`` and return the points that are selected by a click: x, y, point_index, customdata, ..."""
     state = st.plotly_chart(
-        fig,
+        inert(fig),
         key=key,
         width="stretch",
         theme="streamlit",

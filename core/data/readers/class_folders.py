@@ -101,6 +101,9 @@ def _images(
     source: Path, folder: Path, label: str | None, split: str | None, log: ProblemLog
 ) -> Iterator[Record]:
     inside = source.resolve()
+    if not folder.resolve().is_relative_to(inside):
+        log.add(folder.name, None, "It is a link out of the folder.", "Put the folder itself there.")
+        return
     for path in _files(folder):
         name = path.relative_to(source).as_posix()
         if path.is_symlink() and not path.resolve().is_relative_to(inside):

@@ -15,8 +15,10 @@ from urllib.parse import quote
 from core.data.problems import ProblemLog
 from core.data.readers.base import Hints, Recognised, Record, split_of
 from core.errors import BadInput, NotFound, Offline
+from core.files import read_limited
 
 _IMAGE_COLUMNS = ("image", "img", "picture", "pixel_values")
+_BOMB_BYTES, _BOMB_RATIO = 64 << 20, 200
 _LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
 
 
@@ -26,6 +28,7 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
     files = [path for path in files if _magic(path)]
     if not files:
         return None
+    _check_growth(files)
     schema = _schema(files[0])
     image = next((name for name in _IMAGE_COLUMNS if name in schema.names), None)
     label = next((name for name in _LABEL_COLUMNS if name in schema.names), None)
@@ -42,6 +45,22 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
         classes=classes,
         n_items=_n_rows(files),
     )
+
+
+def _check_growth(files: list[Path]) -> None:
+    """Refuse parquet files that are small only because they unpack to something huge."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for path in files:
+        try:
+            about = pq.read_metadata(path)
+        except (pa.ArrowException, OSError):
+            continue  # an Arrow file is not packed; a damaged one is noticed when it is read
+        unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+        if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * path.stat().st_size:
+            growth = unpacked // path.stat().st_size
+            raise BadInput(f"{path.name} grows {growth:,}-fold when unpacked: a bomb.", "Do not trust it.")
 
 
 def _n_rows(files: list[Path]) -> int | None:
@@ -154,9 +173,16 @@ def _class_names(path: Path, schema: Any, label: str | None) -> tuple[str, ...]:
         if b"huggingface" in metadata:
             about = json.loads(metadata[b"huggingface"])["info"]["features"]
         elif beside.exists():
-            about = json.loads(beside.read_bytes())["features"] or {}
+            about = json.loads(read_limited(beside, 16 << 20))["features"] or {}
         names = (about.get(label or "") or {}).get("names") or []
-    except (ValueError, KeyError, TypeError, AttributeError):  # names are a comfort: numbers do without
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        BadInput,
+    ):  # names are a comfort: numbers do without
         return ()
     return tuple(str(name) for name in names)
 

@@ -19,15 +19,36 @@ from core.errors import BadInput
 
 _BLOCK_BYTES = 4 << 20
 _LARGEST_IMAGE = 64_000_000
+_MOST_GROWTH, _SMALL = 200, 64 << 20
+_MOST_LABELS = 1 << 28
 _NAME = re.compile(r"(images|labels)[-_.]idx[1-4][-_.]ubyte")
 _MEND = "Fetch the file again: it is cut short or altered."
 
 
+class _Bounded(gzip.GzipFile):
+    """A gzip file that stops being read where it has grown beyond belief: a zip bomb."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._most = _MOST_GROWTH * path.stat().st_size + _SMALL
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._checked(super().read(self._most + 1 if size is None or size < 0 else size))
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._checked(super().readline(self._most + 1 if size is None or size < 0 else size))
+
+    def _checked(self, block: bytes) -> bytes:
+        if self.tell() > self._most:
+            raise OSError(f"it grows more than {_MOST_GROWTH}-fold when unpacked: a zip bomb")
+        return block
+
+
 def opened(path: Path) -> IO[bytes]:
-    """The file, unzipped on the way when its first bytes say gzip."""
+    """The file, unzipped on the way (as far as that is no bomb) when its first bytes say gzip."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if zipped else path.open("rb")  # type: ignore[return-value]
+    return _Bounded(path) if zipped else path.open("rb")  # type: ignore[return-value]
 
 
 def header(path: Path) -> tuple[int, ...] | None:
@@ -139,7 +160,7 @@ def _labels(path: Path, log: ProblemLog) -> bytes:
     try:
         with opened(path) as file:
             (n,) = struct.unpack(">I", file.read(8)[4:])
-            codes = file.read()
+            codes = file.read(min(n, _MOST_LABELS) + 1)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         log.add(path.name, None, f"It cannot be read ({error}).", _MEND)
         return b""

@@ -22,7 +22,7 @@ from core.data.problems import ProblemLog
 from core.data.readers.base import IMAGE_SUFFIXES, SPLIT_NAMES, Hints, Label, Recognised, Record, split_of
 from core.data.readers.class_folders import is_image
 from core.errors import BadInput, NotAllowed
-from core.files import confined
+from core.files import confined, read_limited
 
 _FILE_NAMES = {
     "file",
@@ -44,6 +44,8 @@ _SPLIT_COLUMNS = {"split", "subset", "set", "fold"}
 _YES_NO = {"1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0, "yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 _UNKNOWN = {"", "na", "nan", "n/a", "null", "none", "?", "-1", "unknown"}
 _LIST_MARKS = re.compile(r"[\s,;|\[\]'\"]+")
+LARGEST_TABLE = 256 << 20
+"""Bytes; a million rows with captions have less, and a table is held in memory several times over."""
 _TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 
 
@@ -120,7 +122,7 @@ def lacks_images(source: Path) -> bool:
 
 def read_table(path: Path) -> Table | None:
     """The table in a file; None when no column names image files. Raises BadInput for another encoding."""
-    content = path.read_bytes()
+    content = read_limited(path, LARGEST_TABLE)
     if b"\0" in content[:1_000] and content[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         return None
     text = _decoded(content, path.name)

@@ -11,7 +11,6 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from core.data.readers.base import Hints, Recognised, Record, split_of
 from core.data.readers.idx import opened
 
 _BLOCK_BYTES = 16 << 20
-_LONGEST_LINE = 64 << 20
+_LONGEST_LINE, _LONGEST_START = 64 << 20, 4 << 20
 _LABEL_NAMES = {"label", "labels", "class", "y", "target"}
 _NO_LABEL = {"", "na", "nan", "n/a", "null", "none"}
 
@@ -65,7 +64,7 @@ def layout_of(path: Path, hints: Hints) -> Layout | None:
     """The layout, judged by the first two lines; None when the file is no pixel CSV."""
     try:
         with opened(path) as file:
-            start = [file.readline(1 << 22).decode("utf-8-sig") for _ in range(2)]
+            start = [file.readline(_LONGEST_START).decode("utf-8-sig") for _ in range(2)]
     except (OSError, UnicodeDecodeError, EOFError, zlib.error):
         return None
     lines = [next(csv.reader([line]), []) for line in start if line.strip()]
@@ -89,7 +88,7 @@ def layout_of(path: Path, hints: Hints) -> Layout | None:
 
 def _scale(path: Path, label: int | None, header: bool) -> float:
     with opened(path) as file:
-        lines = [line for line in islice(file, header, 256 + header) if line.strip()]
+        lines = [file.readline(_LONGEST_START) for _ in range(256 + header)][header:]
     cells = [
         cell
         for line in lines
@@ -137,7 +136,7 @@ def _blocks(path: Path, header: bool) -> Iterator[tuple[bytes, int]]:
     """Blocks of whole lines, and how many lines each has."""
     with opened(path) as file:
         if header:
-            file.readline()
+            file.readline(_LONGEST_LINE)
         rest = b""
         while block := file.read(_BLOCK_BYTES):
             block = rest + block
