@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import streamlit as st
 
-from core.data.dataset import Dataset
+from core.data.dataset import Dataset, is_labelled
 from core.errors import TidysetError
 from core.labels.versions import current_version, edits_since
 from core.runs import launch
@@ -89,7 +90,8 @@ def begin(workspace: Workspace, dataset: Dataset, recipe: Recipe, name: str | No
 
 def _expected(workspace: Workspace, dataset: Dataset, recipe: Recipe, version: int) -> None:
     """How long it will take, as far as that is known, or a button that finds out."""
-    n_train = len(dataset.in_split("train"))
+    train = dataset.in_split("train")
+    n_train = int(is_labelled(np.asarray(dataset.labels)[train]).sum())
     runs = [run for run in list_runs(workspace, kind=None) if run.kind in ("train", TRIAL)]
     found = estimate(recipe, n_train, dataset.images.uniform, runs, fingerprint=dataset.fingerprint)
     if found is not None:

@@ -51,10 +51,11 @@ def estimate(
 ) -> Estimate | None:
     """The median speed of like runs, or else that of a trial, over the images this recipe will see.
 
-    What runs on the same data took beside the training (starting, predicting) is added.
+    What runs on the same data took beside the training (starting, predicting) is added. Where a recipe trains
+    several networks, the speed is that of one: those side by side share the machine.
 
     Args:
-        n_train: Images of the training split, before validation is held out.
+        n_train: Labelled images of the training split, before validation is held out.
         image_shape: (H, W, C) of the data set, None when images differ in size.
         runs: Earlier trainings and trials, newest first; those of another model, size or machine setting are
             passed over.
@@ -74,9 +75,11 @@ def estimate(
     judges = trained or [(run, _pace(run)) for run in alike if tells(run)][:1]
     if not judges:
         return None
-    n_seen = n_train * (1 - recipe.validation_share) * recipe.epochs
+    n_seen = _images_an_epoch(recipe, n_train * (1 - recipe.validation_share)) * recipe.epochs
     beside = [b for run, _ in judges if run.fingerprint == fingerprint and (b := _beside(run)) is not None]
-    seconds = n_seen / median(speed for _, speed in judges) + (median(beside) if beside else 0.0)
+    seconds = recipe.n_networks * n_seen / median(speed for _, speed in judges) + (
+        median(beside) if beside else 0.0
+    )
     return Estimate(seconds, len(trained))
 
 
@@ -95,7 +98,11 @@ def _speed(run: Run) -> float | None:
     seconds = [e["seconds"] for e in now.epochs if e.get("seconds")]
     if not seconds or not now.started or not now.started.get("n_train"):
         return None
-    return float(now.started["n_train"] / median(seconds))
+    return _images_an_epoch(run.recipe, now.started["n_train"]) / median(seconds)
+
+
+def _images_an_epoch(recipe: Recipe, n_train: float) -> float:
+    return float(recipe.epoch_images or n_train)
 
 
 def _beside(run: Run) -> float | None:
@@ -113,4 +120,12 @@ def _alike(run: Run, recipe: Recipe) -> bool:
         earlier = run.recipe
     except BadInput:
         return False
+    is_pace = run.kind == TRIAL  # of one network, whatever the recipe
+    if (earlier.has_stages and not is_pace) or _learns_from(earlier) != _learns_from(recipe):
+        return False
     return all(getattr(earlier, name) == getattr(recipe, name) for name in _SAME)
+
+
+def _learns_from(recipe: Recipe) -> int:
+    """Unlabelled images a network learns from, for each labelled one."""
+    return 0 if recipe.semi in ("none", "teacher-student") or recipe.has_stages else recipe.semi_ratio

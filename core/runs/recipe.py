@@ -712,6 +712,10 @@ class Recipe(BaseModel):
         """Whether several networks are trained."""
         return self.members > 1 or self.semi == "teacher-student"
 
+    def of_one_network(self) -> Recipe:
+        """The recipe of one of its networks: no ensemble, no student."""
+        return self.model_copy(update={"members": 1, "member_models": "", "distil": False, "semi": "none"})
+
     @property
     def n_networks(self) -> int:
         """How many networks are trained: members, students, and what an ensemble is distilled into."""

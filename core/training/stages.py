@@ -247,11 +247,8 @@ class _Stages:
         soft: NDArray[np.float32] | None = None,
     ) -> Stage:
         """The network that comes ``ahead`` after the next."""
-        single = recipe.model_copy(
-            update={"members": 1, "member_models": "", "distil": False, "semi": "none"}
-        )
         parts = replace(self.parts, train=train)
-        return Stage(self.done + ahead, name, single, labels, parts, self.parts.train, soft)
+        return Stage(self.done + ahead, name, recipe.of_one_network(), labels, parts, self.parts.train, soft)
 
     def network(self, stage: Stage, told: Together | None = None) -> FitResult:
         """Train one, or take the one that is finished. Raises _StageStopped."""

@@ -37,6 +37,20 @@ def test_a_trial_tells_how_long_a_run_will_take(
     assert estimate(recipe, 5_000, (32, 32, 3), runs) is None, "another size"
 
 
+def test_a_trial_of_an_ensemble_trains_one_of_its_networks(
+    workspace: Workspace, sample: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "SECONDS", 0.1)
+    recipe = PRESETS["fast"].with_changes({"width": 4, "members": 3, "distil": True})
+    run = create_run(workspace, sample, recipe, kind=TRIAL)
+    assert work(run.folder) == 0
+    shape, runs = sample.images.uniform, list_runs(workspace, kind=TRIAL)
+    found = estimate(recipe, 5_000, shape, runs)
+    assert found is not None
+    n_seen = 4 * 5_000 * (1 - recipe.validation_share) * recipe.epochs
+    assert found.seconds == pytest.approx(n_seen / status(run).summary["images_per_second"])
+
+
 def trained(workspace: Workspace, sample: Dataset, seconds: list[float], **changes: Any) -> None:
     run = create_run(workspace, sample, make_recipe({"epochs": len(seconds), **changes}))
     run.events.append("started", n_train=4_500, epochs=len(seconds))
