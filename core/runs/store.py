@@ -16,10 +16,13 @@ nobody waited for looks alive; a lock that the worker holds does not.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import secrets
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -198,15 +201,13 @@ def create_run(
         StorageFailed: The disk is full or read-only.
     """
     taken = {run.name for run in list_runs(workspace, kind=None)}
-    if name is None:
-        name = _free_name(_stem(recipe, kind), taken)
-    elif check_name(name, "run") in taken:
+    if name is not None and check_name(name, "run") in taken:
         raise NameTaken(f"There is a run {name!r} already.", "Choose another name, or delete that run.")
     now = time.time()
     id_ = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}"
     run = Run(
         id=id_,
-        name=name,
+        name=name or _free_name(_stem(recipe, kind), taken),
         kind=kind,
         folder=workspace.runs / id_,
         dataset=dataset.name if dataset else "",
@@ -221,10 +222,32 @@ def create_run(
             **(job or {}),
         },
     )
+    while not _claimed(workspace, run):  # another server took the name since
+        if name is not None:
+            raise NameTaken(f"There is a run {name!r} already.", "Choose another name, or delete that run.")
+        taken.add(run.name)
+        run = replace(run, name=_free_name(_stem(recipe, kind), taken))
     if recipe is not None:
         write_bytes(run.recipe_file, recipe.to_toml().encode())
     _write(run)  # last: a folder without run.json is no run
     return run
+
+
+def _has_index(workspace: Workspace) -> bool:
+    """Whether a team's database has an index of the runs (core.runs.index, imported only then)."""
+    return workspace.database_url.startswith("postgres")
+
+
+def _claimed(workspace: Workspace, run: Run) -> bool:
+    """Whether the name of a new run is its own; where nobody else makes runs it is."""
+    if not _has_index(workspace):
+        return True
+    from core.runs import index
+
+    try:
+        return index.claim(workspace, run.id, run.name, _about(run))
+    except index.IndexAway:
+        return True
 
 
 def _stem(recipe: Recipe | None, kind: str) -> str:
@@ -243,8 +266,9 @@ def _free_name(stem: str, taken: set[str]) -> str:
     return f"{stem}-{number}"
 
 
-def _write(run: Run) -> None:
-    about = {
+def _about(run: Run) -> Json:
+    """What run.json says."""
+    return {
         name: getattr(run, name)
         for name in (
             "name",
@@ -258,12 +282,24 @@ def _write(run: Run) -> None:
             "job",
         )
     }
-    write_json(run.folder / "run.json", about)
+
+
+def _write(run: Run) -> None:
+    write_json(run.folder / "run.json", _about(run))
+    workspace = Workspace(run.folder.parents[1])
+    if _has_index(workspace):
+        from core.runs import index
+
+        with contextlib.suppress(index.IndexAway):
+            index.record(workspace, {run.id: _about(run)})
 
 
 def load_run(folder: Path) -> Run:
     """The run kept in ``folder``. Raises DamagedFile."""
-    about = read_json(folder / "run.json")
+    return _run_of(folder, read_json(folder / "run.json"))
+
+
+def _run_of(folder: Path, about: Json) -> Run:
     try:
         return Run(
             id=folder.name,
@@ -304,15 +340,45 @@ def list_runs(workspace: Workspace, *, dataset: str | None = None, kind: str | N
         dataset: Only those of this data set.
         kind: Only those of this kind; None for all.
     """
+    found = _indexed(workspace) if _has_index(workspace) else _in_folders(workspace)
+    runs = [
+        run
+        for run in found
+        if (dataset is None or run.dataset == dataset) and (kind is None or run.kind == kind)
+    ]
+    return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def _in_folders(workspace: Workspace, but: Collection[str] = ()) -> list[Run]:
+    """The runs that can be read, without those whose ids are in ``but``."""
     runs = []
     for manifest in workspace.runs.glob("*/run.json"):
-        try:
-            run = _load_run_once(manifest.parent, manifest.stat().st_mtime_ns)
-        except (DamagedFile, OSError):
-            continue
-        if (dataset is None or run.dataset == dataset) and (kind is None or run.kind == kind):
-            runs.append(run)
-    return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+        if manifest.parent.name not in but:
+            with contextlib.suppress(DamagedFile, OSError):
+                runs.append(_load_run_once(manifest.parent, manifest.stat().st_mtime_ns))
+    return runs
+
+
+def _indexed(workspace: Workspace) -> list[Run]:
+    """The runs of the team's index, which is put right where folders came or went."""
+    from core.runs import index
+
+    try:
+        listed = index.listed(workspace)
+        there = {entry.name for entry in os.scandir(workspace.runs)} if workspace.runs.exists() else set()
+        now = time.time()
+        # One that was claimed a moment ago has no folder yet.
+        gone = {
+            id_ for id_ in listed.keys() - there if now - float(listed[id_]["created"]) > STARTING_SECONDS
+        }
+        added = _in_folders(workspace, but=listed.keys())
+        if gone:
+            index.forget(workspace, gone)
+        if added:
+            index.record(workspace, {run.id: _about(run) for run in added})
+    except index.IndexAway:
+        return _in_folders(workspace)
+    return [_run_of(workspace.runs / id_, listed[id_]) for id_ in listed.keys() & there] + added
 
 
 def damaged_runs(workspace: Workspace) -> list[tuple[Path, str]]:
@@ -369,6 +435,12 @@ def delete_run(run: Run) -> None:
         shutil.rmtree(run.folder)
     except OSError as error:
         raise storage_failed(run.folder, error) from error
+    workspace = Workspace(run.folder.parents[1])
+    if _has_index(workspace):
+        from core.runs import index
+
+        with contextlib.suppress(index.IndexAway):
+            index.forget(workspace, {run.id})
 
 
 def is_held(run: Run) -> bool:

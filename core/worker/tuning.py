@@ -30,7 +30,7 @@ from core.tuning import studies
 from core.tuning.space import Axis
 from core.tuning.studies import StudyPlan, TrialRecord, TrialState
 from core.worker import Job, Outcome, Stopped
-from core.worker.parts import spread
+from core.worker.parts import spread, where
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
 if TYPE_CHECKING:
@@ -377,7 +377,7 @@ def report(job: Job, plan: StudyPlan, share: float = 0.0) -> int:
     job.on_event(
         "progress",
         share=min(1.0, (len(ended) + share) / plan.n_trials),
-        seconds_left=n_left * float(np.mean(spent)) / plan.n_workers if spent else None,
+        seconds_left=n_left * float(np.mean(spent)) / max(1, where(job.run).n_workers) if spent else None,
         text=f"trial {min(len(ended) + 1, plan.n_trials)} of {plan.n_trials}{found}",
     )
     return len(ended)

@@ -22,6 +22,8 @@ from core.database.tables import metadata
 from core.errors import DamagedFile, StorageFailed
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
+from core.runs import index  # noqa: F401  (declares its table)
+from core.tuning import study_log  # noqa: F401  (declares its table)
 from core.workspace import Workspace
 
 OLD = Path(__file__).parent / "old"
