@@ -14,6 +14,7 @@ from core.evaluation.explain import explanation
 from core.evaluation.lime import Weights, lime
 from core.evaluation.overlay import enlarged, overlaid
 from core.evaluation.predictions import Predictions
+from core.evaluation.seen import shown_to
 from core.runs.store import Run
 from dashboard import picker
 from dashboard.wording import plain
@@ -58,7 +59,7 @@ def draw(
     words = (
         "Asking the network …" if loaded else "Loading PyTorch into the server; only the first time is slow …"
     )
-    picture = enlarged(dataset.images.read(position), side)
+    picture = enlarged(shown_to(run, dataset, position), side)
     with st.spinner(words, show_time=True):
         if method == LIME:
             found = lime(picker.workspace(), run, dataset, position, class_index)

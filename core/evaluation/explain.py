@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.cache import cached_arrays
 from core.data.dataset import Dataset
 from core.errors import BadInput
+from core.evaluation.seen import fed_to, shown_to
 from core.runs.store import Run
 from core.workspace import Workspace
 
@@ -29,7 +30,8 @@ def explanation(workspace: Workspace, run: Run, dataset: Dataset, position: int,
         class_index: The class to find evidence for, an index into the run's classes.
 
     Returns:
-        (H, W) float32 of the image's own size, 0 to 1; all zero when nothing speaks for the class.
+        (H, W) float32 of the size of core.evaluation.seen.shown_to, 0 to 1; all zero when nothing speaks for
+        the class.
 
     Raises:
         NotFound, DamagedFile: There is no model, or it or the image cannot be read.
@@ -46,10 +48,10 @@ def explanation(workspace: Workspace, run: Run, dataset: Dataset, position: int,
         from core.models import load_model
 
         model, card = load_model(run.model_file)
-        pixels = dataset.images.resized(np.array([position]), *card.image_size, card.channels)
-        height, width = dataset.images.read(position).shape[:2]
+        pixels = fed_to(run, dataset, position, card)
+        height, width = shown_to(run, dataset, position).shape[:2]
         caption = dataset.captions[position] if dataset.captions is not None else ""
-        return {"heat": grad_cam(model, card, pixels[0], class_index, (height, width), caption)}
+        return {"heat": grad_cam(model, card, pixels, class_index, (height, width), caption)}
 
     return np.asarray(cached_arrays(workspace, "grad-cam-1", key, compute)["heat"], np.float32)
 

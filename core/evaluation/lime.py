@@ -17,6 +17,7 @@ from core.cache import cached_arrays
 from core.data.captions import words_of
 from core.data.dataset import Dataset
 from core.errors import BadInput
+from core.evaluation.seen import fed_to
 from core.runs.store import Run
 from core.workspace import Workspace
 
@@ -66,10 +67,7 @@ def lime(workspace: Workspace, run: Run, dataset: Dataset, position: int, class_
         from core.models import load_model
 
         model, card = load_model(run.model_file)
-        if card.inputs == "caption":
-            pixels = np.zeros((*card.image_size, card.channels), np.uint8)
-        else:
-            pixels = dataset.images.resized(np.array([position]), *card.image_size, card.channels)[0]
+        pixels = fed_to(run, dataset, position, card)
         found = explain_image(model, card, pixels, class_index, caption)
         return {"patches": found.patches, "word_weights": found.word_weights}
 

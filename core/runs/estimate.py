@@ -98,7 +98,7 @@ def _speed(run: Run) -> float | None:
     seconds = [e["seconds"] for e in now.epochs if e.get("seconds")]
     if not seconds or not now.started or not now.started.get("n_train"):
         return None
-    return _images_an_epoch(run.recipe, now.started["n_train"]) / median(seconds)
+    return float(_images_an_epoch(run.recipe, now.started["n_train"]) / median(seconds))
 
 
 def _images_an_epoch(recipe: Recipe, n_train: float) -> float:

@@ -10,7 +10,10 @@ from core.cache import cache_path
 from core.data.dataset import Dataset
 from core.errors import BadInput, NotFound
 from core.evaluation.explain import explanation, grad_cam
-from core.models import NAMES, ModelCard, create_model
+from core.evaluation.lime import lime
+from core.evaluation.seen import shown_to
+from core.models import NAMES, ModelCard, create_model, save_model
+from core.runs.recipe import make_recipe
 from core.runs.store import create_run
 from core.training.pixels import Normaliser
 from core.workspace import Workspace
@@ -67,6 +70,19 @@ def test_a_run_explains_an_image_once(workspace: Workspace, sample: Dataset) -> 
         np.testing.assert_array_equal(stored["heat"], heat)
     np.testing.assert_array_equal(explanation(workspace, run, sample, 5123, 1), heat)
     assert list(cache_path(workspace, "grad-cam-1", {}).parent.iterdir()) == files
+
+
+def test_a_cleaned_image_is_explained_as_the_network_saw_it(workspace: Workspace, sample: Dataset) -> None:
+    cleaned = make_recipe({"cleaning": "threshold 0 | extract 1 20 | align 20 | reassemble", "width": 4})
+    run = create_run(workspace, sample, cleaned)
+    raw = sample.images.read(7)
+    seen = shown_to(run, sample, 7)
+    assert raw.shape == (28, 28, 1)
+    assert seen.shape == (20, 20, 1)
+    model = create_model("plain-cnn", 10, 1, image_size=(20, 20), width=4)
+    save_model(run.model_file, model, ModelCard("plain-cnn", 4, sample.classes, 1, 20, 20, (72.0,), (90.0,)))
+    assert explanation(workspace, run, sample, 7, 3).shape == (20, 20)
+    assert lime(workspace, run, sample, 7, 3).patches.shape == (8, 8)
 
 
 def test_a_run_without_a_model_says_so(workspace: Workspace, sample: Dataset) -> None:
