@@ -26,6 +26,7 @@ PAGES = {
         ("issues.py", "Issues", ":material/troubleshoot:"),
         ("relabel.py", "Relabel", ":material/fact_check:"),
         ("label_next.py", "Label next", ":material/next_plan:"),
+        ("fill.py", "Fill in", ":material/auto_fix_high:"),
         ("agreement.py", "Agreement", ":material/group:"),
         ("history.py", "History", ":material/history:"),
         ("prove.py", "Prove", ":material/verified:"),

@@ -65,6 +65,7 @@ def to_relabel(request: QueueRequest) -> NoReturn:
     for key in values:
         st.session_state.pop(key, None)
     addressed = {key: str(value) for key, value in values.items() if value is not None}
+    picker.choose(dataset.name)  # the address alone is not enough: it names the same data set as before
     st.switch_page(links.RELABEL, query_params={"data": dataset.name, **addressed})
 
 

@@ -16,7 +16,7 @@ from core.data.dataset import Dataset, Task
 from core.data.splits import stratified_folds
 from core.errors import BadInput
 from core.files import Json, read_json
-from core.runs.recipe import Recipe
+from core.runs.recipe import MANY_LABELS, Recipe
 from core.runs.store import Run, create_run
 from core.training.scores import roc_auc
 from core.workspace import Workspace
@@ -88,7 +88,7 @@ def create_fill(
         apply: Whether the labels are written into the journal; else it is only told what would be.
 
     Raises:
-        BadInput: Images have one label, or a choice makes no sense.
+        BadInput: Images have one label, or a choice or the recipe makes no sense.
     """
     if dataset.task is not Task.MULTI_LABEL:
         raise BadInput(
@@ -100,6 +100,12 @@ def create_fill(
         raise BadInput(
             f"A precision of {precision:g} with {n_folds} folds makes no sense.",
             "Give a precision between 0.5 and 1 and at least 2 folds.",
+        )
+    recipe.check_task(MANY_LABELS)
+    if recipe.has_stages or recipe.semi != "none":
+        raise BadInput(
+            "Filling trains one network on labels that are known, and this recipe needs more than that.",
+            "Choose a recipe without ensembles, stages or unlabelled images, such as fast or transfer.",
         )
     job = {"method": method, "precision": precision, "n_folds": n_folds, "apply": apply}
     return create_run(workspace, dataset, recipe, name=name, kind=KIND, label_version=label_version, job=job)

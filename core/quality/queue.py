@@ -289,7 +289,6 @@ def _of_answers(
         sure[known] = (
             _least_sure(predictions, rows[known], filled[known]) if predictions is not None else np.nan
         )
-        positions = np.flatnonzero(filled.any(axis=1))
     keep = np.ones(len(positions), bool)
     if request.split is not None:
         keep &= part[positions] == request.split
@@ -342,6 +341,8 @@ def _candidates(dataset: Dataset, request: QueueRequest, state: LabelState) -> N
         return np.array(state.unsure, np.int64)
     if request.kind == PROPOSED:
         return np.array(list(state.proposed), np.int64)
+    if request.kind == FILLED:
+        return np.flatnonzero(open_fillings(state, request).any(axis=1))
     return np.arange(len(dataset))
 
 

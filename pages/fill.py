@@ -1,0 +1,22 @@
+"""Fill in: a model answers unknown labels where it is right often enough; look, accept, review, take back."""
+
+import streamlit as st
+
+from core.data.dataset import Task
+from dashboard import cached, fill_panels, job_monitor, picker, train_panel
+from dashboard.frame import header
+
+workspace, dataset = picker.workspace(), picker.dataset()
+header("Fill in", f"Let a model answer unknown labels of {dataset.title}, where it is right often enough.")
+if dataset.task is not Task.MULTI_LABEL:
+    fill_panels.one_label(dataset)
+    st.stop()
+
+state = cached.labels(workspace, dataset)
+runs = fill_panels.fillings(workspace, dataset)
+if fill_panels.unknown(dataset, state):
+    train_panel.draw(workspace, dataset, fill_panels.start_row)
+job_monitor.follow(runs)
+run = fill_panels.pick(runs)
+if run is not None:
+    fill_panels.result(workspace, dataset, run, state)
