@@ -31,5 +31,6 @@ with tempfile.TemporaryDirectory() as folder:
     test = AppTest.from_file(str(installed / "Home.py"), default_timeout=60).run()
     assert not test.exception, test.exception
     command = Path(sys.executable).with_name("tidyset")
-    subprocess.run([command, "data", "list", "--json"], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    for words in (["data", "list"], ["db", "upgrade"]):
+        subprocess.run([command, *words, "--json"], check=True, cwd=folder, stdout=subprocess.DEVNULL)
 print("The wheel is complete:", distribution("tidyset").version)

@@ -9,6 +9,7 @@ from core.cli import (  # noqa: F401  (each adds its commands)
     captions,
     crossval,
     data,
+    db,
     doctor,
     embeddings,
     evaluate,
