@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core import workspace as workspaces
 from core.cli.app import app
 from core.cli.output import JsonFlag, emit, errors_explained
+from core.errors import BadInput
 from core.files import Json
 from core.runs.store import Run, find_run
 
@@ -95,20 +96,43 @@ def compare(
     run_a: Annotated[str, typer.Argument(help="Name or id of the first run.")],
     run_b: Annotated[str, typer.Argument(help="Name or id of the second run, the newer one as a rule.")],
     split: SplitOption = "test",
+    tuned: Annotated[
+        bool, typer.Option(help="With several labels: at each run's own thresholds instead of one half.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Say whether the second run is better than the first, on the same images, and how sure that is."""
     with errors_explained(as_json=as_json):
-        from core.evaluation.compare import text_comparison
-        from core.evaluation.of_run import compare_runs
+        from core.evaluation.of_run import predictions_of
 
         workspace = workspaces.current()
-        found = compare_runs(workspace, find_run(workspace, run_a), find_run(workspace, run_b), split)
-        value = found[0].to_json()
-        by_labels = {one.label_set: one.to_json() for one in found}
-        value["on_corrected_labels"] = by_labels.get("corrected")
-        value["on_unreviewed_labels"] = by_labels.get("suggested")
-        emit(value, text_comparison(found), as_json=as_json)
+        runs = find_run(workspace, run_a), find_run(workspace, run_b)
+        several = predictions_of(runs[0]).has_many_labels
+        found, text = (_several if several else _one)(workspace, *runs, split, tuned=tuned)
+        value = {
+            **found[0],
+            "on_corrected_labels": next((one for one in found if one["labels"] == "corrected"), None),
+            "on_unreviewed_labels": next((one for one in found if one["labels"] == "suggested"), None),
+        }
+        emit(value, text, as_json=as_json)
+
+
+def _one(workspace: Workspace, a: Run, b: Run, split: str, *, tuned: bool) -> tuple[list[Json], str]:
+    from core.evaluation.compare import text_comparison
+    from core.evaluation.of_run import compare_runs
+
+    if tuned:
+        raise BadInput("There is one label an image, and no threshold.", "Leave --tuned out.")
+    found = compare_runs(workspace, a, b, split)
+    return [one.to_json() for one in found], text_comparison(found)
+
+
+def _several(workspace: Workspace, a: Run, b: Run, split: str, *, tuned: bool) -> tuple[list[Json], str]:
+    from core.evaluation.multilabel_compare import text_comparisons
+    from core.evaluation.of_run import compare_label_runs
+
+    found = compare_label_runs(workspace, a, b, split, tuned=tuned)
+    return [one.to_json() for one in found], text_comparisons(found)
 
 
 def _thresholds(run: Run, *, tuned: bool) -> NDArray[Any] | float:

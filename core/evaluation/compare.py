@@ -246,8 +246,8 @@ def compare(
     Raises:
         BadInput: The class names differ, or there is no labelled item in common.
     """
-    order = _class_order(a, b)
-    rows_a, rows_b, n_uncommon = _common(a.only(split), b.only(split))
+    order = class_order(a, b)
+    rows_a, rows_b, n_uncommon = common_rows(a.only(split), b.only(split))
     label_of = dict(zip(item_ids.tolist(), labels.tolist(), strict=True))
     ids = rows_a.item_ids
     right_answers = np.array([label_of.get(item_id, UNLABELLED) for item_id in ids.tolist()], np.int64)
@@ -308,7 +308,7 @@ def _one_text(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _class_order(a: Predictions, b: Predictions) -> Ints:
+def class_order(a: Predictions, b: Predictions) -> Ints:
     """(K,) for each class of B, its index among A's. Raises BadInput."""
     if sorted(a.classes) != sorted(b.classes):
         differing = ", ".join(sorted(set(a.classes) ^ set(b.classes)))
@@ -319,7 +319,7 @@ def _class_order(a: Predictions, b: Predictions) -> Ints:
     return np.array([a.classes.index(name) for name in b.classes], np.int64)
 
 
-def _common(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, int]:
+def common_rows(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, int]:
     """The rows of the items that both have, in A's order, and how many items only one has."""
     row_in_b = {item_id: row for row, item_id in enumerate(b.item_ids.tolist())}
     pairs = [

@@ -12,7 +12,9 @@ from core.data.catalog import open_dataset
 from core.data.dataset import UNLABELLED, Dataset
 from core.errors import BadInput, NotFound
 from core.evaluation.compare import Comparison, compare
+from core.evaluation.multilabel_compare import MultiLabelComparison, compare_labels
 from core.evaluation.predictions import Predictions, load_predictions
+from core.evaluation.thresholds import load_thresholds
 from core.labels.guard import guarded_labels
 from core.labels.versions import labels_at
 from core.runs.store import Run
@@ -113,17 +115,20 @@ def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "tes
 
     Raises:
         NotFound, DamagedFile: A run has no predictions, or the data set is gone.
-        BadInput: The runs have no labelled items of this split in common, or images have several labels.
+        BadInput: The runs have no labelled items of this split in common, or images have several labels:
+            see ``compare_label_runs``.
     """
     a, b = predictions_of(run_a), predictions_of(run_b)
     if a.has_many_labels or b.has_many_labels:
         raise BadInput(
-            "Runs on images with several labels cannot be compared pair by pair yet.",
-            "Look at each with `tidyset evaluate`.",
+            "One of the runs has one label an image, the other several."
+            if a.has_many_labels != b.has_many_labels
+            else "The runs have several labels an image.",
+            "Compare two runs of the same data set.",
         )
     dataset = open_dataset(workspace, run_a.dataset)
     if b.fingerprint != a.fingerprint:
-        _check_same_images(dataset, open_dataset(workspace, run_b.dataset), a, b)
+        check_same_images(dataset, open_dataset(workspace, run_b.dataset), a, b)
     found: list[Comparison] = []
     for labels in label_sets(workspace, dataset):
         comparison = compare(
@@ -140,11 +145,55 @@ def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "tes
     return found
 
 
+def compare_label_runs(
+    workspace: Workspace, run_a: Run, run_b: Run, split: str = "test", *, tuned: bool = False
+) -> list[MultiLabelComparison]:
+    """Like ``compare_runs`` where an image may have several labels.
+
+    Args:
+        tuned: At each run's own thresholds, instead of one half for all labels.
+
+    Raises:
+        NotFound, DamagedFile, BadInput: As ``compare_runs``.
+    """
+    a, b = predictions_of(run_a), predictions_of(run_b)
+    if not (a.has_many_labels and b.has_many_labels):
+        raise BadInput("One of the runs has one label an image.", "Compare two runs of the same data set.")
+    dataset = open_dataset(workspace, run_a.dataset)
+    if b.fingerprint != a.fingerprint:
+        check_same_images(dataset, open_dataset(workspace, run_b.dataset), a, b)
+    cuts = tuple(_cut(run, len(one.classes), tuned=tuned) for run, one in ((run_a, a), (run_b, b)))
+    found: list[MultiLabelComparison] = []
+    for labels in label_sets(workspace, dataset):
+        comparison = compare_labels(
+            a,
+            b,
+            dataset.item_ids,
+            labels.labels,
+            split,
+            thresholds=(cuts[0], cuts[1]),
+            names=(run_a.name, run_b.name),
+            label_set=labels.key,
+        )
+        if not any(_same_answers(other, comparison) for other in found):
+            found.append(comparison)
+    return found
+
+
+def _cut(run: Run, n_labels: int, *, tuned: bool) -> NDArray[Any] | float:
+    return np.asarray(load_thresholds(run.folder, n_labels).values) if tuned else 0.5
+
+
+def _same_answers(one: MultiLabelComparison, other: MultiLabelComparison) -> bool:
+    same_ids = np.array_equal(one.item_ids, other.item_ids)
+    return same_ids and np.array_equal(one.scores_a.labels, other.scores_a.labels, equal_nan=True)
+
+
 def _same_labels(one: Comparison, other: Comparison) -> bool:
     return np.array_equal(one.item_ids, other.item_ids) and np.array_equal(one.labels, other.labels)
 
 
-def _check_same_images(one: Dataset, other: Dataset, a: Predictions, b: Predictions) -> None:
+def check_same_images(one: Dataset, other: Dataset, a: Predictions, b: Predictions) -> None:
     """Two data sets may be compared on the ids they share only if those are the same pixels."""
     shared = sorted(set(a.item_ids.tolist()) & set(b.item_ids.tolist()))
     here = one.content_hashes[one.positions(shared)]
