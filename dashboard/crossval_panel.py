@@ -11,12 +11,11 @@ from core.data.dataset import Dataset
 from core.errors import TidysetError
 from core.evaluation import crossval
 from core.labels.versions import current_version
-from core.runs import launch
 from core.runs.estimate import estimate
 from core.runs.recipe import Recipe
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard import job_monitor, train_panel
+from dashboard import engine_choice, job_monitor, train_panel
 from dashboard.charts import crossval as charts
 from dashboard.wording import duration, percent, plain
 
@@ -34,6 +33,7 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
     """How many folds, how long it takes, and the button."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_folds = int(st.number_input("Folds", 2, MOST_FOLDS, crossval.N_FOLDS, key="n_folds", width=130))
+        where = engine_choice.draw("folds")
         pressed = st.button("Cross-validate", type="primary", icon=":material/view_week:")
         with st.container(gap=None):
             st.caption(train_panel.on_which_labels(workspace, dataset) + ", the test images left out")
@@ -41,10 +41,12 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
     if pressed:
         try:
             version = current_version(workspace, dataset.name)
-            made = crossval.create_crossval(
-                workspace, dataset, recipe, label_version=version, n_folds=n_folds
+            engine_choice.start(
+                lambda: crossval.create_crossval(
+                    workspace, dataset, recipe, label_version=version, n_folds=n_folds
+                ),
+                where,
             )
-            launch.start(made)
         except TidysetError as error:
             st.error(plain(str(error)), icon=":material/error:")
         else:

@@ -14,12 +14,11 @@ from core.labels.versions import current_version, edits_since
 from core.quality import evidence, queue
 from core.quality.label_issues import LabelIssues, load_issues
 from core.quality.queue import QueueRequest
-from core.runs import launch
 from core.runs.estimate import estimate
 from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard import effort_panel, gallery, handover
+from dashboard import effort_panel, engine_choice, gallery, handover
 from dashboard.wording import count, counted, duration, plain
 
 MOST_FOLDS = 20
@@ -53,6 +52,7 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
                     help="How many trainings. Each leaves one part out and judges that.",
                 )
             )
+            where = engine_choice.draw("issues")
             pressed = st.button(
                 "Look for label errors" if not runs else "Search again",
                 type="secondary" if runs else "primary",
@@ -63,8 +63,11 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
         try:
             version = current_version(workspace, dataset.name)
             recipe = PRESETS[preset]
-            launch.start(
-                evidence.create_search(workspace, dataset, recipe, label_version=version, n_folds=folds)
+            engine_choice.start(
+                lambda: evidence.create_search(
+                    workspace, dataset, recipe, label_version=version, n_folds=folds
+                ),
+                where,
             )
         except TidysetError as error:
             st.error(plain(str(error)), icon=":material/error:")

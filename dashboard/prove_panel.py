@@ -13,11 +13,10 @@ from core.files import Json
 from core.labels.versions import training_changes_since
 from core.quality import looks, proofs
 from core.quality.arms import edits_of_version
-from core.runs import launch
 from core.runs.estimate import estimate
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard import links
+from dashboard import engine_choice, links
 from dashboard.charts import prove as charts
 from dashboard.charts.template import show
 from dashboard.wording import counted, duration, percent, plain, points
@@ -62,6 +61,7 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
             )
             base = by_name[str(chosen)]
             n = training_changes_since(workspace, dataset, base.label_version)
+            where = engine_choice.draw("prove")
             pressed = st.button("Prove it", type="primary", icon=":material/verified:", disabled=not n)
         if n:
             st.caption(_plan(workspace, dataset, base, n, int(n_seeds)))
@@ -71,7 +71,9 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
     if pressed:
         try:
             edits = edits_of_version(workspace, dataset, base.label_version)
-            launch.start(proofs.create_proof(workspace, base, edits, n_seeds=int(n_seeds)))
+            engine_choice.start(
+                lambda: proofs.create_proof(workspace, base, edits, n_seeds=int(n_seeds)), where
+            )
         except TidysetError as error:
             st.error(plain(str(error)), icon=":material/error:")
         else:

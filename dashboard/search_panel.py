@@ -6,7 +6,6 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.labels.versions import current_version
-from core.runs import launch
 from core.runs.estimate import estimate
 from core.runs.recipe import Recipe
 from core.runs.store import list_runs
@@ -14,7 +13,7 @@ from core.tuning import studies
 from core.tuning.space import DEFAULT, NEVER, parse_space
 from core.tuning.studies import StudyPlan
 from core.workspace import Workspace
-from dashboard import train_panel
+from dashboard import engine_choice, train_panel
 from dashboard.errors import shown_as_message
 from dashboard.wording import duration
 
@@ -38,9 +37,7 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
             width=150,
             help="Measured on the validation images. Test images are not touched.",
         )
-        workers = st.number_input(
-            "Side by side", 1, 64, 1, key="n_workers", width=130, help="Trials that train at the same time."
-        )
+        where = engine_choice.draw("search")
         cost = st.toggle(
             "Time counts too", key="with_cost", help="Seconds of training as a second objective."
         )
@@ -55,9 +52,11 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
     st.caption(_expected(workspace, dataset, recipe, int(n_trials)))
     if pressed:
         with shown_as_message():
-            plan = StudyPlan(parse_space(texts, recipe), int(n_trials), objective, cost, prune, int(workers))
+            plan = StudyPlan(parse_space(texts, recipe), int(n_trials), objective, cost, prune)
             version = current_version(workspace, dataset.name)
-            launch.start(studies.create_study(workspace, dataset, recipe, plan, label_version=version))
+            engine_choice.start(
+                lambda: studies.create_study(workspace, dataset, recipe, plan, label_version=version), where
+            )
             st.session_state.pop("study", None)
             st.rerun()
 

@@ -80,7 +80,7 @@ def connect(address: str) -> None:
             configure_logging=False,
             namespace="tidyset",
         )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises a bare Exception where a node does not come up
         raise _unreachable(address, error) from error
 
 

@@ -10,6 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
+from core.engines import EnginePlan
+from core.engines import plan_of as plan_of_engine
 from core.evaluation.crossval import FIGURES, create_crossval, crossval_file, spread
 from core.files import write_json
 from core.runs import launch
@@ -74,6 +76,22 @@ def test_folds_are_explained_and_started_as_asked(workspace: Workspace, sample: 
     (run,) = list_runs(workspace, kind="crossval")
     assert run.job["n_folds"] == 3
     assert run.recipe.epochs == 500
+    assert not plan_of_engine(run).spreads
+
+
+def test_where_the_folds_run_is_chosen_in_the_form(workspace: Workspace, sample: Dataset) -> None:
+    test = opened("Cross-validate")
+    test.segmented_control(key="folds_engine").set_value("ray").run()
+    test.text_input(key="folds_address").set_value("127.0.0.1:1").run()
+    press(test, "Cross-validate")
+    assert r"No Ray cluster answers at 127.0.0.1\:1" in test.main.error[0].value
+    assert not list_runs(workspace, kind="crossval"), "nothing is made that cannot be started"
+    test.segmented_control(key="folds_engine").set_value("local").run()
+    test.number_input(key="folds_local_workers").set_value(2).run()
+    test.number_input(key="recipe_fast_epochs").set_value(500).run()
+    press(test, "Cross-validate")
+    (run,) = list_runs(workspace, kind="crossval")
+    assert plan_of_engine(run) == EnginePlan("local", n_workers=2)
 
 
 def test_figures_over_folds_are_shown_with_their_interval(workspace: Workspace, sample: Dataset) -> None:
