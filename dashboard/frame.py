@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import picker
+from dashboard import picker, waiting
 from dashboard.errors import shown_as_message
 
 PAGES = {
@@ -49,6 +49,7 @@ def show() -> None:
     page = st.navigation(pages, expanded=True)  # else the last pages hide behind "View more"
     with shown_as_message():
         picker.draw()
+        waiting.draw()
         page.run()
 
 

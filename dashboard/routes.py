@@ -20,7 +20,7 @@ from streamlit import config
 from core import workspace as workspaces
 from core.errors import NotFound, TidysetError
 from core.workspace import check_name
-from dashboard import links, warmup
+from dashboard import links, waiting, warmup
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -141,4 +141,5 @@ ROUTES: list[BaseRoute] = [
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Start-up and shutdown of the server."""
     warmup.start()
+    waiting.start()
     yield {}
