@@ -59,6 +59,7 @@ FASHION: dict[str, dict[str, Any]] = {
     "supervised-strong": {"semi": "none", "epochs": 48, **STRONG},
     "fixmatch": {"semi": "fixmatch"},
     "flexmatch": {"semi": "flexmatch"},
+    "uda": {"semi": "uda"},
     "mean-teacher": {"semi": "mean-teacher", "semi_weight": 20.0},
     "teacher-student": {"semi": "teacher-student", "members": 3, "semi_threshold": 0.9},
 }

@@ -500,12 +500,13 @@ class Recipe(BaseModel):
         advanced=True,
         later=True,
     )
-    semi: Literal["none", "fixmatch", "flexmatch", "mean-teacher", "teacher-student"] = _field(
+    semi: Literal["none", "fixmatch", "flexmatch", "uda", "mean-teacher", "teacher-student"] = _field(
         "none",
         "Few labels",
         "Unlabelled images",
-        "How they are learnt from. FixMatch: Sohn et al. 2020. FlexMatch: Zhang et al. 2021. Mean teacher: "
-        "Tarvainen and Valpola 2017. Teacher-student: networks trained on the labels label the rest.",
+        "How they are learnt from. FixMatch: Sohn et al. 2020. FlexMatch: Zhang et al. 2021. UDA: Xie et al. "
+        "2020, aligned as in ReMixMatch. Mean teacher: Tarvainen and Valpola 2017. Teacher-student: networks "
+        "trained on the labels label the rest.",
         later=True,
     )
     semi_threshold: float = _field(
@@ -518,6 +519,17 @@ class Recipe(BaseModel):
         when=("semi", ("fixmatch", "flexmatch", "teacher-student")),
         later=True,
     )
+    semi_temperature: float = _field(
+        0.5,
+        "Few labels",
+        "Temperature",
+        "Below 1 what unlabelled images are answered is sharpened before it teaches.",
+        ge=0.05,
+        le=1,
+        advanced=True,
+        when=("semi", ("uda",)),
+        later=True,
+    )
     semi_weight: float = _field(
         1.0,
         "Few labels",
@@ -526,7 +538,7 @@ class Recipe(BaseModel):
         ge=0,
         le=1000,
         advanced=True,
-        when=("semi", ("fixmatch", "flexmatch", "mean-teacher")),
+        when=("semi", ("fixmatch", "flexmatch", "uda", "mean-teacher")),
         later=True,
     )
     semi_ratio: int = _field(
@@ -536,7 +548,7 @@ class Recipe(BaseModel):
         "Unlabelled images for each labelled one.",
         ge=1,
         le=32,
-        when=("semi", ("fixmatch", "flexmatch", "mean-teacher")),
+        when=("semi", ("fixmatch", "flexmatch", "uda", "mean-teacher")),
         later=True,
     )
     semi_rampup: float = _field(
@@ -547,7 +559,7 @@ class Recipe(BaseModel):
         ge=0,
         le=1,
         advanced=True,
-        when=("semi", ("fixmatch", "flexmatch", "mean-teacher")),
+        when=("semi", ("fixmatch", "flexmatch", "uda", "mean-teacher")),
         later=True,
     )
     semi_strength: float = _field(
@@ -558,7 +570,7 @@ class Recipe(BaseModel):
         ge=0,
         le=2,
         advanced=True,
-        when=("semi", ("fixmatch", "flexmatch")),
+        when=("semi", ("fixmatch", "flexmatch", "uda")),
         later=True,
     )
     semi_rounds: int = _field(
@@ -867,10 +879,11 @@ PRESETS: dict[str, Recipe] = {
         normalisation="zero-to-one",
         image_size=64,
         width=16,
-        dropout=0.5,
-        epochs=3,
+        dropout=0.3,
+        epochs=4,
         batch_size=50,
-        learning_rate=1e-3,
+        learning_rate=2e-3,
+        schedule="one-cycle",
         flip_share=0.5,
         crop_share=0.5,
     ),
@@ -891,6 +904,7 @@ PRESETS: dict[str, Recipe] = {
     ),
     "fixmatch": _FEW.model_copy(update={"semi": "fixmatch"}),
     "flexmatch": _FEW.model_copy(update={"semi": "flexmatch"}),
+    "uda": _FEW.model_copy(update={"semi": "uda"}),
     "mean-teacher": _FEW.model_copy(update={"semi": "mean-teacher", "semi_weight": 20.0}),
     "bagging": _CHARACTERS.model_copy(update={"members": 3}),
     "teacher-student": _CHARACTERS.model_copy(
@@ -900,8 +914,8 @@ PRESETS: dict[str, Recipe] = {
 """``baseline`` is what most people write: the plain CNN, pixels to [-1, 1], small rotations, flips.
 ``transfer`` is a frozen network that knows photographs, with a small convolutional head: for few images.
 ``caption``, ``hybrid`` and ``hybrid-pretrained`` read captions; the first two start from nothing.
-``fixmatch``, ``flexmatch`` and ``mean-teacher`` learn from unlabelled images too; ``bagging`` trains an
-ensemble, ``teacher-student`` one that labels the unlabelled images for a student."""
+``fixmatch``, ``flexmatch``, ``uda`` and ``mean-teacher`` learn from unlabelled images too; ``bagging`` trains
+an ensemble, ``teacher-student`` one that labels the unlabelled images for a student."""
 
 
 def make_recipe(values: Mapping[str, Any]) -> Recipe:

@@ -234,7 +234,7 @@ class Trainer:
         if recipe.semi not in ("none", "teacher-student"):
             none = Unlabelled(np.empty(0, np.int64))
             args = (recipe, self.objective, unlabelled or none, len(classes), self.machine.device)
-            self.semi = Consistency(*args)
+            self.semi = Consistency(*args, prior=self.prior(labels[parts.train]))
         self.counters = Counters()
         self.best: dict[str, Tensor] = {}
         self.epoch_images = recipe.epoch_images or len(parts.train)
@@ -306,6 +306,13 @@ class Trainer:
             maps=self.maps,
             words=self.words,
         )
+
+    def prior(self, labels: NDArray[Any]) -> Tensor | None:
+        """(K,) how often each class is among labels (n,); None for several labels an image."""
+        if labels.ndim == 2:
+            return None
+        counts = np.bincount(labels, minlength=len(self.card.classes)) / len(labels)
+        return torch.from_numpy(counts.astype(np.float32)).to(self.machine.device)
 
     # One epoch
 
@@ -554,7 +561,7 @@ class Trainer:
         if self.average:
             groups["average"] = self.average.tensors()
         if self.semi:
-            groups["semi"] = {"chosen": self.semi.chosen, "sums": self.semi.sums}
+            groups["semi"] = self.semi.tensors()
         save_checkpoint(path, Checkpoint(groups, asdict(self.counters), self.identity))
         self.on_event("checkpoint", epoch=self.counters.epoch, step=self.counters.step)
 
@@ -591,9 +598,7 @@ class Trainer:
         if self.average:
             self.average.model.load_state_dict(tensors["average"])
         if self.semi:
-            device = self.machine.device
-            self.semi.chosen = tensors["semi"]["chosen"].to(device)
-            self.semi.sums = tensors["semi"]["sums"].to(device)
+            self.semi.restore(tensors["semi"])
         self.counters = Counters(**{**state, "patience": Patience(**state["patience"])})
 
 

@@ -4,7 +4,8 @@ A teacher (the moving average of the weights where the recipe keeps one, else th
 weakly augmented image; the network must answer a strongly augmented one alike. FixMatch (Sohn et al. 2020,
 arXiv:2001.07685) uses answers above a threshold as labels, FlexMatch (Zhang et al. 2021, arXiv:2110.08263)
 lowers it for classes that are learnt slowly, the mean teacher (Tarvainen and Valpola 2017, arXiv:1703.01780)
-asks for equal probabilities.
+asks for equal probabilities. UDA (Xie et al. 2020, arXiv:1904.12848) lets every image teach, by sharpened
+probabilities; here after ReMixMatch's distribution alignment (Berthelot et al. 2020, arXiv:1911.09785).
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from core.runs.recipe import Recipe
 from core.training.augment import augment
 from core.training.objective import Objective
 from core.training.seeds import Purpose, numpy_generator
+
+_MEMORY = 0.99
+"""How much of the mean answer is kept from step to step, for the alignment."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,10 @@ class Unlabelled:
 class Consistency:
     """The unlabelled part of the loss, and how its pseudo-labels fare.
 
+    Args:
+        prior: (K,) shares of the classes among the labelled images, to which answers are aligned; None where
+            an image may have several labels.
+
     Raises:
         BadInput: There are no unlabelled images.
     """
@@ -52,6 +60,7 @@ class Consistency:
         unlabelled: Unlabelled,
         n_classes: int,
         device: torch.device,
+        prior: Tensor | None = None,
     ) -> None:
         if not len(unlabelled.positions):
             raise BadInput(
@@ -62,6 +71,17 @@ class Consistency:
         self.n_classes, self.device = n_classes, device
         self.chosen = torch.zeros(len(unlabelled.positions), n_classes, dtype=torch.uint8, device=device)
         self.sums = self.fresh_sums()
+        self.prior = prior
+        self.mean_answer = torch.full((n_classes,), 1 / n_classes, device=device) if prior is None else prior
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps."""
+        return {"chosen": self.chosen, "sums": self.sums, "mean_answer": self.mean_answer}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what ``tensors`` gave; a checkpoint of an earlier version has no mean answer."""
+        self.chosen, self.sums = tensors["chosen"].to(self.device), tensors["sums"].to(self.device)
+        self.mean_answer = tensors.get("mean_answer", self.mean_answer).to(self.device)
 
     def fresh_sums(self) -> Tensor:
         """Pseudo-labels possible, used, used with the truth known, and right, of an epoch."""
@@ -112,6 +132,8 @@ class Consistency:
 
     def loss(self, scores: Tensor, teacher: Tensor, rows: NDArray[np.int64]) -> Tensor:
         """The loss of scores (n, K) given the teacher's (n, K), before its weight."""
+        if self.recipe.semi == "uda":
+            teacher = self.aligned(teacher)
         probs = self.objective.probs(teacher)
         pseudo = self.objective.pseudo(probs, self.thresholds())
         self._count(pseudo, rows)
@@ -120,7 +142,17 @@ class Consistency:
             self._remember(self.objective.pseudo(probs, full), rows)
         if self.recipe.semi == "mean-teacher":
             return (self.objective.probs(scores) - probs).square().mean()
+        if self.recipe.semi == "uda":
+            return self.objective.match(scores, self.objective.probs(teacher / self.recipe.semi_temperature))
         return self.objective.consistency(scores, pseudo)
+
+    def aligned(self, teacher: Tensor) -> Tensor:
+        """Scores (n, K), shifted so that on average classes are answered as often as they are labelled."""
+        if self.prior is None:
+            return teacher
+        mean = self.objective.probs(teacher).mean(dim=0)
+        self.mean_answer = _MEMORY * self.mean_answer + (1 - _MEMORY) * mean
+        return teacher + (self.prior.clamp_min(1e-6) / self.mean_answer.clamp_min(1e-6)).log()
 
     def weight(self, share_done: float) -> float:
         """Of the loss, when ``share_done`` of the run is over: a sigmoid rise."""

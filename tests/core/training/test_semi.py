@@ -19,7 +19,8 @@ from core.training.grouped import Grouped
 from core.training.inference import predict
 from core.training.loop import FitResult, fit
 from core.training.multilabel import MultiLabel
-from core.training.semi import Unlabelled, pseudo_counts
+from core.training.objective import make_objective
+from core.training.semi import Consistency, Unlabelled, pseudo_counts
 from core.training.stages import bootstrap, fit_stages
 
 Events = list[tuple[str, dict[str, Any]]]
@@ -69,7 +70,7 @@ def quick(recipe: Recipe) -> Recipe:
     )
 
 
-@pytest.mark.parametrize("how", ["fixmatch", "flexmatch", "mean-teacher"])
+@pytest.mark.parametrize("how", ["fixmatch", "flexmatch", "uda", "mean-teacher"])
 def test_unlabelled_images_are_learnt_from_and_measured(few: Few, quick: Recipe, how: str) -> None:
     result, events = few.train(quick.with_changes({"semi": how, "epochs": 6}))
     last = [fields for type_, fields in events if type_ == "epoch"][-1]
@@ -79,10 +80,11 @@ def test_unlabelled_images_are_learnt_from_and_measured(few: Few, quick: Recipe,
     assert few.accuracy(result) > 0.6
 
 
+@pytest.mark.parametrize("how", ["flexmatch", "uda"])
 def test_a_stopped_semi_supervised_run_ends_as_an_unbroken_one(
-    few: Few, quick: Recipe, tmp_path: Path
+    few: Few, quick: Recipe, tmp_path: Path, how: str
 ) -> None:
-    recipe = quick.with_changes({"semi": "flexmatch", "epochs": 2})
+    recipe = quick.with_changes({"semi": how, "epochs": 2})
     whole, _ = few.train(recipe)
     asked = iter([False] * 13 + [True])
     stopped, _ = few.train(recipe, checkpoint_file=tmp_path / "c", should_stop=lambda: next(asked))
@@ -90,6 +92,18 @@ def test_a_stopped_semi_supervised_run_ends_as_an_unbroken_one(
     resumed, _ = few.train(recipe, checkpoint_file=tmp_path / "c")
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
+
+
+def test_answers_are_aligned_to_how_often_classes_are_labelled(quick: Recipe) -> None:
+    recipe = quick.with_changes({"semi": "uda"})
+    prior = torch.tensor([0.5, 0.25, 0.25])
+    objective = make_objective(recipe, np.array([0, 0, 1, 2]), 3, torch.device("cpu"))
+    unlabelled = Unlabelled(np.arange(4))
+    semi = Consistency(recipe, objective, unlabelled, 3, torch.device("cpu"), prior)
+    biased = torch.tensor([[0.1, 0.8, 0.1]]).log().repeat(64, 1)
+    for _ in range(1_000):
+        aligned = semi.aligned(biased)
+    torch.testing.assert_close(aligned.softmax(1)[0], prior, atol=1e-3, rtol=0)
 
 
 def test_no_unlabelled_images_is_said(few: Few, quick: Recipe) -> None:
