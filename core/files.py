@@ -76,7 +76,7 @@ def read_json(path: Path) -> Json:
     """Read a JSON object. Raises DamagedFile (which names the file) when it is not one."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DamagedFile(
             f"{path} cannot be read ({error}).", "Restore it from a copy, or delete its folder."
         ) from error

@@ -177,11 +177,14 @@ def load_dataset(folder: Path) -> Dataset:
         name: read_array(folder / f"{name}.npy")
         for name in ("item_ids", "split", "labels", "content_hashes", "sizes")
     }
+    missing = {"n", "name", "title", "task", "classes", "captions", "fingerprint", "info"} - manifest.keys()
+    if missing:
+        raise _damaged(folder / "dataset.json", f"lacks or garbles {', '.join(sorted(missing))}")
     n = manifest["n"]
     for name, array in arrays.items():
-        if len(array) != n:
+        if array.shape[:1] != (n,):
             raise DamagedFile(
-                f"{folder / name}.npy has {len(array)} rows, dataset.json says {n}.",
+                f"{folder / name}.npy has {len(array) if array.ndim else 'no'} rows, dataset.json says {n}.",
                 "Import the data set again.",
             )
     images: ImageStore
@@ -189,12 +192,16 @@ def load_dataset(folder: Path) -> Dataset:
         images = ArrayImages(read_array(folder / "images.npy"))
     else:
         images = FileImages(folder / "images", read_array(folder / "files.npy"), arrays["sizes"])
-    captions = tuple(read_json(folder / "captions.json")["captions"]) if manifest["captions"] else None
+    captions = _captions(folder / "captions.json", n) if manifest["captions"] else None
+    try:
+        task, classes = Task(manifest["task"]), tuple(map(str, manifest["classes"]))
+    except (TypeError, ValueError) as error:
+        raise _damaged(folder / "dataset.json", f"lacks or garbles {error}") from None
     return Dataset(
         name=manifest["name"],
         title=manifest["title"],
-        task=Task(manifest["task"]),
-        classes=tuple(manifest["classes"]),
+        task=task,
+        classes=classes,
         item_ids=arrays["item_ids"],
         split=arrays["split"],
         labels=arrays["labels"],
@@ -205,6 +212,17 @@ def load_dataset(folder: Path) -> Dataset:
         folder=folder,
         info=manifest["info"],
     )
+
+
+def _captions(path: Path, n: int) -> tuple[str, ...]:
+    found = read_json(path).get("captions")
+    if not isinstance(found, list) or len(found) != n or not all(isinstance(one, str) for one in found):
+        raise _damaged(path, f"holds no list of {n:,} captions")
+    return tuple(found)
+
+
+def _damaged(path: Path, what: str) -> DamagedFile:
+    return DamagedFile(f"{path} {what}.", "Restore it from a copy, or import the data set again.")
 
 
 def dataset_folder(workspace: Workspace, name: str) -> Path:

@@ -102,6 +102,17 @@ def recognise(source: Path, hints: Hints = _NO_HINTS) -> Recognised:
     raise BadInput(f"{source.name} is in no format that is known here.", f"Give {FORMATS}.")
 
 
+def _recognised(path: Path, hints: Hints, source: str | Path, log: ProblemLog) -> Recognised:
+    """The same; of an archive of which not all came out, what was wrong with that says more."""
+    try:
+        return recognise(path, hints)
+    except BadInput as error:
+        if log.n_found:
+            raise log.rejected("Mend it, or import another file.") from error
+        name = Path(source).name
+        raise BadInput(error.problem.replace(path.name, name), error.mend) from error
+
+
 @contextmanager
 def opened_source(
     source: str | Path, hints: Hints, log: ProblemLog, scratch: Path | None = None
@@ -170,7 +181,7 @@ def import_source(
         DatasetBuilder(workspace, name) as builder,
         opened_source(source, options.hints, log, builder.scratch) as (path, hints),
     ):
-        recognised = recognise(path, hints)
+        recognised = _recognised(path, hints, source, log)
         columns = _Columns(recognised, log)
         for record in recognised.records(log):
             pixels = columns.take(record)

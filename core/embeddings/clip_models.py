@@ -191,7 +191,8 @@ def check_config(path: Path) -> Json:
         raise BadInput(
             f"{path} is no JSON: {error.problem}", "Give open_clip's model_config JSON."
         ) from error
-    value = dict(value.get("model_cfg", value))
+    inner = value.get("model_cfg", value)
+    value = inner if isinstance(inner, dict) else {}
     missing = [name for name in ("embed_dim", "vision_cfg", "text_cfg") if name not in value]
     if missing:
         raise BadInput(f"{path} lacks {', '.join(missing)}.", "Give open_clip's model_config JSON.")

@@ -192,7 +192,10 @@ def read_prompts(path: Path, dataset: Dataset) -> PromptSet:
         DamagedFile: It is no JSON.
     """
     value = read_json(path)
-    return prompts_of(value, dataset.classes, dataset.name)
+    try:
+        return prompts_of(value, dataset.classes, dataset.name)
+    except BadInput as error:
+        raise BadInput(f"{path.name}: {error.problem}", error.mend) from None
 
 
 def prompts_of(value: Json, classes: Sequence[str], dataset_name: str) -> PromptSet:
@@ -215,10 +218,21 @@ def prompts_of(value: Json, classes: Sequence[str], dataset_name: str) -> Prompt
     asked = []
     for name in classes:
         one = given[name]
-        words, own = (one, ()) if isinstance(one, list) else (one.get("words", ()), one.get("templates", ()))
-        asked.append(ClassPrompts(tuple(map(str, words)), tuple(map(str, own))))
-    templates = tuple(map(str, value.get("templates") or PLAIN))
+        parts_of_one = {"words": one} if isinstance(one, list) else one
+        if not isinstance(parts_of_one, dict):
+            raise BadInput(f"The prompts of class {name!r} are {one!r}.", 'Write a list of words: ["cat"].')
+        words = _texts(parts_of_one.get("words", []), f"words of class {name!r}")
+        own = _texts(parts_of_one.get("templates", []), f"templates of class {name!r}")
+        asked.append(ClassPrompts(words, own))
+    templates = _texts(value.get("templates") or list(PLAIN), "templates")
     return checked(PromptSet(tuple(classes), tuple(asked), templates))
+
+
+def _texts(found: object, what: str) -> tuple[str, ...]:
+    """A list of texts. Raises BadInput."""
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        raise BadInput(f"The {what} are {found!r}; a list of texts was expected.", 'Write ["one", "two"].')
+    return tuple(found)
 
 
 def split_words(text: str) -> tuple[str, ...]:

@@ -303,7 +303,7 @@ def _cvat(path: Path, content: bytes) -> Iterator[Answer]:
         raise BadInput(f"{path} declares entities, which CVAT never does.", "Export it again from CVAT.")
     try:
         root = ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise BadInput(f"{path} is no XML ({error}).", "Export it again.") from None
     if root.tag != "annotations":
         raise BadInput(

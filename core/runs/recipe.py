@@ -951,7 +951,10 @@ def load_recipe(source: str | Path) -> Recipe:
         values = tomllib.loads(read_limited(path, 1 << 20).decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"{path} is no TOML file ({error}).", "Correct that line.") from error
-    return make_recipe(values)
+    try:
+        return make_recipe(values)
+    except BadInput as error:
+        raise BadInput(f"{path.name}: {error.problem}", error.mend) from None
 
 
 def parse_settings(settings: list[str]) -> dict[str, str]:

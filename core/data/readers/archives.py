@@ -71,7 +71,10 @@ def is_archive(path: Path) -> bool:
     """Whether a file is a zip (but no .npz) or tar archive, judged by its content."""
     if not path.is_file() or path.suffix == ".npz":
         return False
-    return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
+    try:
+        return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
+    except _DAMAGED:  # packed, and cut short before it says whether it is a tar
+        return False
 
 
 def unpack(

@@ -147,9 +147,12 @@ def _batches(path: Path) -> Iterator[Any]:
     with pa.memory_map(str(path)) as mapped:
         if start == b"ARROW1":
             reader = pa.ipc.open_file(mapped)
-            yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
+            batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
         else:
-            yield from pa.ipc.open_stream(mapped)
+            batches = pa.ipc.open_stream(mapped)
+        for batch in batches:
+            batch.validate(full=True)  # unchecked, offsets that lead out of the file end the process
+            yield batch
 
 
 def _schema(path: Path) -> Any:

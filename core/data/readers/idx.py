@@ -142,13 +142,16 @@ def _pair(images: Path, labels: Path | None, log: ProblemLog) -> Iterator[Record
                 n_block = min(max(_BLOCK_BYTES // pixels_each, 1), n_wanted - n_read)
                 block = file.read(pixels_each * n_block)
                 n_whole = len(block) // pixels_each
+                if not n_whole:
+                    break
                 whole = np.frombuffer(block, np.uint8, n_whole * pixels_each)
                 for image in whole.reshape(n_whole, shape[1], shape[2], -1):
                     label = None if codes is None else int(codes[n_read])
                     yield Record(f"{prefix}-{n_read:05d}", label, image, images.name, n_read + 1, split)
                     n_read += 1
-                if n_whole * pixels_each < len(block) or not block:
+                if n_whole * pixels_each < len(block):
                     break
+            file.read(1)  # a gzip file is checked where it ends
     except (OSError, EOFError, zlib.error) as error:
         log.add(images.name, n_read + 1, f"The file ends in the middle ({error}).", _MEND)
         return

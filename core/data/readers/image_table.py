@@ -46,6 +46,7 @@ _UNKNOWN = {"", "na", "nan", "n/a", "null", "none", "?", "-1", "unknown"}
 _LIST_MARKS = re.compile(r"[\s,;|\[\]'\"]+")
 LARGEST_TABLE = 256 << 20
 """Bytes; a million rows with captions have less, and a table is held in memory several times over."""
+YES_NO_SHARE = 0.9
 _TABLE_SUFFIXES = {".csv", ".tsv", ".txt"}
 
 
@@ -192,7 +193,9 @@ def _names_splits(rows: tuple[tuple[int, tuple[str, ...]], ...], column: int) ->
 
 def _is_yes_no(rows: tuple[tuple[int, tuple[str, ...]], ...], column: int) -> bool:
     values = [cells[column].strip().lower() for _, cells in rows[:200] if len(cells) > column]
-    return bool(values) and all(value in _YES_NO or value in _UNKNOWN for value in values)
+    known = [value in _YES_NO or value in _UNKNOWN for value in values]
+    # A slip in one cell must not turn the column into one of another kind: it is noted when its row is read.
+    return bool(known) and sum(known) >= YES_NO_SHARE * len(known)
 
 
 def _has_lists(rows: tuple[tuple[int, tuple[str, ...]], ...], column: int) -> bool:

@@ -136,6 +136,9 @@ class _Pair:
         self.labels = labels.whole() if labels else None
         if self.labels is not None and self.labels.ndim == 2 and self.labels.shape[1] == 1:
             self.labels = self.labels[:, 0]
+        if self.labels is not None and self.labels.dtype.kind not in "uifbUS":
+            said = f"{self._labels_name} holds {self.labels.dtype}, no labels."
+            raise BadInput(said, "Give class numbers, names, or rows of 1, 0 and NaN.")
         self._one_hot = self.labels is not None and self.labels.ndim == 2 and _is_one_hot(self.labels)
         fitting = [array for array in ids if array.shape == images.shape[:1] and array.path == images.path]
         self._ids = fitting[0].whole() if fitting else None

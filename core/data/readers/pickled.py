@@ -195,6 +195,8 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
     if source.is_file() and (partner := source.with_name(_labels_name(source.name))).exists():
         files = [source, partner] if partner != source else files
     arrays = {key: array for path in files for key, array in read_pickle(path).items()}
+    if any(array.ndim == 0 for array in arrays.values()):
+        raise BadInput(f"{source.name} holds a single number.", _MEND)
     pairs = [
         _Pair(key, images, arrays.get(_labels_name(key)) if _labels_name(key) != key else None)
         for key, images in arrays.items()
@@ -212,11 +214,7 @@ def _labels_name(name: str) -> str:
 def _recognised(pairs: list[_Pair], hints: Hints) -> Recognised:
     columns = next((p.labels.shape[1] for p in pairs if p.labels is not None and p.labels.ndim == 2), 0)
     for pair in pairs:
-        if pair.labels is not None and len(pair.labels) != len(pair.images):
-            raise BadInput(
-                f"{pair.name}: {len(pair.labels):,} labels for {len(pair.images):,} images.",
-                "Give the files that belong together.",
-            )
+        _check_pair(pair)
     named = CHARACTERS if columns == len(CHARACTERS) else tuple(str(k) for k in range(columns))
     height, width = pairs[0].images.shape[1:3]
     return Recognised(
@@ -228,7 +226,47 @@ def _recognised(pairs: list[_Pair], hints: Hints) -> Recognised:
     )
 
 
-def _records(pairs: list[_Pair], _log: ProblemLog) -> Iterator[Record]:
+def _check_pair(pair: _Pair) -> None:
+    """Raises BadInput for images of no size, for labels of another number or kind."""
+    size = pair.images.shape[1:]
+    if math.prod(size) == 0 or (len(size) == 3 and size[2] not in (1, 3)):
+        said = f"{pair.name} has images of {' x '.join(map(str, size))}; H x W or H x W x 3 was expected."
+        raise BadInput(said, "Save grey or RGB images.")
+    if pair.labels is None:
+        return
+    if pair.labels.ndim not in (1, 2):
+        raise BadInput(
+            f"{pair.name}: its labels have {pair.labels.ndim} axes; 1 or 2 were expected.",
+            "Save one number or one row of 0 and 1 an image.",
+        )
+    if len(pair.labels) != len(pair.images):
+        raise BadInput(
+            f"{pair.name}: {len(pair.labels):,} labels for {len(pair.images):,} images.",
+            "Give the files that belong together.",
+        )
+
+
+def _label(pair: _Pair, row: int, log: ProblemLog) -> Any:
+    """The label of a row; ``_BAD`` when it is none, which is noted."""
+    if pair.labels is None:
+        return None
+    value, mend = pair.labels[row], "Correct it, or leave it out."
+    if pair.labels.ndim == 2:
+        marks = value.astype(np.float32)
+        if (np.isnan(marks) | (marks == 0) | (marks == 1)).all():
+            return marks
+        log.add(pair.name, row + 1, f"Its labels are {marks[:40].tolist()}; 1, 0 or NaN are known.", mend)
+        return _BAD
+    if pair.labels.dtype.kind == "f" and (not np.isfinite(value) or value != int(value)):
+        log.add(pair.name, row + 1, f"The label is {value}, no whole number.", mend)
+        return _BAD
+    return int(value)
+
+
+_BAD: Any = object()
+
+
+def _records(pairs: list[_Pair], log: ProblemLog) -> Iterator[Record]:
     told = any(split_of(pair.name) for pair in pairs)
     for pair in pairs:
         brightest = pair.images.max(initial=0)
@@ -236,9 +274,9 @@ def _records(pairs: list[_Pair], _log: ProblemLog) -> Iterator[Record]:
         split = split_of(pair.name) or ("train" if told else None)
         for row, image in enumerate(pair.images):
             pixels = np.clip(np.nan_to_num(image.astype(np.float32)) * scale, 0, 255).astype(np.uint8)
-            label = None if pair.labels is None else pair.labels[row]
-            if label is not None:
-                label = label.astype(np.float32) if pair.labels.ndim == 2 else int(label)  # type: ignore[union-attr]
+            label = _label(pair, row, log)
+            if label is _BAD:
+                continue
             yield Record(
                 f"{pair.name}-{row:06d}",
                 label,

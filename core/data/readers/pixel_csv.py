@@ -5,6 +5,7 @@ Read in blocks of lines by pyarrow; only a block in which something is wrong is 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
@@ -87,8 +88,10 @@ def layout_of(path: Path, hints: Hints) -> Layout | None:
 
 
 def _scale(path: Path, label: int | None, header: bool) -> float:
-    with opened(path) as file:
-        lines = [file.readline(_LONGEST_START) for _ in range(256 + header)][header:]
+    lines: list[bytes] = []
+    with contextlib.suppress(OSError, EOFError, zlib.error), opened(path) as file:  # reading on says it
+        lines.extend(file.readline(_LONGEST_START) for _ in range(256 + header))
+    lines = lines[header:]
     cells = [
         cell
         for line in lines
