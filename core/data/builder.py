@@ -71,7 +71,8 @@ class DatasetBuilder:
         trace: TracebackType | None,
     ) -> None:
         if self._array is not None:
-            self._array.close()
+            with contextlib.suppress(OSError):  # what a full disk did not take is tried again here
+                self._array.close()
         shutil.rmtree(self._building, ignore_errors=True)
 
     @property
