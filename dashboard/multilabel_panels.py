@@ -11,7 +11,7 @@ from core.evaluation.multilabel import MultiLabelScores
 from core.evaluation.thresholds import AIMS, by_hand, save_thresholds, tune_thresholds
 from core.quality.queue import SELECTION, QueueRequest
 from core.runs.store import Run
-from dashboard import gallery, handover, item_dialog
+from dashboard import gallery, handover, item_dialog, label_pairs_panel
 from dashboard.charts import multilabel as charts
 from dashboard.charts.template import show
 from dashboard.errors import shown_as_message
@@ -35,6 +35,7 @@ def _panels(dataset: Dataset, run: Run, found: MultiLabelEvaluation, split: str)
         result = found.scores(thresholds)
         _headline(result, split)
         _table(result, found.rows.classes)
+        label_pairs_panel.draw(dataset, run, found, result)
         _one_label(dataset, run, found, thresholds)
 
 

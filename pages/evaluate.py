@@ -10,6 +10,7 @@ from dashboard import (
     evaluate_panels,
     evaluate_view,
     links,
+    multilabel_compare_panels,
     multilabel_panels,
     multilabel_view,
     picker,
@@ -32,7 +33,7 @@ if not runs:
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     run = evaluate_panels.pick_run(runs)
-    others = [other for other in runs if other.id != run.id and dataset.task is Task.SINGLE_LABEL]
+    others = [other for other in runs if other.id != run.id]
     baseline = evaluate_panels.pick_baseline(others)
     splits = evaluate_view.splits_of(run)
     if baseline is not None:
@@ -44,6 +45,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 if baseline is not None:
     with heading:
         header("Evaluate", f"Is {run.name} better than {baseline.name}, on the same images?")
+    if dataset.task is Task.MULTI_LABEL:
+        multilabel_compare_panels.draw(workspace, dataset, (baseline, run), split)
+        st.stop()
     comparisons = evaluate_view.comparisons(workspace, dataset, baseline, run, split)
     found = compare_panels.pick(comparisons)
     compare_panels.verdict(found, comparisons)

@@ -14,6 +14,8 @@ from dashboard.charts.template import BAD, GOOD, QUIET, figure
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from core.evaluation.multilabel_compare import Figure as Change
+
 Floats = NDArray[np.float64]
 MOST_POINTS = 500
 
@@ -62,6 +64,42 @@ def _curve(fig: Figure, x: Floats, y: Floats, thresholds: Floats, threshold: flo
         )
     fig.update_xaxes(tickformat=".0%", range=[-0.01, 1.01])
     fig.update_yaxes(tickformat=".0%", range=[0, 1.03])
+
+
+def differences(changes: Sequence[tuple[str, Change]], run: str) -> Figure:
+    """For each label how much better the second run is, with its interval; the largest gain on top."""
+    ordered = sorted(
+        (pair for pair in changes if not np.isnan(pair[1].difference)), key=lambda pair: pair[1].difference
+    )
+    fig = figure(height=110 + 26 * len(ordered), xaxis_title=f"{run} minus the other", showlegend=False)
+    ends = [one.ci95 or (one.difference, one.difference) for _, one in ordered]
+    values = [one.difference for _, one in ordered]
+    sure = [low > 0 or high < 0 for low, high in ends]
+    fig.add_scatter(
+        x=values,
+        y=[name for name, _ in ordered],
+        mode="markers",
+        marker={
+            "size": 10,
+            "color": [
+                (GOOD if value > 0 else BAD) if proven else QUIET
+                for value, proven in zip(values, sure, strict=True)
+            ],
+        },
+        error_x={
+            "array": [high - value for value, (_, high) in zip(values, ends, strict=True)],
+            "arrayminus": [value - low for value, (low, _) in zip(values, ends, strict=True)],
+            "color": QUIET,
+            "thickness": 1.5,
+        },
+        customdata=[[one.a, one.b, *end] for (_, one), end in zip(ordered, ends, strict=True)],
+        hovertemplate="%{y}: %{customdata[0]:.3f} → %{customdata[1]:.3f}, "
+        "95 % %{customdata[2]:+.3f} to %{customdata[3]:+.3f}<extra></extra>",
+    )
+    fig.add_vline(x=0, line={"color": QUIET, "dash": "dot"})
+    fig.update_xaxes(tickformat="+.2f")
+    fig.update_yaxes(type="category", categoryorder="array", categoryarray=[name for name, _ in ordered])
+    return fig
 
 
 def together(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:

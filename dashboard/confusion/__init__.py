@@ -7,6 +7,7 @@ text at any size, it follows the theme by itself and paints without loading a ch
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,16 @@ _component = st.components.v2.component(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the rows and columns are called: at the corner, and for a screen reader."""
+
+    down: str = "given"
+    across: str = "predicted"
+    rows: str = "given labels"
+    columns: str = "predictions"
+
+
 def show(
     confusion: NDArray[np.int64],
     classes: Sequence[str],
@@ -29,6 +40,7 @@ def show(
     key: str,
     normalised: bool = False,
     chosen: tuple[int, int] | None = None,
+    words: Words | None = None,
 ) -> tuple[int, int] | None:
     """Draw the matrix and return the (given, predicted) cell that a person chose, or ``chosen``.
 
@@ -39,6 +51,7 @@ def show(
         key: Streamlit key; the choice lives under it.
         normalised: Show shares of each row instead of counts.
         chosen: The cell to mark until a person chooses another.
+        words: Of a matrix of other things; it then has no recall and precision at its sides.
     """
     drawn = _drawn(confusion)
     state = st.session_state.get(key)
@@ -50,6 +63,8 @@ def show(
             "support": tuple(confusion.sum(axis=1)[drawn].tolist()),
             "predicted": tuple(confusion.sum(axis=0)[drawn].tolist()),
             "normalised": normalised,
+            "words": asdict(words or Words()),
+            "margins": words is None,
             "chosen": _valid(state.get("cell") if state else None, confusion) or chosen,
         },
         key=key,

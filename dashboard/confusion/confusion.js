@@ -39,13 +39,13 @@ function draw(matrix, data) {
   matrix.data = data;
   const table = element("table", "matrix");
   table.setAttribute("role", "grid");
-  table.setAttribute("aria-label", "Confusion matrix: rows are given labels, columns are predictions");
+  table.setAttribute("aria-label", `Confusion matrix: rows are ${data.words.rows}, columns are ${data.words.columns}`);
   const head = element("tr");
   const corner = element("td", "corner");
-  corner.append(element("span", "down", "given ↓"), element("span", "across", "predicted →"));
+  corner.append(element("span", "down", `${data.words.down} ↓`), element("span", "across", `${data.words.across} →`));
   head.append(corner);
   data.names.forEach((name, column) => head.append(heading(name, "column", column)));
-  head.append(element("th", "side", "recall"));
+  if (data.margins) head.append(element("th", "side", "recall"));
   table.append(head);
   const errors = data.counts.flatMap((row, given) => row.filter((_, predicted) => predicted !== given));
   const shares = data.counts.flatMap((row, given) =>
@@ -62,19 +62,23 @@ function draw(matrix, data) {
       row.append(cell);
       return button;
     });
-    row.append(element("td", "side", percent(data.counts[given][given], data.support[given])));
+    if (data.margins) row.append(element("td", "side", percent(data.counts[given][given], data.support[given])));
     table.append(row);
     return buttons;
   });
-  const foot = element("tr");
-  foot.append(element("th", "row side", "precision"));
-  data.names.forEach((_, k) => foot.append(element("td", "side", percent(data.counts[k][k], data.predicted[k]))));
-  foot.append(element("td"));
-  table.append(foot);
+  if (data.margins) table.append(precisions(data));
   matrix.frame.classList.toggle("dense", data.names.length > 14);
   matrix.frame.replaceChildren(table);
   matrix.at = [Math.min(matrix.at[0], data.names.length - 1), Math.min(matrix.at[1], data.names.length - 1)];
   matrix.buttons[matrix.at[0]]?.[matrix.at[1]]?.setAttribute("tabindex", "0");
+}
+
+function precisions(data) {
+  const foot = element("tr");
+  foot.append(element("th", "row side", "precision"));
+  data.names.forEach((_, k) => foot.append(element("td", "side", percent(data.counts[k][k], data.predicted[k]))));
+  foot.append(element("td"));
+  return foot;
 }
 
 function made(data, given, predicted, most) {
@@ -90,12 +94,16 @@ function made(data, given, predicted, most) {
   button.style.setProperty("--strength", `${Math.round(strength * 100)}%`);
   button.classList.toggle("strong", !right && strength > 0.62);
   button.classList.toggle("empty", count === 0);
-  const names = right
-    ? `${data.names[given]} recognised`
-    : `${data.names[given]} taken for ${data.names[predicted]}`;
-  button.title = `${names}: ${count.toLocaleString("en")} of ${data.support[given].toLocaleString("en")} (${percent(count, data.support[given])})`;
+  button.title = `${cellWords(data, given, predicted)}: ${count.toLocaleString("en")}`;
+  if (data.margins) button.title += ` of ${data.support[given].toLocaleString("en")} (${percent(count, data.support[given])})`;
   button.setAttribute("aria-label", button.title);
   return button;
+}
+
+function cellWords(data, given, predicted) {
+  if (!data.margins) return `${data.names[given]} ${data.words.down}, ${data.names[predicted]} ${data.words.across}`;
+  if (given === predicted) return `${data.names[given]} recognised`;
+  return `${data.names[given]} taken for ${data.names[predicted]}`;
 }
 
 function text(data, count, share) {
