@@ -16,6 +16,7 @@ from dashboard.errors import shown_as_message
 from dashboard.wording import duration, plain
 
 EVERY_SECONDS = 1.5
+MOST_NOTES = 4
 STATES = {
     RunState.STARTING: (":material/hourglass_top:", "gray"),
     RunState.RUNNING: (":material/play_circle:", "blue"),
@@ -36,7 +37,7 @@ def badge(state: RunState) -> str:
 
 
 def draw(runs: Sequence[Run], key: str) -> None:
-    """Progress of those that run, what became of those that failed, and the curves of all."""
+    """Progress of those that run, what became of those that failed, what was noted, and the curves of all."""
     if not runs:
         return
     before = [status(run).state for run in runs]
@@ -88,6 +89,8 @@ def _progress(run: Run, now: RunStatus, key: str) -> None:
             say = st.info if now.state is RunState.STOPPED else st.error
             say(f"{plain(run.name)}: {plain(_ended(now))}", icon=STATES[now.state][0])
             resume_button(run, f"{key}_{run.id}_resume")
+    if now.notes:
+        st.caption("  \n".join(plain(f"{run.name}: {note}") for note in now.notes[-MOST_NOTES:]))
 
 
 def _where(run: Run, now: RunStatus) -> str:

@@ -73,6 +73,7 @@ class FitResult:
         seconds: Time spent training, over all sessions.
         maps: What the frozen backbone makes of all images, where that was used; see ``fit``.
         words: The captions of all images as the network reads them, if it does.
+        figures: Where several networks were trained (core.training.stages), how they fared together.
     """
 
     model: Classifier
@@ -86,6 +87,7 @@ class FitResult:
     seconds: float
     maps: Maps | None = None
     words: Words | None = None
+    figures: dict[str, float | None] = field(default_factory=dict)
 
 
 def fit(

@@ -58,7 +58,7 @@ def fit_stages(
     """Train what a recipe with ``has_stages`` asks for; arguments and errors as ``fit``.
 
     The events are those of ``fit`` over all networks together, and: ``stage`` (a network is trained:
-    name, valid_accuracy), ``ensemble`` (valid_accuracy, out_of_bag, diversity), ``pseudo`` (a round's
+    name, valid_accuracy), ``ensemble`` (members_accuracy, out_of_bag, diversity), ``pseudo`` (a round's
     pseudo_share and pseudo_precision) and ``round`` (teacher_accuracy and student_accuracy on validation).
     """
     kept = Kept(checkpoint_file, checkpoint_seconds, should_stop)
@@ -83,6 +83,7 @@ class _Stages:
     unlabelled: Unlabelled | None
     done: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    figures: dict[str, float | None] = field(default_factory=dict)
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -115,6 +116,7 @@ class _Stages:
                 for who, one in (("teacher", teacher), ("student", result))
             }
             self.on_event("round", round=number, **figures)
+            self.figures |= figures
             self.compared(number, figures)
         assert result is not None
         return self.as_whole(result)
@@ -171,7 +173,12 @@ class _Stages:
 
     def as_whole(self, result: FitResult) -> FitResult:
         """With what all stages so far took."""
-        return replace(result, history=self.history, epoch=len(self.history), seconds=self.seconds, maps=None)
+        whole: dict[str, Any] = {
+            "history": self.history,
+            "epoch": len(self.history),
+            "seconds": self.seconds,
+        }
+        return replace(result, **whole, maps=None, figures=self.figures)
 
     def report(
         self,
@@ -182,7 +189,7 @@ class _Stages:
         train: Positions,
     ) -> None:
         """Say how the ensemble fares: on validation, on what members did not see, and how members differ."""
-        fields: dict[str, Any] = {"valid_accuracy": self.judged(whole), "n_members": len(results)}
+        fields: dict[str, float | None] = {"members_accuracy": self.judged(whole)}
         if self.recipe.bootstrap:
             probs = out_of_bag(bags, train, lambda i, rows: self.probs(results[i], rows))
             seen = ~np.isnan(probs[:, 0])
@@ -190,7 +197,9 @@ class _Stages:
         if len(self.parts.val):
             said = np.stack([self.probs(result, self.parts.val) for result in results])
             fields["diversity"] = diversity(said, several=labels.ndim == 2)
-        self.on_event("ensemble", **fields)
+        self.on_event("ensemble", n_members=len(results), **fields)
+        self.on_event("note", text=in_words(len(results), fields))
+        self.figures |= fields
 
     def pseudo_labelled(
         self, answering: FitResult, teacher: FitResult, number: int
@@ -211,6 +220,7 @@ class _Stages:
         answers = pseudo.numpy()
         used = is_labelled(answers)
         self.on_event("pseudo", round=number, n_used=int(used.sum()), **figures)
+        self.figures |= figures
         right = figures["pseudo_precision"]
         words = f"Round {number + 1}: {used.mean():.0%} of the unlabelled images are used"
         self.on_event("note", text=f"{words}{f', {right:.1%} of the answers rightly' if right else ''}.")
@@ -233,6 +243,7 @@ class _Stages:
             f"{who}_accuracy": self.judged(one) for who, one in (("teacher", ensemble), ("student", result))
         }
         self.on_event("round", round=0, **figures)
+        self.figures |= figures
         return self.as_whole(result)
 
     # One network
@@ -283,6 +294,17 @@ class _Stages:
             return float((probs.argmax(axis=1) == labels).mean()) if len(labels) else None
         right = ((probs > 0.5) == (labels == 1)) | np.isnan(labels)
         return float(right.all(axis=1).mean()) if len(labels) else None
+
+
+def in_words(n_members: int, fields: dict[str, float | None]) -> str:
+    """How an ensemble fares, as a sentence."""
+    said = {
+        "members_accuracy": "{:.1%} right on validation images",
+        "out_of_bag": "{:.1%} on the training images that each did not draw",
+        "diversity": "two of them differ on {:.1%}",
+    }
+    parts = [text.format(value) for name, text in said.items() if (value := fields.get(name)) is not None]
+    return f"{n_members} networks together: {', '.join(parts) or 'done'}."
 
 
 def bootstrap(labels: NDArray[Any], train: Positions, seed: int) -> Positions:

@@ -87,7 +87,8 @@ def train(job: Job) -> Outcome:
     predictions = as_predictions(run, dataset, outputs, shown, roles, answers)
     given = as_answers(np.asarray(dataset.labels)[shown])
     write = write_multilabel_results if predictions.has_many_labels else write_results
-    return Outcome("finished", write(run, recipe, result, outputs, predictions, given))
+    summary = write(run, recipe, result, outputs, predictions, given)
+    return Outcome("finished", {**summary, **result.figures})
 
 
 def unlabelled_images(

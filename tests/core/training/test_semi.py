@@ -142,6 +142,10 @@ def test_an_ensemble_is_one_network_that_is_kept_as_any_other(
     about = next(fields for type_, fields in events if type_ == "ensemble")
     assert 0 <= about["diversity"] <= 1
     assert about["out_of_bag"] is not None
+    assert result.figures["diversity"] == about["diversity"]
+    said = next(fields["text"] for type_, fields in events if type_ == "note")
+    assert said.startswith("2 networks together: ")
+    assert f"differ on {about['diversity']:.1%}" in said
     test = few.parts.test
     outputs = predict(result.model, result.card, few.pixels, test, result.machine, with_features=True)
     np.testing.assert_allclose(outputs.pred_probs.sum(1), 1, rtol=1e-4)
