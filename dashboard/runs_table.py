@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import BadInput
 from core.files import digest
-from core.runs.store import Run, RunState, RunStatus, delete_run, rename_run, set_notes
+from core.runs.store import Run, RunState, RunStatus, delete_run, list_runs, rename_run, set_notes, set_tags
 from core.workspace import Workspace
 from dashboard import handover, run_monitor
 from dashboard.errors import shown_as_message
@@ -55,6 +55,7 @@ def _row(run: Run, now: RunStatus) -> dict[str, object]:
         "Time": now.summary.get("seconds"),
         "Labels": "given" if run.label_version == 0 else f"version {run.label_version}",
         "Created": datetime.fromtimestamp(run.created, UTC),
+        "Tags": list(run.tags),
         "Notes": run.notes,
     }
 
@@ -84,11 +85,22 @@ def actions(workspace: Workspace, run: Run, now: RunStatus) -> None:
             if st.button("Keep", key=f"keep_{run.id}"):
                 set_notes(run, text)
                 st.rerun()
+        with st.popover("Tags", icon=":material/sell:"):
+            _tags(workspace, run)
         with st.popover("Delete", icon=":material/delete:", disabled=now.state.active):
             st.markdown(f"Delete **{plain(run.name)}**, its weights and its predictions?")
             if st.button("Delete it", type="primary", key=f"delete_{run.id}"):
                 delete_run(run)
                 st.rerun()
+
+
+def _tags(workspace: Workspace, run: Run) -> None:
+    known = sorted({tag for one in list_runs(workspace) for tag in one.tags})
+    tags = st.multiselect("Tags", known, run.tags, accept_new_options=True, key=f"tags_{run.id}")
+    if st.button("Keep", key=f"keep_tags_{run.id}"):
+        with shown_as_message():
+            set_tags(run, tags)
+            st.rerun()
 
 
 def _rename(workspace: Workspace, run: Run) -> None:

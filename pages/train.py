@@ -8,6 +8,7 @@ from dashboard import (
     crossval_panel,
     picker,
     run_monitor,
+    runs_compared,
     runs_table,
     search_panel,
     search_results,
@@ -44,10 +45,12 @@ if not runs:
 
 live = st.container()
 st.subheader("Runs", anchor=False)
-chosen = runs_table.draw(runs)
+chosen = runs_table.draw(runs_compared.narrowed(runs))
 if len(chosen) == 1:
     runs_table.actions(workspace, chosen[0], status(chosen[0]))
-elif not chosen:
+elif chosen:
+    runs_compared.several(chosen)
+else:
     st.caption("Select runs to lay their curves over each other, or one to evaluate, rename or delete it.")
 with live:
     active = [run for run, now in runs if now.state.active]

@@ -1,18 +1,22 @@
-"""``tidyset runs``: list, show, stop, resume, rename, note, delete."""
+"""``tidyset runs``: list, compare, show, stop, resume, rename, note, tag, export, delete."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from core.cli.app import app
 from core.cli.output import JsonFlag, emit, errors_explained
+from core.errors import BadInput
 from core.runs import launch, store
 from core.runs.store import Run, RunStatus
 from core.workspace import current
 
-runs = typer.Typer(help="Runs: list, show, stop, resume, rename, note, delete.", no_args_is_help=True)
+runs = typer.Typer(
+    help="Runs: list, compare, show, stop, resume, rename, note, tag, export, delete.", no_args_is_help=True
+)
 app.add_typer(runs, name="runs")
 
 Name = Annotated[str, typer.Argument(help="The run's name or id.")]
@@ -33,6 +37,7 @@ def as_row(run: Run, now: RunStatus) -> dict[str, Any]:
         **{key: now.summary.get(key) for key in keys},
         "error": now.error,
         "notes": run.notes,
+        "tags": list(run.tags),
         "created": run.created,
     }
 
@@ -47,12 +52,23 @@ def _line(row: dict[str, Any]) -> str:
 @runs.command("list")
 def list_command(
     data: Annotated[str | None, typer.Option(help="Only runs on this data set.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only runs with this tag; all of several.")] = None,
+    group_by: Annotated[
+        str | None, typer.Option(help="Mean and deviation by a field of the recipe, dataset or tags.")
+    ] = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
-    """All runs, newest first."""
+    """All runs, newest first; or how they fare by group."""
     with errors_explained(as_json=as_json):
-        rows = [as_row(run, store.status(run)) for run in store.list_runs(current(), dataset=data)]
+        found = [run for run in store.list_runs(current(), dataset=data) if set(tag or []) <= set(run.tags)]
+        if group_by is not None:
+            from core.runs.compare import grouped
+
+            groups = grouped([(run, store.status(run)) for run in found], group_by)
+            emit(groups, "\n".join(_group_line(row, group_by) for row in groups), as_json=as_json)
+            return
+        rows = [as_row(run, store.status(run)) for run in found]
         damaged = [
             {"folder": str(folder), "state": "damaged", "error": reason}
             for folder, reason in store.damaged_runs(current())
@@ -61,6 +77,61 @@ def list_command(
             f"{d['folder']} is damaged: {d['error']}" for d in damaged
         ]
         emit([*rows, *damaged], "\n".join(lines) or "There are no runs yet.", as_json=as_json)
+
+
+def _group_line(row: dict[str, Any], by: str) -> str:
+    parts = [f"{row[by]:<24} {row['n']:>4} runs"]
+    for figure, title in (("valid_accuracy", "validation"), ("test_accuracy", "test")):
+        if row[figure] is not None:
+            sd = row[f"{figure}_sd"]
+            parts.append(f"{title} {row[figure]:.4f}" + (f" ± {sd:.4f}" if sd is not None else ""))
+    return "  ".join(parts)
+
+
+@runs.command("diff")
+def diff_command(
+    names: Annotated[list[str], typer.Argument(help="Runs, by name or id.")], *, as_json: JsonFlag = False
+) -> None:
+    """What differs between the recipes of runs."""
+    with errors_explained(as_json=as_json):
+        from core.runs.compare import recipe_differences
+
+        found = [store.find_run(current(), name) for name in names]
+        differences = recipe_differences(found)
+        about = {"runs": [run.name for run in found], "differences": differences}
+        width = max(map(len, [*differences, "run"]))
+        lines = [f"{'run':<{width}}  " + "  ".join(f"{run.name:<20}" for run in found)]
+        lines += [
+            f"{name:<{width}}  " + "  ".join(f"{value!s:<20}" for value in row)
+            for name, row in differences.items()
+        ]
+        text = "\n".join(line.rstrip() for line in lines) if differences else "They have the same recipe."
+        emit(about, text, as_json=as_json)
+
+
+@runs.command("export")
+def export_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Runs, by name or id; all trainings when none is given.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="A folder for runs.csv and epochs.csv.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="A folder for event files: `tensorboard --logdir FOLDER`.")
+    ] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write runs for other tools: CSV tables, or event files that TensorBoard reads."""
+    with errors_explained(as_json=as_json):
+        from core.runs.export import export_csv, export_tensorboard
+
+        if csv is None and tensorboard is None:
+            raise BadInput("Neither --csv nor --tensorboard was given.", "Say where to: --csv FOLDER.")
+        found = [store.find_run(current(), name) for name in names or []] or store.list_runs(current())
+        written = [*(export_csv(found, csv) if csv else ())]
+        written += export_tensorboard(found, tensorboard) if tensorboard else ()
+        paths = [str(path) for path in written]
+        emit({"n_runs": len(found), "written": paths}, "\n".join(paths), as_json=as_json)
 
 
 @runs.command("show")
@@ -126,17 +197,36 @@ def note_command(name: Name, text: str, *, as_json: JsonFlag = False) -> None:
         emit({"run": run.name, "id": run.id, "notes": run.notes}, "Noted.", as_json=as_json)
 
 
+@runs.command("tag")
+def tag_command(
+    name: Name,
+    tags: Annotated[list[str] | None, typer.Argument(help="Its tags from now on; none to take all.")] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give a run tags, to find and group it by."""
+    with errors_explained(as_json=as_json):
+        run = store.set_tags(store.find_run(current(), name), tags or [])
+        text = f"{run.name}: {', '.join(run.tags) or 'no tags'}"
+        emit({"run": run.name, "id": run.id, "tags": list(run.tags)}, text, as_json=as_json)
+
+
 @runs.command("delete")
 def delete_command(
-    name: Name,
+    names: Annotated[list[str], typer.Argument(help="Runs, by name or id.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Delete a run and all in its folder."""
+    """Delete runs and all in their folders."""
     with errors_explained(as_json=as_json):
-        run = store.find_run(current(), name)
-        if not yes and not typer.confirm(f"Delete the run {run.name!r}?"):
+        found = [store.find_run(current(), name) for name in names]
+        which = repr(found[0].name) if len(found) == 1 else f"these {len(found)} runs"
+        if not yes and not typer.confirm(f"Delete {'the run ' if len(found) == 1 else ''}{which}?"):
             raise typer.Exit(1)
-        store.delete_run(run)
-        emit({"deleted": run.name, "id": run.id}, f"{run.name} is deleted.", as_json=as_json)
+        gone = store.delete_runs(found)
+        value: dict[str, Any] = {"deleted": gone[0].name, "id": gone[0].id}
+        if len(gone) > 1:
+            value = {"deleted": [run.name for run in gone], "id": [run.id for run in gone]}
+        names_gone = ", ".join(run.name for run in gone)
+        emit(value, f"{names_gone} {'is' if len(gone) == 1 else 'are'} deleted.", as_json=as_json)

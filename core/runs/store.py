@@ -22,7 +22,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -74,6 +74,7 @@ class Run:
         label_version: The label version it uses.
         parent: Id of the run that this one repeats on other labels, or None.
         job: What the worker needs to know beyond the recipe, and what a list of runs shows of it.
+        tags: A person's, in alphabetical order; earlier versions had none.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Run:
     created: float
     notes: str
     job: dict[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
 
     @property
     def recipe_file(self) -> Path:
@@ -280,6 +282,7 @@ def _about(run: Run) -> Json:
             "created",
             "notes",
             "job",
+            "tags",
         )
     }
 
@@ -313,8 +316,9 @@ def _run_of(folder: Path, about: Json) -> Run:
             created=float(about["created"]),
             notes=str(about["notes"]),
             job=dict(about.get("job", {})),
+            tags=tuple(map(str, about.get("tags", ()))),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedFile(
             f"{folder / 'run.json'} lacks or garbles {error}.",
             "Restore it from a copy, or delete its folder.",
@@ -419,11 +423,28 @@ def set_notes(run: Run, notes: str) -> Run:
     return noted
 
 
+def set_tags(run: Run, tags: Iterable[str]) -> Run:
+    """Give a run these tags and no others. Raises BadInput where one cannot be a tag."""
+    tagged = replace(run, tags=tuple(sorted({check_name(tag.strip().lower(), "tag") for tag in tags})))
+    _write(tagged)
+    return tagged
+
+
 def with_job(run: Run, **fields: Any) -> Run:
     """Keep more of what the worker needs to know, before it is started."""
     told = replace(run, job={**run.job, **fields})
     _write(told)
     return told
+
+
+def delete_runs(runs: Sequence[Run]) -> list[Run]:
+    """Delete several, or none: where one is still going it raises Busy before anything is deleted."""
+    going = [run.name for run in runs if status(run).state.active]
+    if going:
+        raise Busy(f"Of these runs {', '.join(going)} is still going.", "Stop it first, or leave it out.")
+    for run in runs:
+        delete_run(run)
+    return list(runs)
 
 
 def delete_run(run: Run) -> None:
