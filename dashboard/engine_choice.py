@@ -60,5 +60,5 @@ def start(make: Callable[[], Run], plan: EnginePlan) -> None:
     Raises:
         TidysetError: The engine cannot be used or reached, or the run cannot be made.
     """
-    engine_plan(plan.name, plan.address, plan.n_workers)
+    engine_plan(plan.name, plan.address, plan.n_workers or None)
     launch.start(assign(make(), plan))

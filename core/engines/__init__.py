@@ -95,7 +95,7 @@ def engine_plan(name: str, address: str | None = None, n_workers: int | None = N
     """
     if name not in ENGINES:
         raise BadInput(f"There is no engine {name!r}.", f"Choose one of {', '.join(ENGINES)}.")
-    if not 0 <= (n_workers or 0) <= MOST_WORKERS:
+    if n_workers is not None and not 1 <= n_workers <= MOST_WORKERS:
         raise BadInput(f"{n_workers} workers cannot be.", f"Choose 1 to {MOST_WORKERS:,}.")
     if address and name != "ray":
         raise BadInput(f"An address ({address}) goes with a cluster.", "Add --engine ray, or leave it out.")

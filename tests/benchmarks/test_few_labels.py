@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.few_labels import interval, summary, units
+from benchmarks.few_labels import CHARACTERS, FASHION, interval, summary, units
 from benchmarks.readme import few_labels
 
 
@@ -26,5 +26,5 @@ def test_gains_are_taken_seed_by_seed() -> None:
 
 
 def test_every_training_is_named_once() -> None:
-    wanted = units(["fashion", "characters"], [0, 1, 2], [40, 250])
-    assert len({unit.key for unit in wanted}) == len(wanted) == 2 * 3 * 6 + 2 * 6
+    wanted = units(["fashion", "characters"], [0, 1, 2], [40, 250], 1)
+    assert len({unit.key for unit in wanted}) == len(wanted) == 2 * 3 * len(FASHION) + 2 * len(CHARACTERS)
