@@ -116,7 +116,10 @@ def _n_unconfirmed(choices: Sequence[LabelSet]) -> int:
 def review_button(run: Run, split: str, n_mistakes: int) -> None:
     """Sends all mistakes of the split to the Relabel page."""
     if n_mistakes and st.button(
-        f"Review the {counted(n_mistakes, 'mistake')}", type="primary", icon=":material/fact_check:"
+        f"Review the {counted(n_mistakes, 'mistake')}",
+        type="primary",
+        icon=":material/fact_check:",
+        key="review_mistakes",
     ):
         handover.to_relabel(QueueRequest(kind=MISCLASSIFIED, run=run.id, split=split))
 

@@ -1,4 +1,4 @@
-"""What surrounds every page: navigation, the data-set picker, the page's heading, the net for errors."""
+"""What surrounds every page: navigation, the data-set picker, the tour, the heading, the net for errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import picker, waiting
+from dashboard import picker, tour, waiting
 from dashboard.errors import shown_as_message
 
 PAGES = {
@@ -50,6 +50,7 @@ def show() -> None:
     with shown_as_message():
         picker.draw()
         waiting.draw()
+        tour.draw(page.url_path)
         page.run()
 
 

@@ -20,6 +20,7 @@ FILL = "../pages/fill.py"
 AGREEMENT = "../pages/agreement.py"
 EMBEDDINGS = "../pages/embeddings.py"
 ZERO_SHOT = "../pages/zero_shot.py"
+PROVE = "../pages/prove.py"
 
 
 def sheets(dataset: Dataset) -> str:

@@ -69,6 +69,7 @@ def _offer(workspace: Workspace, dataset: Dataset, base: Run) -> None:
             icon=":material/model_training:",
             disabled=not n,
             help=f"Recipe and seed of {base.name}; only the labels differ. The comparison opens at the end.",
+            key="retrain",
         ):
             st.session_state[_WATCHED] = retrain(workspace, dataset, base).id
             st.rerun()
@@ -116,7 +117,12 @@ def _progress(workspace: Workspace, dataset: Dataset, run: Run, *, was_active: b
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         if now.state is RunState.FINISHED:
             st.markdown(f"{plain(run.name)} is trained on the corrected labels.", width="content")
-            if st.button("See the comparison", type="primary", icon=":material/compare_arrows:"):
+            if st.button(
+                "See the comparison",
+                type="primary",
+                icon=":material/compare_arrows:",
+                key="see_comparison",
+            ):
                 st.session_state.pop(_WATCHED, None)
                 st.session_state[_DONE] = run.id
                 st.rerun(scope="app")

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from core.labels.versions import edits_since
-from dashboard import cached, home_panels, picker
+from dashboard import cached, home_panels, picker, tour
 from dashboard.frame import header
 from dashboard.next_step import next_step
 from dashboard.step_links import follow
@@ -15,15 +15,17 @@ state = cached.labels(workspace, dataset)
 runs = cached.recent_runs(workspace, dataset)
 
 
-def import_button() -> None:
-    """Opens the import dialog."""
+def buttons() -> None:
+    """The tour, where it was left; and the import dialog."""
+    tour.resume_button(workspace)
     if st.button("Import data", icon=":material/upload:"):
         from dashboard.import_dialog import open_import
 
         open_import()
 
 
-header(dataset.title, home_panels.sentence(dataset), import_button)
+header(dataset.title, home_panels.sentence(dataset), buttons)
+tour.offer(workspace, dataset, is_new=not runs)
 step = next_step(runs, partial(edits_since, workspace, dataset))
 if home_panels.step(step):
     follow(step)
