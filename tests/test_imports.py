@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,41 @@ def test_a_light_module_brings_in_nothing_heavy(module: str) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert result.stdout.strip() == ""
+
+
+def package(module: str) -> str:
+    """What the diagram shows a module as: pages, dashboard, or the part of core that it is in."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "core" else parts[0]
+
+
+def real_arrows() -> set[tuple[str, str]]:
+    """Which package of the diagram imports which."""
+    every = [pair for folder in ("core", "dashboard", "pages") for pair in modules(folder)]
+    known = {package(module) for module, _ in every} - {"core"}
+    found = {
+        (package(module), package(named))
+        for module, path in every
+        for named in imports(path)
+        if {package(module), package(named)} <= known
+    }
+    return {(a, b) for a, b in found if a != b}
+
+
+def reached(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """All pairs that are joined along arrows."""
+    while longer := {(a, d) for a, b in arrows for c, d in arrows if b == c} - arrows:
+        arrows = arrows | longer
+    return arrows
+
+
+def test_the_diagram_shows_the_real_imports() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    drawn = set(re.findall(r"^ +([a-z.]+) --> ([a-z.]+)$", text, re.MULTILINE))
+    assert drawn, "docs/architecture.md has no diagram"
+    real = real_arrows()
+    assert not drawn - real, "the diagram has arrows that no import goes along"
+    assert not real - reached(drawn), "imports that the diagram does not show"
 
 
 SHOW_PAGES = f"""
