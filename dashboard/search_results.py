@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.data.dataset import Dataset
-from core.labels.versions import current_version
 from core.runs.curves import thinned
-from core.runs.presets import save_preset
 from core.runs.recipe import Recipe
 from core.runs.store import Run, list_runs, status
 from core.tuning import studies
 from core.tuning.studies import StudyPlan, TrialRecord, TrialState
 from core.workspace import Workspace
-from dashboard import cached, job_monitor, train_panel
+from dashboard import job_monitor, keep_recipe
 from dashboard.charts import search as charts
 from dashboard.errors import shown_as_message
 from dashboard.search_panel import OBJECTIVES
@@ -113,7 +111,13 @@ def _trials(workspace: Workspace, run: Run, trials: Sequence[TrialRecord], plan:
     rows = [row for row in picked.selection.rows if row < len(shown)]
     chosen = shown[rows[0]] if rows else order[0] if order else None
     if chosen is not None and chosen.state is not TrialState.FAILED:
-        _keep(workspace, run, chosen, is_best=bool(order) and chosen == order[0])
+        is_best = bool(order) and chosen == order[0]
+        recipe = studies.recipe_of(run, chosen)
+        keep_recipe.draw(workspace, run, recipe, f"trial {chosen.number}", is_best=is_best)
+        st.caption(
+            "The best of many is flattered by luck on the validation images: trained, it shows its test "
+            "figures."
+        )
     elif chosen is not None:
         st.error(plain(chosen.error), icon=":material/error:")
 
@@ -127,30 +131,6 @@ def _row(trial: TrialRecord, plan: StudyPlan) -> dict[str, object]:
         "Epochs done": trial.n_epochs,
         "Seconds": round(trial.seconds, 1),
     }
-
-
-def _keep(workspace: Workspace, run: Run, trial: TrialRecord, *, is_best: bool) -> None:
-    """Make a preset of a trial, or train it for its test figures."""
-    what = "the best" if is_best else "it"
-    with st.container(horizontal=True, vertical_alignment="bottom", key=f"keep_{run.id}"):
-        name = st.text_input(
-            f"Keep trial {trial.number} as a preset", placeholder="name", key=f"preset_{run.id}", width=240
-        )
-        kept = st.button("Keep as preset", icon=":material/bookmark_add:", disabled=not name.strip())
-        trained = st.button(f"Train {what}", icon=":material/play_arrow:")
-    st.caption(
-        "The best of many is flattered by luck on the validation images: trained, it shows its test figures."
-    )
-    with shown_as_message():
-        if kept:
-            save_preset(workspace, name.strip(), studies.recipe_of(run, trial))
-            st.toast(f"Preset {name.strip()} is kept.", icon=":material/bookmark_added:")
-            st.rerun()  # the list of presets above shows it
-        if trained:
-            version = current_version(workspace, run.dataset)
-            dataset = cached.open_dataset(workspace, run.dataset)
-            train_panel.begin(workspace, dataset, studies.recipe_of(run, trial), None, version)
-            st.toast("Training has begun: see Train once.", icon=":material/play_arrow:")
 
 
 def _curves(run: Run, trials: Sequence[TrialRecord], plan: StudyPlan) -> None:

@@ -1,15 +1,30 @@
-"""Fill in: a model answers unknown labels where it is right often enough; look, accept, review, take back."""
+"""Fill in: a model answers unknown labels where it is right often enough; and does filling them pay?"""
 
 import streamlit as st
 
 from core.data.dataset import Task
-from dashboard import cached, fill_panels, job_monitor, picker, train_panel
+from dashboard import cached, fill_panels, job_monitor, picker, train_panel, unknown_panels
 from dashboard.frame import header
 
+FILL, COMPARE = "Fill in", "Compare ways"
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Fill in", f"Let a model answer unknown labels of {dataset.title}, where it is right often enough.")
 if dataset.task is not Task.MULTI_LABEL:
     fill_panels.one_label(dataset)
+    st.stop()
+
+mode = st.segmented_control(
+    "What",
+    [FILL, COMPARE],
+    default=FILL,
+    required=True,
+    key="fill_mode",
+    bind="query-params",
+    label_visibility="collapsed",
+)
+if mode == COMPARE:
+    train_panel.draw(workspace, dataset, unknown_panels.start_row)
+    unknown_panels.results(workspace, dataset)
     st.stop()
 
 state = cached.labels(workspace, dataset)

@@ -1,4 +1,4 @@
-"""Train: choose a recipe, start it, watch it, look after the runs; or judge it over folds, or search it."""
+"""Train: choose a recipe, start it, watch it, look after the runs; or judge over folds, sweep, search."""
 
 import streamlit as st
 
@@ -12,12 +12,19 @@ from dashboard import (
     runs_table,
     search_panel,
     search_results,
+    sweep_panel,
+    sweep_results,
     train_panel,
 )
 from dashboard.frame import header
 
-ONCE, FOLDS, SEARCH = "Train once", "Cross-validate", "Search"
-START = {ONCE: train_panel.one_run, FOLDS: crossval_panel.start_row, SEARCH: search_panel.start_row}
+ONCE, FOLDS, SWEEP, SEARCH = "Train once", "Cross-validate", "Sweep", "Search"
+START = {
+    ONCE: train_panel.one_run,
+    FOLDS: crossval_panel.start_row,
+    SWEEP: sweep_panel.start_row,
+    SEARCH: search_panel.start_row,
+}
 
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Train", f"Fit a model to {dataset.title} and watch it learn. Runs go on when this page is closed.")
@@ -33,6 +40,9 @@ mode = st.segmented_control(
 train_panel.draw(workspace, dataset, START[mode])
 if mode == FOLDS:
     crossval_panel.results(workspace, dataset)
+    st.stop()
+if mode == SWEEP:
+    sweep_results.draw(workspace, dataset)
     st.stop()
 if mode == SEARCH:
     search_results.draw(workspace, dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, Task
 from core.data.writer import write_array_dataset
@@ -17,11 +18,18 @@ _GROUNDS = ("on white ground", "from the side", "", "laid out flat")
 
 
 def tagged(
-    workspace: Workspace, sample: Dataset, n: int = 120, name: str = "tagged", *, captions: bool = False
+    workspace: Workspace,
+    sample: Dataset,
+    n: int = 120,
+    name: str = "tagged",
+    *,
+    captions: bool = False,
+    split: NDArray[np.int8] | None = None,
 ) -> Dataset:
     """The first ``n`` images of the sample with three labels each; of every fourth the second is unknown.
 
-    With ``captions`` each says what the thing is; of every tenth image there is none.
+    With ``captions`` each says what the thing is; of every tenth image there is none. Without ``split`` (n,)
+    all are in the part that the sample has them in.
     """
     positions = np.arange(n)
     kinds = np.asarray(sample.labels[positions])
@@ -34,7 +42,7 @@ def tagged(
         task=Task.MULTI_LABEL,
         classes=CLASSES,
         item_ids=np.asarray(sample.item_ids[positions]),
-        split=np.asarray(sample.split[positions]),
+        split=np.asarray(sample.split[positions]) if split is None else split,
         labels=labels,
         images=sample.images.resized(positions, 28, 28, 1),
         captions=[_caption(row, sample.classes[kind]) for row, kind in enumerate(kinds)]

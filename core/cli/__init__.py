@@ -24,6 +24,7 @@ from core.cli import (  # noqa: F401  (each adds its commands)
     sweep,
     training,
     tune,
+    unknown,
     zero_shot,
 )
 from core.cli.app import app

@@ -89,15 +89,31 @@ def put_together(rows: list[Json], images: Sequence[NDArray[np.float64]]) -> Jso
         images: Of each row, what its test figure is the mean of; empty without test images.
     """
 
-    def rank(number: int) -> float:
-        first = next(iter(rows[number]["valid"].values()), None)
-        return -1.0 if first is None else float(first)
-
-    best = max(range(len(rows)), key=rank)
+    best = _by_validation(rows)[0]
     for number, row in enumerate(rows):
         told = number != best and len(images[best])
         row["against_best"] = paired_gap(images[number], images[best]) if told else None
     return {"best": best, "rows": rows}
+
+
+def headline_of(rows: Sequence[Json]) -> str:
+    """The figure by which the best is chosen: the first of ``figures_of``."""
+    return next((name for row in rows for name in row["valid"] or row["test"]), "mean_f1")
+
+
+def ranked(value: Json) -> list[int]:
+    """Numbers of the settings, the best on validation images first."""
+    return _by_validation(value["rows"])
+
+
+def _by_validation(rows: Sequence[Json]) -> list[int]:
+    headline = headline_of(rows)
+
+    def figure(number: int) -> float:
+        found = rows[number]["valid"].get(headline)
+        return -1.0 if found is None else float(found)
+
+    return sorted(range(len(rows)), key=lambda number: -figure(number))
 
 
 def read_sweep(run: Run) -> Json:
@@ -110,7 +126,7 @@ def text_sweep(value: Json) -> str:
     """For people: a line a setting, the best first."""
     rows = value["rows"]
     fields = list(rows[0]["setting"])
-    headline = next(iter(rows[0]["valid"] or rows[0]["test"]), "")
+    headline = headline_of(rows)
     widths = [max(len(field), *(len(str(row["setting"][field])) for row in rows)) for field in fields]
     heads = "  ".join(f"{field:<{width}}" for field, width in zip(fields, widths, strict=True))
     lines = [
@@ -118,8 +134,7 @@ def text_sweep(value: Json) -> str:
         "",
         f"    {heads}  {'seconds':>8}  {'valid':>7}  {'test':>7}  against the best, 95 % interval",
     ]
-    order = sorted(range(len(rows)), key=lambda number: -(rows[number]["valid"].get(headline) or 0))
-    for number in order:
+    for number in ranked(value):
         row = rows[number]
         cells = "  ".join(
             f"{row['setting'][field]!s:<{width}}" for field, width in zip(fields, widths, strict=True)

@@ -27,6 +27,10 @@ METHODS = (PER_LABEL, JOINT)
 LEAST_MEASURED = 10
 """A side of a label is filled only if so many known labels say how often that would be right."""
 
+MARGIN = 0.3
+"""A cut is asked for more than the filling, by so much of what is missing to certainty: one that only just
+reaches it on the labels that it is chosen on misses it on others half of the time, and then fills nothing."""
+
 CUT_FOLDS = 5
 Floats = NDArray[np.float64]
 
@@ -101,14 +105,19 @@ def create_fill(
             f"A precision of {precision:g} with {n_folds} folds makes no sense.",
             "Give a precision between 0.5 and 1 and at least 2 folds.",
         )
+    check_recipe(recipe)
+    job = {"method": method, "precision": precision, "n_folds": n_folds, "apply": apply}
+    return create_run(workspace, dataset, recipe, name=name, kind=KIND, label_version=label_version, job=job)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raises BadInput for a recipe that trains more than one network, or on images without a label."""
     recipe.check_task(MANY_LABELS)
     if recipe.has_stages or recipe.semi != "none":
         raise BadInput(
             "Filling trains one network on labels that are known, and this recipe needs more than that.",
             "Choose a recipe without ensembles, stages or unlabelled images, such as fast or transfer.",
         )
-    job = {"method": method, "precision": precision, "n_folds": n_folds, "apply": apply}
-    return create_run(workspace, dataset, recipe, name=name, kind=KIND, label_version=label_version, job=job)
 
 
 def plan_label(
@@ -144,8 +153,9 @@ def plan_label(
 
 def _side(yes: NDArray[np.bool_], probs: Floats, precision: float) -> Side:
     """Filling with yes; nothing is counted yet."""
-    cut = cut_for(yes, probs, precision)
-    measured, n_measured = crosswise_precision(yes, probs, precision)
+    aim = precision + MARGIN * (1 - precision)
+    cut = cut_for(yes, probs, aim)
+    measured, n_measured = crosswise_precision(yes, probs, aim)
     if cut is None or measured is None or measured < precision or n_measured < LEAST_MEASURED:
         return Side(None, measured, n_measured, 0)
     return Side(cut, measured, n_measured, 0)

@@ -173,7 +173,7 @@ class Recipe(BaseModel):
         0,
         "Model",
         "Image size",
-        "Side to which images are scaled; 0 keeps their own size.",
+        "Side to which images are scaled; 0 keeps their own size, or where they differ in it, their shape.",
         ge=0,
         le=1024,
         advanced=True,

@@ -27,6 +27,7 @@ JOBS = {
     "prove": "core.worker.proving:prove",
     "mismatch": "core.worker.mismatching:mismatch",
     "fill": "core.worker.filling:fill",
+    "unknown": "core.worker.unknown:compare",
     "sweep": "core.worker.sweeping:sweep",
     "tune": "core.worker.tuning:tune",
     "embed": "core.worker.embedding:embed",

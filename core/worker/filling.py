@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cached_arrays
-from core.data.dataset import SPLITS, is_labelled
+from core.data.dataset import SPLITS, Dataset, is_labelled
 from core.data.splits import multilabel_folds
 from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions, save_predictions
@@ -18,9 +19,11 @@ from core.files import digest, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.quality.filled import apply_filling, author
 from core.quality.filling import PER_LABEL, LabelFilling, plan_label, text_fill, to_json
+from core.runs.recipe import Recipe
 from core.training.frozen import backbone_maps
 from core.training.inference import predict
 from core.training.loop import fit
+from core.training.multilabel import Labels
 from core.training.parts import Parts, assign_roles
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
@@ -37,20 +40,23 @@ def fill(job: Job) -> Outcome:
         TidysetError: Anything that a person can mend.
     """
     began = time.monotonic()
-    trainer = _Trainer(job)
-    job.on_event("started", n_trainings=len(trainer.plan))
-    probs = trainer.probabilities()
-    labels = trainer.labels[trainer.train]
-    wanted = float(job.run.job["precision"])
-    may_fill = np.ones(len(labels), bool)
-    fillings = [
-        plan_label(name, labels[:, k], probs[:, k].astype(np.float64), may_fill, wanted)
-        for k, name in enumerate(trainer.dataset.classes)
-    ]
-    save_predictions(job.run.predictions_file, trainer.predictions(probs))
+    dataset = open_run_dataset(job, any_task=True)
+    judges = Judges(
+        job,
+        job.run.recipe,
+        dataset,
+        *known_labels(job, dataset),
+        method=str(job.run.job["method"]),
+        n_folds=int(job.run.job["n_folds"]),
+        on_share=_progress(job, began),
+    )
+    job.on_event("started", n_trainings=len(judges.plan))
+    probs = judges.probabilities()
+    fillings = judges.decide(probs, float(job.run.job["precision"]))
+    save_predictions(job.run.predictions_file, judges.predictions(probs))
     applied = bool(job.run.job["apply"])
     if applied:
-        apply_filling(job.workspace, trainer.dataset, job.run, fillings, trainer.train, probs)
+        apply_filling(job.workspace, dataset, job.run, fillings, judges.train, probs)
     value = _value(job, fillings, applied=applied, seconds=time.monotonic() - began)
     write_json(job.run.folder / "fill.json", value)
     write_bytes(job.run.report_file, (text_fill(value) + "\n").encode())
@@ -73,40 +79,73 @@ def _value(job: Job, fillings: list[LabelFilling], *, applied: bool, seconds: fl
     }
 
 
-class _Trainer:
+def _progress(job: Job, began: float) -> Callable[[float, str], None]:
+    def on_share(share: float, text: str) -> None:
+        spent = time.monotonic() - began
+        left = round(spent * (1 - share) / share, 1) if share > 0 else None
+        job.on_event("progress", share=round(share, 4), seconds_left=left, text=text)
+
+    return on_share
+
+
+def known_labels(job: Job, dataset: Dataset) -> tuple[Labels, NDArray[np.int8]]:
+    """(N, K) the labels of the run's version and (N,) the role of each image.
+
+    Labels of excluded images are unknown, and these are no training images.
+    """
+    state = labels_at(job.workspace, dataset, job.run.label_version)
+    excluded = np.asarray(state.excluded, bool)
+    labels = as_answers(np.asarray(state.labels)).copy()
+    labels[excluded] = np.nan
+    roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), job.run.recipe)
+    roles[excluded] = SPLITS.index("test")
+    return labels, roles
+
+
+class Judges:
     """The trainings of a fill: one a fold, or one a fold and label.
 
     Only images that the recipe trains on are judged and filled: validation images keep their known labels
     only, so that later trainings are judged by people's labels, and test images are not looked at.
 
+    Args:
+        labels: (N, K) 1, 0 and NaN.
+        roles: (N,) 0 train, 1 val, 2 test.
+        method: JOINT or PER_LABEL.
+        n_folds: By how many networks the known labels are judged.
+        on_share: Told how far all of it is, and in words.
+
     Attributes:
-        train: (n,) positions of these images.
+        train: (n,) positions of the training images.
         plan: (fold, columns) of each training.
     """
 
-    def __init__(self, job: Job) -> None:
-        self.job, self.recipe = job, job.run.recipe
-        self.dataset = open_run_dataset(job, any_task=True)
-        state = labels_at(job.workspace, self.dataset, job.run.label_version)
-        self.labels = as_answers(np.asarray(state.labels)).copy()
-        self.labels[np.asarray(state.excluded, bool)] = np.nan
-        roles = assign_roles(np.asarray(self.dataset.split), np.asarray(self.dataset.labels), self.recipe)
-        roles[np.asarray(state.excluded, bool)] = SPLITS.index("test")
+    def __init__(
+        self,
+        job: Job,
+        recipe: Recipe,
+        dataset: Dataset,
+        labels: Labels,
+        roles: NDArray[np.int8],
+        *,
+        method: str,
+        n_folds: int,
+        on_share: Callable[[float, str], None],
+    ) -> None:
+        self.job, self.recipe, self.dataset, self.labels = job, recipe, dataset, labels
         self.train = np.flatnonzero(roles == SPLITS.index("train"))
         self.val = np.flatnonzero(roles == SPLITS.index("val"))
-        self.n_folds = int(job.run.job["n_folds"])
-        self.folds = multilabel_folds(self.labels[self.train], self.n_folds, self.recipe.split_seed)
-        n_labels = len(self.dataset.classes)
-        alone = job.run.job["method"] == PER_LABEL
-        groups = [[k] for k in range(n_labels)] if alone else [list(range(n_labels))]
-        self.plan = [(fold, columns) for columns in groups for fold in range(self.n_folds)]
-        self.pixels = run_pixels(job.workspace, self.dataset, self.recipe, stoppable(job))
+        self.n_folds, self.on_share = n_folds, on_share
+        self.folds = multilabel_folds(labels[self.train], n_folds, recipe.split_seed)
+        n_labels = len(dataset.classes)
+        groups = [[k] for k in range(n_labels)] if method == PER_LABEL else [list(range(n_labels))]
+        self.plan = [(fold, columns) for columns in groups for fold in range(n_folds)]
+        self.pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
         self._done = 0
-        self._began = time.monotonic()
 
     def probabilities(self) -> Probs:
         """(n, K) of yes for ``train``: of a known label by the model that did not see its image, of unknown
-        ones the mean of all models.
+        ones the mean of all models. Raises Stopped.
         """
         known = ~np.isnan(self.labels[self.train])
         total = np.zeros(known.shape, np.float64)
@@ -117,6 +156,14 @@ class _Trainer:
             total[:, columns] += found / self.n_folds
             own[np.ix_(held, columns)] = found[held]
         return np.where(known, own, total).astype(np.float32)
+
+    def decide(self, probs: Probs, precision: float) -> list[LabelFilling]:
+        """What becomes of each label, by what ``probabilities`` found."""
+        labels, may_fill = self.labels[self.train], np.ones(len(self.train), bool)
+        return [
+            plan_label(name, labels[:, k], probs[:, k].astype(np.float64), may_fill, precision)
+            for k, name in enumerate(self.dataset.classes)
+        ]
 
     def predictions(self, probs: Probs) -> Predictions:
         """What ``probabilities`` found, by item."""
@@ -161,7 +208,7 @@ class _Trainer:
             Parts(learnt, held_out, held_out[:0]),
             [self.dataset.classes[k] for k in columns],
             self.recipe,
-            self._progress,
+            self._on_event,
             should_stop=now_and_then(self.job.should_stop),
             captions=self.dataset.captions,
             maps_of=partial(maps_of, on_event=stoppable(self.job)),
@@ -172,11 +219,7 @@ class _Trainer:
         outputs = predict(result.model, result.card, self.pixels, self.train, result.machine, **known)
         return outputs.pred_probs
 
-    def _progress(self, type_: str, **fields: Any) -> None:
-        if type_ not in ("progress", "epoch"):
-            return
-        share = (self._done + float(fields.get("share", 0))) / len(self.plan)
-        spent = time.monotonic() - self._began
-        left = round(spent * (1 - share) / share, 1) if share > 0 else None
-        text = f"Training {self._done + 1} of {len(self.plan)}"
-        self.job.on_event("progress", share=round(share, 4), seconds_left=left, text=text)
+    def _on_event(self, type_: str, **fields: Any) -> None:
+        if type_ in ("progress", "epoch"):
+            share = (self._done + float(fields.get("share", 0))) / len(self.plan)
+            self.on_share(share, f"Training {self._done + 1} of {len(self.plan)}")

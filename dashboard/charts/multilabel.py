@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.multilabel import pr_curve, roc_curve
+from dashboard.charts import intervals
 from dashboard.charts.template import BAD, GOOD, QUIET, figure
 
 if TYPE_CHECKING:
@@ -71,35 +72,13 @@ def differences(changes: Sequence[tuple[str, Change]], run: str) -> Figure:
     ordered = sorted(
         (pair for pair in changes if not np.isnan(pair[1].difference)), key=lambda pair: pair[1].difference
     )
-    fig = figure(height=110 + 26 * len(ordered), xaxis_title=f"{run} minus the other", showlegend=False)
-    ends = [one.ci95 or (one.difference, one.difference) for _, one in ordered]
-    values = [one.difference for _, one in ordered]
-    sure = [low > 0 or high < 0 for low, high in ends]
-    fig.add_scatter(
-        x=values,
-        y=[name for name, _ in ordered],
-        mode="markers",
-        marker={
-            "size": 10,
-            "color": [
-                (GOOD if value > 0 else BAD) if proven else QUIET
-                for value, proven in zip(values, sure, strict=True)
-            ],
-        },
-        error_x={
-            "array": [high - value for value, (_, high) in zip(values, ends, strict=True)],
-            "arrayminus": [value - low for value, (low, _) in zip(values, ends, strict=True)],
-            "color": QUIET,
-            "thickness": 1.5,
-        },
-        customdata=[[one.a, one.b, *end] for (_, one), end in zip(ordered, ends, strict=True)],
-        hovertemplate="%{y}: %{customdata[0]:.3f} → %{customdata[1]:.3f}, "
-        "95 % %{customdata[2]:+.3f} to %{customdata[3]:+.3f}<extra></extra>",
+    return intervals.differences(
+        [
+            (name, {"difference": one.difference, "ci95": one.ci95}, f"{one.a:.3f} → {one.b:.3f}")
+            for name, one in ordered
+        ],
+        f"{run} minus the other, in points",
     )
-    fig.add_vline(x=0, line={"color": QUIET, "dash": "dot"})
-    fig.update_xaxes(tickformat="+.2f")
-    fig.update_yaxes(type="category", categoryorder="array", categoryarray=[name for name, _ in ordered])
-    return fig
 
 
 def together(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:

@@ -38,6 +38,24 @@ def test_only_what_is_right_often_enough_crosswise_is_filled() -> None:
     assert (coin.yes.cut, coin.no.cut, coin.yes.n_filled) == (None, None, 0)
 
 
+def test_what_can_be_told_is_filled_not_by_luck_and_is_as_right_as_it_was_measured() -> None:
+    rng = np.random.default_rng(0)
+    n_filled, measured, true = 0, [], []
+    for _ in range(40):
+        yes = rng.random(700) < 0.4
+        probs = 1 / (1 + np.exp(-(2.5 * yes - 1.25 + rng.normal(size=700))))
+        labels = np.where(np.arange(700) < 500, yes, np.nan).astype(np.float32)
+        found = plan_label("a", labels, probs, np.ones(700, bool), 0.95)
+        if found.no.cut is not None:
+            n_filled += 1
+            measured.append(found.no.precision)
+            said = probs[500:] <= found.no.cut
+            true.append(1 - yes[500:][said].mean())
+    assert n_filled >= 36
+    assert np.mean(true) >= 0.95
+    assert np.mean(measured) == pytest.approx(np.mean(true), abs=0.01)
+
+
 def test_a_network_for_each_label_fills_at_once(workspace: Workspace, sample: Dataset) -> None:
     few = tagged(workspace, sample, 200)
     recipe = RECIPE.with_changes({"width": 4, "epochs": 1})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
@@ -75,3 +76,21 @@ def test_a_filling_is_accepted_reviewed_and_taken_back(workspace: Workspace, sam
     _, sheaf = test.session_state["relabel_sheaf"]
     assert len(sheaf.queue) == n
     assert sheaf.items[0][10] == [1]
+
+
+def test_ways_are_compared_from_the_page_and_read_there(workspace: Workspace, sample: Dataset) -> None:
+    clothes = tagged(workspace, sample, 120, split=np.where(np.arange(120) % 3 == 2, 2, 0).astype(np.int8))
+    test = opened(clothes)
+    test.segmented_control(key="fill_mode").set_value("Compare ways").run()
+    assert "Five ways to deal with unknown labels" in test.main.info[0].value
+    test.number_input(key="recipe_fast_epochs").set_value(1)
+    test.number_input(key="unknown_seeds").set_value(1)
+    test.button_group(key="unknown_ways").set_value(["as-no"]).run()
+    press(test, "Compare")
+    (run,) = list_runs(workspace, kind="unknown")
+    assert (run.job["ways"], run.job["seeds"]) == (["as-no", "masked"], 1)
+    launch.wait(run, timeout=120)
+    test.run()
+    assert "known labels of 40 test images, 1 repetition" in " ".join(one.value for one in test.main.markdown)
+    assert list(test.main.dataframe[-1].value["Way"]) == ["As no", "Masked"]
+    assert current_version(workspace, clothes.name) == 0

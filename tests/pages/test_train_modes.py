@@ -1,9 +1,10 @@
-"""The Train page's other two ways: cross-validating a recipe, and searching its fields."""
+"""The Train page's other ways: cross-validating a recipe, sweeping a grid, searching its fields."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from core.data.dataset import Dataset
 from core.engines import EnginePlan
 from core.engines import plan_of as plan_of_engine
 from core.evaluation.crossval import FIGURES, create_crossval, crossval_file, spread
+from core.evaluation.sweep import create_sweep, put_together
 from core.files import write_json
 from core.runs import launch
 from core.runs.presets import find_recipe
 from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, list_runs, status
+from core.tuning.grid import parse_grid
 from core.tuning.space import parse_space
 from core.tuning.studies import (
     StudyPlan,
@@ -30,6 +33,7 @@ from core.tuning.studies import (
     trial_events,
 )
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 ROOT = Path(__file__).resolve().parents[2]
 AXES = parse_space(["learning_rate=1e-4..1e-1:log", "optimizer=adam|sgd"], PRESETS["fast"])
@@ -170,3 +174,50 @@ def test_the_best_is_trained_with_its_own_recipe(searched: Run, workspace: Works
     press(opened("Search"), "Train the best")
     (run,) = list_runs(workspace)
     assert run.recipe.optimizer == "adam"
+
+
+def test_a_sweep_begins_with_what_the_data_has_and_is_started_as_asked(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    test = opened("Sweep")
+    assert "A sweep trains every combination" in words(test)
+    assert test.selectbox(key=f"sweep_grid_{sample.name}").options == ["Small grid"]
+    assert "16 trainings" in words(test)
+    captioned = tagged(workspace, sample, captions=True)
+    test.query_params["data"] = captioned.name
+    test.run()
+    grids = ["Image, caption, both", "Small grid", "What is unknown"]
+    assert test.selectbox(key=f"sweep_grid_{captioned.name}").options == grids
+    test.number_input(key="recipe_fast_epochs").set_value(500).run()
+    press(test, "Start sweep")
+    (run,) = list_runs(workspace, kind="sweep")
+    assert [setting["inputs"] for setting in run.job["settings"]] == ["image", "caption", "both"]
+    assert run.recipe.epochs == 500
+
+
+def test_settings_are_listed_best_first_with_time_and_interval(workspace: Workspace, sample: Dataset) -> None:
+    grid = parse_grid(["dropout=0.5|0.7", "epochs=1|3"], PRESETS["fast"])
+    run = create_sweep(workspace, sample, PRESETS["fast"], grid, label_version=0, name="grid")
+    right = [(np.arange(1000) < n) * 1.0 for n in (500, 600, 800, 799)]
+    rows: list[Any] = [
+        {
+            "setting": setting,
+            "seconds": 60.0 + number,
+            "epochs": setting["epochs"],
+            "valid": {"accuracy": float(one.mean())},
+            "test": {"accuracy": float(one.mean())},
+        }
+        for number, (setting, one) in enumerate(zip(grid, right, strict=True))
+    ]
+    value = {"run": "grid", "n_test": 1000, **put_together(rows, right), "seconds": 250.0}
+    write_json(run.folder / "sweep.json", value)
+    run.events.append("finished", seconds=250.0)
+    test = opened("Sweep")
+    assert "Best: **Dropout 0.7, Epochs 1**" in words(test)
+    assert "Of the other 3, 2 are worse beyond chance" in words(test)
+    frame = test.main.dataframe[-1].value
+    assert frame["Against the best"][0] == "the best"
+    assert list(frame["Time"]) == ["1 min 2 s", "1 min 3 s", "1 min 1 s", "1 min 0 s"]
+    test.text_input(key=f"preset_{run.id}").set_value("dry").run()
+    press(test, "Keep as preset")
+    assert find_recipe(workspace, "dry").dropout == 0.7

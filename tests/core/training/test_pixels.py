@@ -12,7 +12,8 @@ from PIL import Image
 from core.data.dataset import Dataset
 from core.data.images import FileImages
 from core.errors import DamagedFile
-from core.training.pixels import Normaliser, gather, image_shape, pixel_array, pixel_statistics
+from core.runs.recipe import make_recipe
+from core.training.pixels import Normaliser, gather, image_shape, pixel_array, pixel_statistics, run_pixels
 from core.workspace import Workspace
 
 
@@ -53,6 +54,16 @@ def test_a_recipe_can_ask_for_a_size(workspace: Workspace, sample: Dataset, file
     assert image_shape(sample, 14) == (14, 14, 1)
     large = replace(files.images, sizes=np.array([[900, 450]] * 12, np.int32))  # type: ignore[type-var]
     assert image_shape(replace(files, images=large), 0) == (224, 112, 3)
+
+
+def test_published_networks_look_closer_than_those_that_start_from_nothing(
+    workspace: Workspace, files: Dataset
+) -> None:
+    own, published = (make_recipe({"model": name}) for name in ("plain-cnn", "resnet18"))
+    wide = replace(files.images, sizes=np.array([[45, 200]] * 12, np.int32))  # type: ignore[type-var]
+    photographs = replace(files, images=wide, fingerprint="f2")
+    assert run_pixels(workspace, photographs, own).shape == (12, 25, 112, 3)
+    assert run_pixels(workspace, photographs, published).shape == (12, 45, 200, 3)
 
 
 def test_a_file_that_cannot_be_decoded_is_named_and_nothing_is_kept(
