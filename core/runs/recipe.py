@@ -793,10 +793,13 @@ def _check_cleaning(text: str) -> None:
 
 
 _FEW = Recipe(
-    epochs=12,
-    batch_size=32,
-    epoch_images=3_200,
-    learning_rate=3e-3,
+    epochs=24,
+    batch_size=16,
+    epoch_images=1_600,
+    semi_ratio=7,
+    semi_rampup=0.05,
+    semi_strength=1.3,
+    learning_rate=5e-3,
     schedule="one-cycle",
     dropout=0.0,
     ema_decay=0.99,
