@@ -82,6 +82,7 @@ VARIED = {
     "rotation_degrees": 15.0,
     "crop_share": 0.5,
     "crop_least": 0.85,
+    "elastic_share": 1.0,
 }
 COMBO: dict[str, Any] = {
     "n": 20_000,

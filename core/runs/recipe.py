@@ -458,6 +458,37 @@ class Recipe(BaseModel):
         advanced=True,
         when=("rotation_share", ()),
     )
+    elastic_share: float = _field(
+        0.0,
+        "Augmentation",
+        "Elastic",
+        "Share of images bent as if printed on rubber (Simard, Steinkraus and Platt 2003): for handwriting.",
+        ge=0,
+        le=1,
+        later=True,
+    )
+    elastic_pixels: float = _field(
+        1.2,
+        "Augmentation",
+        "Elastic, pixels",
+        "How far points are moved: the standard deviation along each axis.",
+        gt=0,
+        le=100,
+        advanced=True,
+        when=("elastic_share", ()),
+        later=True,
+    )
+    elastic_spacing: float = _field(
+        5.0,
+        "Augmentation",
+        "Elastic, spacing",
+        "Pixels between the points that are moved; what lies between them follows smoothly.",
+        ge=1,
+        le=1000,
+        advanced=True,
+        when=("elastic_share", ()),
+        later=True,
+    )
     erasing_share: float = _field(
         0.0,
         "Augmentation",

@@ -1,7 +1,7 @@
 """Augmentation of a whole batch at once, as tensors; each kind for its share of the images.
 
-What only moves pixels (flips, shifts, erasing) works on uint8; crops, rotation and sharpness on float. All
-draws come from the given generator in a fixed order.
+What only moves pixels (flips, shifts, erasing) works on uint8; crops, rotation, bending and sharpness on
+float. All draws come from the given generator in a fixed order.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
         out = _crop(out.float(), recipe.crop_share, recipe.crop_least, generator)
     if recipe.rotation_share > 0 and recipe.rotation_degrees > 0:
         out = _rotate(out.float(), recipe.rotation_share, recipe.rotation_degrees, generator)
+    if recipe.elastic_share > 0:
+        out = _bend(out.float(), recipe, generator)
     if recipe.sharpness_share > 0:
         out = _sharpen(out.float(), recipe.sharpness_share, recipe.sharpness_factor, generator)
     if recipe.erasing_share > 0:
@@ -112,6 +114,24 @@ def _crop(images: Tensor, share: float, least: float, generator: torch.Generator
     grid = F.affine_grid(torch.stack(at, dim=1).view(-1, 2, 3), list(part.shape), align_corners=False)
     cut = F.grid_sample(part, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return _with_rows(images, rows, cut)
+
+
+def _bend(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Move a coarse lattice of points at random, and what lies between smoothly with it; black outside."""
+    n, _, height, width = images.shape
+    device = images.device
+    chosen = _chosen(n, recipe.elastic_share, generator)
+    lattice = [max(2, round(side / recipe.elastic_spacing)) + 1 for side in (height, width)]
+    moves = torch.randn(n, 2, *lattice, generator=generator, device=device) * recipe.elastic_pixels
+    rows = chosen.nonzero()[:, 0] if recipe.elastic_share < 1 else slice(None)
+    part = images[rows]
+    smooth = F.interpolate(moves[rows], size=(height, width), mode="bicubic", align_corners=True)
+    per_pixel = torch.tensor([2 / width, 2 / height], device=device)
+    still = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], device=device).expand(len(part), 2, 3)
+    grid = F.affine_grid(still, list(part.shape), align_corners=False)
+    grid = grid + smooth.permute(0, 2, 3, 1) * per_pixel
+    bent = F.grid_sample(part, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return _with_rows(images, rows, bent)
 
 
 def _sharpen(images: Tensor, share: float, factor: float, generator: torch.Generator) -> Tensor:

@@ -92,3 +92,30 @@ def test_erasing_blackens_one_rectangle_of_its_share() -> None:
 def test_the_same_generator_gives_the_same_images() -> None:
     changes = {"flip_share": 0.5, "shift_share": 0.5, "rotation_share": 0.5, "erasing_share": 0.5}
     assert torch.equal(apply(images(), **changes), apply(images(), **changes))
+
+
+def test_bending_moves_points_by_about_so_many_pixels_and_more_where_asked() -> None:
+    batch = torch.zeros(400, 1, 41, 61, dtype=torch.uint8)
+    batch[:, :, 20, 30] = 200
+    y, x = torch.meshgrid(torch.arange(41) - 20.0, torch.arange(61) - 30.0, indexing="ij")
+
+    def spread(**changes: float) -> tuple[float, float]:
+        bent = apply(batch, elastic_share=1.0, **changes)[:, 0]
+        weight = bent.sum((1, 2)).clamp_min(1e-6)
+        found = weight > 50  # a single pixel may fall between two others
+        down, across = ((bent * at).sum((1, 2)) / weight for at in (y, x))
+        return float(down[found].std()), float(across[found].std())
+
+    for pixels in (1.0, 2.0):
+        for moved in spread(elastic_pixels=pixels, elastic_spacing=10.0):
+            assert 0.5 * pixels < moved < 1.2 * pixels, "between the points of the lattice it is less"
+    flat = images(8).float().mul(0).add(7).to(torch.uint8)
+    inner = apply(flat, elastic_share=1.0, elastic_pixels=0.3)[:, :, 3:-3, 3:-3]
+    torch.testing.assert_close(inner, torch.full_like(inner, 7.0))
+
+
+def test_only_the_share_is_bent() -> None:
+    batch = images(400)
+    bent = apply(batch, elastic_share=0.25)
+    same = (bent == batch).flatten(1).all(1)
+    assert 260 < same.sum() < 340
