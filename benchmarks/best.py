@@ -1,6 +1,6 @@
 """How good it gets: the ``best`` preset on Fashion-MNIST, through the same worker that the app launches.
 
-``uv run python benchmarks/best.py [--seeds 0 1] [--out FOLDER] [--set k=v] [--json]``
+``uv run python benchmarks/best.py [--seeds 0 1] [--out FOLDER] [--set k=v] [--quick] [--json]``
 
 Each seed is a run in the workspace FOLDER. A seed that is finished there is not trained again, one that was
 broken off goes on from its checkpoint: so the benchmark can be stopped at any time and started again.
@@ -15,13 +15,21 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quick import parse
 from core.cli.training import LiveLine, epoch_text, progress_text
 from core.data.catalog import open_dataset
 from core.errors import NotFound, TidysetError
 from core.runs import launch
 from core.runs.recipe import PRESETS, Recipe, parse_settings
 from core.runs.store import Run, RunState, create_run, find_run, status
-from core.workspace import PROJECT_ROOT, Workspace
+from core.workspace import PROJECT_ROOT, Workspace, current
+
+QUICK = {
+    "seeds": [0],
+    "data": "fashion-mnist-sample",
+    "set": ["epochs=1", "width=16"],
+    "out": current().root / "benchmark-best-quick",
+}
 
 
 def run_of(workspace: Workspace, data: str, recipe: Recipe) -> Run:
@@ -66,7 +74,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PROJECT_ROOT / "data" / "workspace" / "benchmark-best")
     parser.add_argument("--set", action="append", default=[], metavar="k=v", help="change the recipe")
     parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parse(parser, QUICK)
     workspace = Workspace(arguments.out.resolve())
     recipe = PRESETS["best"].with_changes(parse_settings(arguments.set))
     results = [
@@ -81,7 +89,7 @@ def main() -> None:
             {"seed": seed, **{name: result[name] for name in fields}}
             for seed, result in zip(arguments.seeds, results, strict=True)
         ]
-        print(json.dumps({"mean_test_accuracy": mean, "results": rows}))
+        print(json.dumps({"data": arguments.data, "mean_test_accuracy": mean, "results": rows}))
         return
     print(f"The best preset on {arguments.data}: {recipe.model}, {results[0]['parameters']:,} parameters\n")
     print(f"{'seed':>4} {'epochs':>6} {'minutes':>8} {'validation':>11} {'test':>7} {'macro F1':>9}")

@@ -1,6 +1,7 @@
 """Images with captions and several labels each: image, caption or both, against two named rivals, in one run.
 
-``uv run python benchmarks/captions.py --source FOLDER --weights FILE [--seeds 0 1 2] [--images N] [--json]``
+``uv run python benchmarks/captions.py --source FOLDER --weights FILE [--seeds 0 1 2] [--images N]
+[--quick] [--json]``
 
 FOLDER is anything that ``tidyset data import`` reads and that has captions; FILE the ImageNet weights of
 ``tf_efficientnet_lite0`` as safetensors. A fifth of the images is held out, drawn anew for each seed by
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quick import needs, parse
 from core.cache import cached_arrays
 from core.data.dataset import Dataset, load_dataset
 from core.data.importer import import_source
@@ -239,15 +241,14 @@ def print_row(row: Result) -> None:
 def main() -> None:
     """Read the options, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "--source", required=True, help="the data: a folder, an archive, or a data set's folder"
-    )
-    parser.add_argument("--weights", required=True, help="tf_efficientnet_lite0 as .safetensors")
+    parser.add_argument("--source", help="the data: a folder, an archive, or a data set's folder")
+    parser.add_argument("--weights", help="tf_efficientnet_lite0 as .safetensors")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, default=0, help="how many images, drawn at random; 0: all")
     parser.add_argument("--workspace", help="kept between runs, so that a stopped one goes on")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parse(parser, {"images": 300, "seeds": [0]})
+    needs(parser, options, source="the data", weights="tf_efficientnet_lite0 as .safetensors")
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(options.workspace or temporary)
         folder = Path(options.source)

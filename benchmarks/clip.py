@@ -1,6 +1,7 @@
 """Zero-shot by CLIP against a plain open_clip script: the same figures, sooner; ensembles; a few labels.
 
-``uv run python benchmarks/clip.py [--data D] [--model NAME] [--checkpoint PT --config JSON] [--json]``
+``uv run python benchmarks/clip.py [--data D] [--model NAME] [--checkpoint PT --config JSON]
+[--quick] [--json]``
 
 The data set must be in the workspace (``tidyset data import FOLDER --name D``). Measured on its test images:
 
@@ -33,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quick import needs, parse
 from core import workspace as workspaces
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
@@ -250,7 +252,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    options = parser.parse_args()
+    options = parse(parser, {"repeats": 1, "seeds": 1})
+    if not options.pretrained:
+        needs(parser, options, checkpoint="CLIP's weights", config="its model_config")
     workspace = workspaces.current()
     dataset = open_dataset(workspace, options.data)
     model = find_model(

@@ -1,6 +1,7 @@
 """A map of 70,000 x 128 features: how long it takes, how good it is, how it moves; search among a million.
 
-``uv run python benchmarks/embedding_map.py [--rounds 1] [--features FILE.npy] [--no-browser] [--json]``
+``uv run python benchmarks/embedding_map.py [--rounds 1] [--features FILE.npy] [--no-browser]
+[--quick] [--json]``
 
 Rival for the map: ``umap.UMAP().fit_transform(features)``, all defaults: no seed, so in all threads. In
 turns: ours, umap-learn, ours. Both compiled before, on 2,000 points; timed is the way from features to
@@ -28,7 +29,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.map_in_browser import SIZES
 from benchmarks.map_in_browser import measure as measure_browser
+from benchmarks.quick import parse
 from core.data.catalog import open_dataset
 from core.embeddings.features import FeatureSource, features_of
 from core.embeddings.layout import fuzzy_graph, lay_out
@@ -52,13 +55,16 @@ N_QUERIES, N_EXACT = 200, 50
 MILLION = 1_000_000
 
 
-def trained_features() -> np.ndarray:
-    """(70000, 128) float32, of a run that is trained in a workspace of its own."""
+QUICK = {"data": "fashion-mnist-sample", "million": 20_000, "sizes": [10_000]}
+
+
+def trained_features(data: str) -> np.ndarray:
+    """(N, 128) float32, of a run that is trained in a workspace of its own."""
     from core.worker import work
 
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
-        dataset = open_dataset(workspace, "fashion-mnist")
+        dataset = open_dataset(workspace, data)
         run = create_run(workspace, dataset, PRESETS["fast"].with_changes({"width": 16}))
         if work(run.folder):
             sys.exit(status(run).error)
@@ -122,11 +128,12 @@ def measure_recall(values: np.ndarray) -> dict[str, Any]:
     return {"recall": round(recall(found[drawn], others), 4), **cost}
 
 
-def a_million(values: np.ndarray) -> np.ndarray:
+def a_million(values: np.ndarray, n: int = MILLION) -> np.ndarray:
+    """``n`` vectors between neighbours."""
     rows, _ = neighbour_graph(values, 10)
     rng = np.random.default_rng(0)
-    out = np.resize(values, (MILLION, values.shape[1]))
-    for start in range(len(values), MILLION, 50_000):
+    out = np.resize(values, (n, values.shape[1]))
+    for start in range(len(values), n, 50_000):
         block = out[start : start + 50_000]
         owners = np.arange(start, start + len(block)) % len(values)
         others = values[rows[owners, rng.integers(0, 10, len(block))]]
@@ -164,19 +171,22 @@ def clocked(work: Callable[[], Any]) -> tuple[Any, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--data", default="fashion-mnist", help="whose images are trained on")
+    parser.add_argument("--million", type=int, default=MILLION, help="vectors to search among")
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="points in Chromium")
     parser.add_argument("--features", type=Path, help="an .npy file with (n, D) float32")
     parser.add_argument("--no-browser", action="store_true", help="leave the part in Chromium out")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
-    values = np.load(arguments.features) if arguments.features else trained_features()
+    arguments = parse(parser, QUICK)
+    values = np.load(arguments.features) if arguments.features else trained_features(arguments.data)
     result = {
         "items": len(values),
         "dimensions": values.shape[1],
         "cores": os.cpu_count(),
         "map": measure_maps(values, arguments.rounds),
         "neighbours": measure_recall(values),
-        "search": measure_search(a_million(values)),
-        "browser": [] if arguments.no_browser else measure_browser(),
+        "search": measure_search(a_million(values, arguments.million)),
+        "browser": [] if arguments.no_browser else measure_browser(tuple(arguments.sizes)),
         "load": round(os.getloadavg()[0], 1),
     }
     print(json.dumps(result) if arguments.json else as_text(result))

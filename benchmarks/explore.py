@@ -1,6 +1,6 @@
 """How long Explore takes on the full Fashion-MNIST, 70,000 images: the first time, and after.
 
-``uv run python benchmarks/explore.py [--repeats 5] [--json]``
+``uv run python benchmarks/explore.py [--repeats 5] [--quick] [--json]``
 
 Rival: the same questions asked as in a notebook, of a pandas DataFrame of 784 pixel columns: mean,
 deviation and skew of each image, pixel histogram, mean and deviation image of each class, and the images
@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
+from benchmarks.quick import parse
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
 from core.labels.filters import Filter
@@ -69,27 +70,27 @@ def core_once(workspace: Workspace, dataset: Dataset) -> float:
     return seconds(lambda: view_of(workspace, dataset, state, Filter()))
 
 
-def page(workspace: Workspace) -> AppTest:
-    """The app in a new session, with the full set open and the plotting modules imported."""
+def page(workspace: Workspace, data: str) -> AppTest:
+    """The app in a new session, with ``data`` open and the plotting modules imported."""
     os.environ["TIDYSET_WORKSPACE"] = str(workspace.root)
     app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=120)
-    app.query_params["data"] = "fashion-mnist"
+    app.query_params["data"] = data
     app.run()
     return app
 
 
-def measure(repeats: int) -> dict[str, list[float]]:
+def measure(repeats: int, data: str) -> dict[str, list[float]]:
     names = ("notebook", "core, first", "core, after", "page, first", "page, after")
     times: dict[str, list[float]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
         for repeat in range(repeats):
             workspace = Workspace(Path(folder) / str(repeat))
-            dataset = open_dataset(workspace, "fashion-mnist")
+            dataset = open_dataset(workspace, data)
             times["notebook"].append(seconds(lambda opened=dataset: notebook(opened)))
             forget()
             times["core, first"].append(core_once(workspace, dataset))
             times["core, after"].append(core_once(workspace, dataset))
-            app = page(workspace)
+            app = page(workspace, data)
             app.switch_page("../pages/explore.py").run()  # imports and first layout, from a full cache
             assert not app.exception, app.exception
             for entry in workspace.cache.rglob("*.np[yz]"):
@@ -103,16 +104,27 @@ def measure(repeats: int) -> dict[str, list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--data", default="fashion-mnist")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
+    arguments = parse(parser, {"repeats": 1, "data": "fashion-mnist-sample"})
     medians = {
-        name: round(statistics.median(values), 6) for name, values in measure(arguments.repeats).items()
+        name: round(statistics.median(values), 6)
+        for name, values in measure(arguments.repeats, arguments.data).items()
     }
     ratios = {name: round(medians["notebook"] / value, 1) for name, value in medians.items()}
     if arguments.json:
-        print(json.dumps({"repeats": arguments.repeats, "seconds": medians, "notebook_takes_times": ratios}))
+        print(
+            json.dumps(
+                {
+                    "repeats": arguments.repeats,
+                    "data": arguments.data,
+                    "seconds": medians,
+                    "notebook_takes_times": ratios,
+                }
+            )
+        )
         return
-    print(f"Fashion-MNIST, 70,000 images; medians of {arguments.repeats}; {os.cpu_count()} cores\n")
+    print(f"{arguments.data}; medians of {arguments.repeats}; {os.cpu_count()} cores\n")
     print(f"{'':14}{'seconds':>10}{'notebook takes':>18}")
     for name, value in medians.items():
         print(f"{name:14}{value:10.3f}{ratios[name]:17,.1f}x")

@@ -1,6 +1,6 @@
 """What do unlabelled images and several networks bring, when labels are few?
 
-``uv run python benchmarks/few_labels.py [--part fashion characters] [--seeds 0 1 2] [--json]``
+``uv run python benchmarks/few_labels.py [--part fashion characters] [--seeds 0 1 2] [--quick] [--json]``
 
 fashion     Fashion-MNIST with 40, 250 and 1,000 labels, the rest of the 60,000 training images without: test
             accuracy of supervised training and of each method that uses the rest too. All have the same
@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quick import parse, skip
 from core import workspace as workspaces
 from core.data import combo_mnist
 from core.data.catalog import open_dataset
@@ -286,7 +287,9 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all")
     parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args()
+    wanted = parse(parser, {})
+    if wanted.quick:
+        skip("each of its trainings takes minutes to half an hour: --limit does as many as there is time for")
     workspace = Workspace(wanted.workspace) if wanted.workspace else workspaces.current()
     folder = workspace.root / "few-labels"
     rows, n_done = [], 0

@@ -1,6 +1,6 @@
 """How soon the app is there: time from ``streamlit run`` to the first paint, against an empty Streamlit app.
 
-``uv run python benchmarks/first_paint.py [--repeats 5] [--json]``
+``uv run python benchmarks/first_paint.py [--repeats 5] [--quick] [--json]``
 
 Rival: an app of one line, ``st.title("Empty")``, in the same run, taken in turns with Home. Each start is a
 fresh process; Chromium runs already. Painted: the page's title is in the document. Complete: the script has
@@ -26,6 +26,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from benchmarks.quick import needs_chromium, parse
 from core.data.catalog import open_dataset
 from core.workspace import Workspace
 
@@ -101,7 +102,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
+    arguments = parse(parser, {"repeats": 1})
+    needs_chromium()
     home = ROOT / "dashboard" / "Home.py"
     times: dict[str, list[Times]] = {"empty app": [], "Home": [], "Home, first start ever": []}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

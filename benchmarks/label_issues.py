@@ -1,6 +1,7 @@
 """Do wrong labels come first, and what does it bring to correct them in that order?
 
-``uv run python benchmarks/label_issues.py [--data fashion-mnist] [--folds 5] [--seeds 0 1 2] [--json]``
+``uv run python benchmarks/label_issues.py [--data fashion-mnist] [--folds 5] [--seeds 0 1 2]
+[--quick] [--json]``
 
 A share of the training labels is flipped, and the flips are the errors to be found (a data set's own errors
 count as right, which costs every order the same). Two kinds of noise:
@@ -38,6 +39,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quick import parse
 from core import workspace as workspaces
 from core.cache import cached_arrays, cached_json
 from core.data.catalog import open_dataset
@@ -59,6 +61,13 @@ from core.workspace import Workspace
 Ints = NDArray[np.int64]
 KINDS = ("uniform", "confusable")
 REVIEWED = ("combined", "cleanlab", "random")
+QUICK = {
+    "data": "fashion-mnist-sample",
+    "set": ["epochs=2", "width=16"],
+    "folds": 2,
+    "seeds": [0],
+    "trainings": 1,
+}
 N_TOP = 100  # a first sitting
 
 
@@ -390,7 +399,7 @@ def main() -> None:
         "--workspace", type=Path, help="where to keep what was computed; else the current one"
     )
     parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args()
+    wanted = parse(parser, QUICK)
     workspace = Workspace(wanted.workspace) if wanted.workspace else workspaces.current()
     setting = Setting(
         workspace,

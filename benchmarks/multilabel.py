@@ -1,6 +1,6 @@
 """What to do with unknown labels: five ways and a named rival, judged on known labels that are held out.
 
-``uv run python benchmarks/multilabel.py --source FOLDER [FOLDER] --weights FILE [--images N] [--seeds 0 1 2] [--json]``
+``uv run python benchmarks/multilabel.py --source FOLDER [FOLDER] --weights FILE [--images N] [--seeds 0 1 2] [--quick] [--json]``
 
 FOLDER is anything with several labels an image that ``tidyset data import`` reads; FILE the ImageNet weights
 of ``tf_efficientnet_lite0`` as safetensors. For each seed a fifth of the images is held out by iterative
@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quick import needs, parse
 from core.data.dataset import Dataset, load_dataset
 from core.data.importer import import_source
 from core.data.splits import stratified_split
@@ -217,17 +218,16 @@ def summary(source: Dataset, results: Sequence[dict[str, Any]], n_images: int, h
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "--source", required=True, nargs="+", help="folders, archives, or folders of data sets"
-    )
-    parser.add_argument("--weights", required=True, help="tf_efficientnet_lite0 as .safetensors")
+    parser.add_argument("--source", nargs="+", help="folders, archives, or folders of data sets")
+    parser.add_argument("--weights", help="tf_efficientnet_lite0 as .safetensors")
     parser.add_argument("--images", type=int, default=0, help="how many, drawn at random; 0: all")
     parser.add_argument("--hide", type=float, default=0.4, help="share to hide where all is known")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workspace", help="kept between runs, so that features are computed once")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parse(parser, {"images": 300, "seeds": [0]})
+    needs(parser, options, source="the data", weights="tf_efficientnet_lite0 as .safetensors")
     with tempfile.TemporaryDirectory() as temporary:
         workspace = Workspace(Path(options.workspace or temporary))
         found = []

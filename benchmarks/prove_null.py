@@ -1,6 +1,6 @@
 """How often "did it help?" says yes or no where nothing differs: at most one time in twenty.
 
-``uv run python benchmarks/prove_null.py [--worlds 2000] [--items 1000] [--seeds 3] [--json]``
+``uv run python benchmarks/prove_null.py [--worlds 2000] [--items 1000] [--seeds 3] [--quick] [--json]``
 ``uv run python benchmarks/prove_null.py --looks 3 5 7 10 15 [--worlds 2000] [--json]``
 
 A null world: four arms of S trainings each that differ by luck only. An item has a difficulty; a training has
@@ -24,6 +24,7 @@ import json
 
 import numpy as np
 
+from benchmarks.quick import parse
 from core.evaluation.crossed import Right, effect, sign_flip
 from core.evaluation.metrics import wilson_interval
 from core.evaluation.paired import mcnemar_exact
@@ -103,7 +104,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--looks", type=int, nargs="+", help="Seeds at each look, ascending.")
     parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args()
+    wanted = parse(parser, {"worlds": 200, "items": 300})
     if wanted.looks:
         print_looks(sorted(wanted.looks), wanted.worlds, wanted.items, as_json=wanted.json)
         return

@@ -1,6 +1,6 @@
 """How long the list of a thousand runs takes, with each run's state and result.
 
-``uv run python benchmarks/run_list.py [--runs 1000] [--json]``
+``uv run python benchmarks/run_list.py [--runs 1000] [--quick] [--json]``
 
 Rival: what a first version would do, reading and parsing run.json and the whole of events.jsonl of each run
 every time. First: a process that has seen none of the runs. After: the same process again, as on a page that
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.quick import parse
 from core.data.catalog import open_dataset
 from core.runs.recipe import PRESETS
 from core.runs.store import create_run, list_runs, status
@@ -75,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
+    arguments = parse(parser, {"runs": 100})
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         make(workspace, arguments.runs)
