@@ -204,7 +204,8 @@ def report(results: list[Result], ratio: float, arguments: argparse.Namespace) -
         print(json.dumps({**value, "results": rows}))
         return
     print(
-        f"Time to {target:.2%} test accuracy on {arguments.data}, {threads} threads, torch {torch.__version__}\n"
+        f"Time to {target:.2%} test accuracy on {arguments.data}, {threads} threads, "
+        f"torch {torch.__version__}\n"
     )
     print(f"{'':<14} {'seed':>4} {'epochs':>6} {'seconds':>8} {'images/s':>9} {'accuracy':>9}  reached")
     for r in results:

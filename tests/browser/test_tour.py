@@ -22,7 +22,8 @@ def ringed(button: Locator) -> None:
 
 
 def test_the_tour_goes_once_round_the_loop(page: Page, server: Server) -> None:
-    expect.set_options(timeout=40_000)
+    page.set_default_timeout(2 * MINUTES)
+    expect.set_options(timeout=2 * MINUTES)
     page.goto(server.url)
     page.get_by_role("button", name="Take the tour").click()
     strip = page.locator(".st-key-tour")
