@@ -112,6 +112,13 @@ class Server:
             time.sleep(0.05)
         raise RuntimeError("The server did not start.")
 
+    @property
+    def pid(self) -> int:
+        """Of the process that serves. Raises RuntimeError where none does."""
+        if self._process is None:
+            raise RuntimeError("The server is not running.")
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL, as a crash or the kernel's out-of-memory killer would."""
         if self._process is not None:

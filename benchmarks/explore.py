@@ -56,11 +56,10 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def forget() -> None:
-    """Empty the memory of dashboard.explore_view, as in a server that just started."""
-    from dashboard import explore_view
+    """Empty the server's memory, as in one that just started."""
+    from dashboard.kept import MEMORY
 
-    explore_view._views._kept.clear()
-    explore_view._statistics._kept.clear()
+    MEMORY.clear()
 
 
 def core_once(workspace: Workspace, dataset: Dataset) -> float:

@@ -173,7 +173,7 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("workspace", "free space", health, _gib(free), mend if few else "")
         cache = _size_of(workspace.cache)
         large = cache > LARGE_CACHE_BYTES
-        mend = f"Delete {workspace.cache}: all in it is made again when it is needed." if large else ""
+        mend = "`tidyset cache prune --keep 5GB`: all in it is made again when needed." if large else ""
         health = Health.WARNING if large else Health.OK
         yield Finding("workspace", "cache", health, _gib(cache), mend)
 

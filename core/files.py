@@ -121,7 +121,8 @@ def read_array(path: Path, *, mmap: bool = True) -> NDArray[Any]:
 def digest(*parts: object) -> str:
     """A 32-character hexadecimal BLAKE2b hash of ``parts``: the key of everything derived.
 
-    Arrays count with dtype, shape and content; other values as canonical JSON. The order matters.
+    Arrays count with dtype, shape and content, bytes as they are, an iterator of bytes as those bytes in one;
+    other values as canonical JSON. The order matters.
     """
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
@@ -130,6 +131,9 @@ def digest(*parts: object) -> str:
             state.update(np.ascontiguousarray(part).data)
         elif isinstance(part, bytes):
             state.update(part)
+        elif isinstance(part, Iterator):
+            for piece in part:
+                state.update(piece)
         else:
             state.update(json.dumps(part, sort_keys=True, ensure_ascii=False, default=str).encode())
         state.update(b"\x1f")

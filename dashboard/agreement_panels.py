@@ -116,7 +116,9 @@ def looking(workspace: Workspace, dataset: Dataset, looks: Looks, who: str) -> b
     if not name:
         return False
     try:
-        items = [item for item in handover.kept_selection(workspace, name) if item in _there(dataset)]
+        kept = handover.kept_selection(workspace, name)
+        there = dataset.find(kept) >= 0
+        items = [item for item, is_there in zip(kept, there, strict=True) if is_there]
     except NotFound as error:
         st.warning(plain(str(error)), icon=":material/help:")
         items = []
@@ -149,10 +151,6 @@ def _component(workspace: Workspace, dataset: Dataset, name: str, left: list[str
     if offset is not None:
         st.session_state[_SHEAF] = (key, review.turned(known[1], dataset, state, offset))
         st.rerun()
-
-
-def _there(dataset: Dataset) -> set[str]:
-    return set(dataset.item_ids.tolist())
 
 
 # ---------------------------------------------------------------- figures
@@ -226,8 +224,8 @@ def _row(who: str, figure: str, one: Measure) -> dict[str, object]:
 
 def conflicts(workspace: Workspace, dataset: Dataset, found: Agreement, who: str) -> int | None:
     """The conflicts, one at a time to settle, and all as pictures. Returns the position that was opened."""
-    there = _there(dataset)
-    known = [one for one in found.conflicts if one.item_id in there]
+    there = dataset.find([one.item_id for one in found.conflicts]) >= 0
+    known = [one for one, is_there in zip(found.conflicts, there, strict=True) if is_there]
     if not known:
         return None
     open_ones = [one for one in known if one.settled is None]

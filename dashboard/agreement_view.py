@@ -12,6 +12,7 @@ from core.labels.guard import GuardedLabels, guarded_labels
 from core.labels.journal import Edit, EditKind, LabelJournal, live
 from core.labels.versions import current_version
 from core.workspace import Workspace
+from dashboard.kept import kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +38,17 @@ def looks_of(workspace: Workspace, dataset: Dataset) -> Looks:
     return _looks(str(workspace.root), dataset.fingerprint, version, workspace, dataset)
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@kept
 def _looks(root: str, fingerprint: str, version: int, _workspace: Workspace, _dataset: Dataset) -> Looks:
     edits = tuple(LabelJournal(_workspace).edits(_dataset.name)) if version else ()
     last_vote = max((edit.number for edit in edits if edit.kind is not EditKind.SETTLE), default=0)
-    figures = _figures(root, fingerprint, last_vote, edits)
+    with st.spinner("Measuring agreement …"):
+        figures = _figures(root, fingerprint, last_vote, edits)
     agreement = replace(figures, conflicts=find_conflicts(votes(edits)))
     return Looks(edits, _decided(edits), agreement, guarded_labels(_workspace, _dataset))
 
 
-@st.cache_resource(show_spinner="Measuring agreement …", max_entries=8)
+@kept
 def _figures(root: str, fingerprint: str, last_vote: int, _edits: tuple[Edit, ...]) -> Agreement:
     """The figures with their intervals take a second or two; settling a conflict leaves them as they are."""
     return measure_agreement(_edits)

@@ -13,6 +13,7 @@ from core.data.findings import Duplicates, find_duplicates
 from core.labels.versions import LabelState, current_version, labels_at
 from core.runs.store import Run, RunStatus, list_runs, status
 from core.workspace import Workspace
+from dashboard.kept import kept
 from dashboard.opened import opened
 
 
@@ -30,7 +31,7 @@ def labels(workspace: Workspace, dataset: Dataset) -> LabelState:
     return _labels(str(workspace.root), dataset.fingerprint, version, workspace, dataset)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
+@kept
 def _labels(
     root: str, fingerprint: str, version: int, _workspace: Workspace, _dataset: Dataset
 ) -> LabelState:
@@ -43,7 +44,7 @@ def duplicates(workspace: Workspace, dataset: Dataset) -> Duplicates:
     return _duplicates(str(workspace.root), dataset.fingerprint, state.version, dataset, state)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
+@kept
 def _duplicates(
     root: str, fingerprint: str, version: int, _dataset: Dataset, _state: LabelState
 ) -> Duplicates:

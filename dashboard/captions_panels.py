@@ -15,6 +15,7 @@ from dashboard import gallery
 from dashboard.charts import captions as charts
 from dashboard.charts.template import show
 from dashboard.explore_view import View
+from dashboard.kept import kept
 from dashboard.wording import counted, percent, plain
 
 FREQUENT, PER_LABEL, MOST_SHOWN = 12, 8, 48
@@ -46,12 +47,12 @@ def draw(view: View) -> int | None:
     return _duplicated(view, found) if opened is None else opened
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
+@kept
 def _statistics(fingerprint: str, chosen: str, _captions: list[str]) -> CaptionStatistics:
     return caption_statistics(_captions)
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
+@kept
 def _associated(
     fingerprint: str, chosen: str, labels: str, _found: CaptionStatistics, _labels: NDArray[Any]
 ) -> NDArray[np.float64]:

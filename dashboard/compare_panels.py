@@ -145,7 +145,7 @@ def differing_images(dataset: Dataset, runs: tuple[Run, Run], found: Comparison)
         st.caption("Label → what the other run said.")
         shown = rows[:MAX_IMAGES]
         captions = [f"{found.classes[found.labels[r]]} → {found.classes[predicted[r]]}" for r in shown]
-        positions = dataset.positions(found.item_ids[shown].tolist()).tolist()
+        positions = dataset.positions(found.item_ids[shown]).tolist()
         done = gallery.show(
             dataset,
             positions,

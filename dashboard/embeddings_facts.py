@@ -34,7 +34,7 @@ def opinion(dataset: Dataset, judge: Run | None) -> tuple[Ints, Floats]:
     guess, confidence = np.full(len(dataset), -1, np.int64), np.full(len(dataset), np.nan, np.float32)
     if judge is not None:
         predictions = evaluate_view.all_predictions(judge)
-        positions = dataset.positions(predictions.item_ids.tolist())
+        positions = dataset.positions(predictions.item_ids)
         guess[positions], confidence[positions] = predictions.predicted, predictions.confidence
     return guess, confidence
 

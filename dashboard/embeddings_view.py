@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Dataset, Task
@@ -24,6 +23,7 @@ from dashboard import cached, embedding_map, evaluate_view
 from dashboard import embeddings_facts as facts
 from dashboard.charts.template import BAD, GOOD, SPLIT_COLOURS
 from dashboard.embedding_map import Attribute, Cloud, PlaceName
+from dashboard.kept import kept
 from dashboard.wording import count, percent
 
 Ints = NDArray[np.int64]
@@ -220,7 +220,7 @@ def view_of(workspace: Workspace, dataset: Dataset, made: Run, judge: Run | None
     return _view(key, opinions, workspace, dataset, made, judge, search, state, others)
 
 
-@st.cache_resource(show_spinner=False, max_entries=12)
+@kept
 def _view(
     key: tuple[object, ...],
     opinions: tuple[str, ...],

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import UNLABELLED, Dataset, Task
@@ -14,13 +13,15 @@ from core.embeddings.zero_shot import zero_shot_runs
 from core.evaluation.calibration import Reliability, fit_temperature, reliability
 from core.evaluation.compare import Comparison
 from core.evaluation.metrics import Scores, scores, top_k_accuracy
-from core.evaluation.of_run import LabelSet, compare_runs, label_sets, predictions_of, scored_on
+from core.evaluation.of_run import LabelSet, compare_runs, label_sets, scored_on
 from core.evaluation.predictions import Predictions
 from core.evaluation.remarks import SURE, Remark, remarks
 from core.evaluation.selective import RiskCoverage, risk_coverage
 from core.labels.versions import current_version
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
+from dashboard.kept import kept
+from dashboard.opened import predictions
 
 Ints = NDArray[np.int64]
 
@@ -108,7 +109,7 @@ def answering_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
 
 def splits_of(run: Run) -> list[str]:
     """The splits that the run has answers for: validation, where decisions are made, before test."""
-    present = set(np.unique(_predictions(run.id, _written(run), run).split).tolist())
+    present = set(np.unique(predictions(run).split).tolist())
     return [name for name in ("val", "test", "train") if name in present]
 
 
@@ -132,7 +133,7 @@ def comparisons(workspace: Workspace, dataset: Dataset, a: Run, b: Run, split: s
 
 def all_predictions(run: Run) -> Predictions:
     """All of the run's predictions; shared by all sessions."""
-    return _predictions(run.id, _written(run), run)
+    return predictions(run)
 
 
 def _written(run: Run) -> int:
@@ -140,19 +141,14 @@ def _written(run: Run) -> int:
     return run.predictions_file.stat().st_mtime_ns if run.predictions_file.exists() else 0
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _predictions(run_id: str, written: int, _run: Run) -> Predictions:
-    return predictions_of(_run)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
+@kept
 def _label_sets(
     root: str, fingerprint: str, version: int, _workspace: Workspace, _dataset: Dataset
 ) -> tuple[LabelSet, ...]:
     return label_sets(_workspace, _dataset)
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@kept
 def _evaluation(
     run_id: str,
     written: int,
@@ -163,16 +159,16 @@ def _evaluation(
     _run: Run,
     _labels: LabelSet,
 ) -> Evaluation:
-    predictions = all_predictions(_run)
-    rows = scored_on(predictions.only(split), _dataset, _labels)
-    held_out = scored_on(predictions.only("val"), _dataset, _labels)
+    answers = predictions(_run)
+    rows = scored_on(answers.only(split), _dataset, _labels)
+    held_out = scored_on(answers.only("val"), _dataset, _labels)
     temperature = None
     if split == "test" and len(held_out):
         temperature = fit_temperature(held_out.labels, held_out.pred_probs)
-    return Evaluation(rows, _dataset.positions(rows.item_ids.tolist()), temperature)
+    return Evaluation(rows, _dataset.positions(rows.item_ids), temperature)
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@kept
 def _comparisons(
     a_id: str,
     a_written: int,

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Dataset
 from core.data.findings import Finding, class_counts, findings
-from core.data.portraits import Portraits, members, portraits
+from core.data.portraits import Portraits, belongs, portraits
 from core.data.statistics import ImageStatistics, image_statistics
 from core.labels.filters import Filter, select
 from core.labels.versions import LabelState
 from core.workspace import Workspace
+from dashboard.kept import kept
 
 Array = NDArray[Any]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,35 +61,25 @@ class View:
 
     def masks(self, positions: NDArray[np.int64]) -> list[Array]:
         """For each of ``classes``, which of ``positions`` belong to it."""
-        return [np.isin(positions, members(self.labels, positions, k)) for k in self.classes]
-
-
-class _Recent:
-    """The last few results by key; a result may be computed twice by two sessions, never mixed up."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-
-    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        try:
-            found: T = self._kept[key]
-        except KeyError:
-            found = self._kept[key] = compute()
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        return found
-
-
-_statistics, _views = _Recent(4), _Recent(32)
+        return [belongs(self.labels, positions, k) for k in self.classes]
 
 
 def statistics_of(
     workspace: Workspace, dataset: Dataset, on_progress: Callable[[float], None]
 ) -> ImageStatistics:
     """The image statistics of a data set; ``on_progress`` is called while they are computed."""
-    key = (str(workspace.root), dataset.fingerprint)
-    return _statistics.get(key, lambda: image_statistics(workspace, dataset, on_progress))
+    return _statistics(str(workspace.root), dataset.fingerprint, workspace, dataset, on_progress)
+
+
+@kept
+def _statistics(
+    root: str,
+    fingerprint: str,
+    _workspace: Workspace,
+    _dataset: Dataset,
+    _on_progress: Callable[[float], None],
+) -> ImageStatistics:
+    return image_statistics(_workspace, _dataset, _on_progress)
 
 
 def view_of(
@@ -101,13 +90,24 @@ def view_of(
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> View:
     """What to show of the items that ``chosen`` lets through, in the label version of ``state``."""
+    root, version = str(workspace.root), state.version
+    return _view(root, dataset.fingerprint, version, chosen, workspace, dataset, state, on_progress)
 
-    def compute() -> View:
-        positions = select(dataset, state, chosen)
-        statistics = statistics_of(workspace, dataset, on_progress)
-        key = {"fingerprint": dataset.fingerprint, "version": state.version, "filter": chosen.key()}
-        drawn = portraits(workspace, statistics, positions, state.labels, len(dataset.classes), key)
-        said = findings(dataset, positions, state.labels, statistics, drawn)
-        return View(dataset, positions, state.labels, statistics, drawn, said)
 
-    return _views.get((str(workspace.root), dataset.fingerprint, state.version, chosen), compute)
+@kept
+def _view(
+    root: str,
+    fingerprint: str,
+    version: int,
+    chosen: Filter,
+    _workspace: Workspace,
+    _dataset: Dataset,
+    _state: LabelState,
+    _on_progress: Callable[[float], None],
+) -> View:
+    positions = select(_dataset, _state, chosen)
+    statistics = statistics_of(_workspace, _dataset, _on_progress)
+    key = {"fingerprint": fingerprint, "version": version, "filter": chosen.key()}
+    drawn = portraits(_workspace, statistics, positions, _state.labels, len(_dataset.classes), key)
+    said = findings(_dataset, positions, _state.labels, statistics, drawn)
+    return View(_dataset, positions, _state.labels, statistics, drawn, said)

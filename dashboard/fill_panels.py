@@ -8,7 +8,6 @@ import numpy as np
 import streamlit as st
 
 from core.data.dataset import SPLITS, Dataset
-from core.evaluation.predictions import Predictions, load_predictions
 from core.files import Json
 from core.labels.versions import LabelState, current_version
 from core.quality import filling
@@ -22,6 +21,7 @@ from core.workspace import Workspace
 from dashboard import gallery, handover, links
 from dashboard.errors import shown_as_message
 from dashboard.open_item import open_item
+from dashboard.opened import predictions as predictions_of
 from dashboard.review import controls
 from dashboard.wording import counted, duration, percent, plain
 
@@ -265,7 +265,7 @@ def _images(dataset: Dataset, run: Run) -> None:
 
 
 def _gallery(dataset: Dataset, run: Run, one: filling.LabelFilling, yes: bool) -> None:
-    predictions = _predictions(str(run.predictions_file), run)
+    predictions = predictions_of(run)
     k = predictions.classes.index(one.name)
     probs = predictions.pred_probs[:, k].astype(np.float64)
     found = filling.answers(one, probs)
@@ -273,7 +273,7 @@ def _gallery(dataset: Dataset, run: Run, one: filling.LabelFilling, yes: bool) -
     rows = rows[np.argsort(probs[rows] if yes else -probs[rows], kind="stable")][:MAX_IMAGES]
     done = gallery.show(
         dataset,
-        dataset.positions(predictions.item_ids[rows].tolist()).tolist(),
+        dataset.positions(predictions.item_ids[rows]).tolist(),
         badges=[f"{100 * probs[row]:.0f} %" for row in rows],
         key="fill_images",
         tile=84,
@@ -284,8 +284,3 @@ def _gallery(dataset: Dataset, run: Run, one: filling.LabelFilling, yes: bool) -
     st.caption(f"The badge is the probability of yes; the least sure first{first}.")
     if done.clicked is not None:
         open_item(dataset, done.clicked)
-
-
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _predictions(path: str, _run: Run) -> Predictions:
-    return load_predictions(_run.predictions_file)

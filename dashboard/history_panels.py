@@ -141,8 +141,9 @@ def _pictures(dataset: Dataset, chosen: Sequence[Edit]) -> None:
 
 def _items(dataset: Dataset, chosen: Sequence[Edit]) -> tuple[str, ...]:
     """The images of some edits that are still in the data set."""
-    there = set(dataset.item_ids.tolist())
-    return tuple(dict.fromkeys(edit.item_id for edit in chosen if edit.item_id in there))
+    item_ids = list(dict.fromkeys(edit.item_id for edit in chosen))
+    there = dataset.find(item_ids) >= 0
+    return tuple(item_id for item_id, is_there in zip(item_ids, there, strict=True) if is_there)
 
 
 def _revert(workspace: Workspace, dataset: Dataset, numbers: set[int], who: str) -> None:

@@ -203,7 +203,7 @@ def _opinion(
 def _neighbours(dataset: Dataset, run: Run, predictions: Predictions, row: int, state: LabelState) -> None:
     """The training images that the network holds most alike; one that is opened replaces the item."""
     found = nearest_training_items(run, predictions, str(predictions.item_ids[row]))
-    positions = dataset.positions(found.item_ids.tolist())
+    positions = dataset.positions(found.item_ids)
     labels = [label_words(dataset, state.labels[position]) for position in positions]
     same = max(labels.count(name) for name in labels) if labels else 0
     most = max(labels, key=labels.count) if labels else ""

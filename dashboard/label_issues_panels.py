@@ -19,6 +19,7 @@ from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
 from dashboard import effort_panel, engine_choice, gallery, handover
+from dashboard.kept import kept
 from dashboard.wording import count, counted, duration, plain
 
 MOST_FOLDS = 20
@@ -111,7 +112,7 @@ def found(workspace: Workspace, dataset: Dataset, run: Run) -> int | None:
         return _tiles(dataset, issues, rows[:SHOWN], len(rows))
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
+@kept
 def _issues(run_id: str, _run: Run) -> LabelIssues:
     return load_issues(_run)
 

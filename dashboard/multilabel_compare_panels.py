@@ -20,6 +20,7 @@ from dashboard.charts import multilabel as charts
 from dashboard.charts.template import show
 from dashboard.compare_panels import ICONS, LABEL_WORDS
 from dashboard.errors import shown_as_message
+from dashboard.kept import kept
 from dashboard.multilabel_view import saved_thresholds
 from dashboard.wording import counted, percent, plain, points
 
@@ -57,7 +58,7 @@ def _comparisons(
     return _compared(names, written, split, version, cuts, workspace, runs)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
+@kept
 def _compared(
     names: tuple[tuple[str, str], ...],
     written: tuple[int, ...],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
@@ -15,6 +14,7 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.thresholds import Thresholds, load_thresholds
 from core.runs.store import Run
 from dashboard import evaluate_view
+from dashboard.kept import kept
 
 MISSED, ALARM, UNKNOWN = "Missed", "False alarms", "Unknown"
 GROUPS = (MISSED, ALARM, UNKNOWN)
@@ -60,7 +60,7 @@ def evaluation(dataset: Dataset, run: Run, split: str, labels: LabelSet) -> Mult
     return _evaluation(run.id, written, split, labels.key, labels.version, dataset, run, labels)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
+@kept
 def _evaluation(
     run_id: str,
     written: int,
@@ -74,7 +74,7 @@ def _evaluation(
     predictions = evaluate_view.all_predictions(_run)
     rows = scored_on(predictions.only(split), _dataset, _labels)
     held_out = scored_on(predictions.only("val"), _dataset, _labels)
-    return MultiLabelEvaluation(rows, _dataset.positions(rows.item_ids.tolist()), held_out)
+    return MultiLabelEvaluation(rows, _dataset.positions(rows.item_ids), held_out)
 
 
 def saved_thresholds(run: Run, n_labels: int) -> Thresholds:

@@ -1,14 +1,17 @@
-"""Opened data sets, shared by all sessions and requests; knows no Streamlit, so that routes may use it."""
+"""Opened data sets and predictions, shared by all sessions and requests; knows no Streamlit, for routes."""
 
 from __future__ import annotations
 
-import functools
 import threading
 from pathlib import Path
 
 from core.data import catalog
 from core.data.dataset import Dataset, dataset_folder
+from core.evaluation.of_run import predictions_of
+from core.evaluation.predictions import Predictions
+from core.runs.store import Run
 from core.workspace import Workspace, check_name
+from dashboard.kept import kept
 
 _lock = threading.Lock()
 
@@ -30,6 +33,20 @@ def _written(workspace: Workspace, name: str) -> int:
     return manifest.stat().st_mtime_ns if manifest.exists() else 0
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def _open(root: str, name: str, written: int) -> Dataset:
     return catalog.open_dataset(Workspace(Path(root)), name)
+
+
+def predictions(run: Run) -> Predictions:
+    """All of a run's predictions, read once until they are written anew: a run may be resumed.
+
+    Raises NotFound or DamagedFile.
+    """
+    file = run.predictions_file
+    return _predictions(file, file.stat().st_mtime_ns if file.exists() else 0, run)
+
+
+@kept
+def _predictions(file: Path, written: int, _run: Run) -> Predictions:
+    return predictions_of(_run)

@@ -124,7 +124,7 @@ def _suspects(dataset: Dataset, run: Run, found: Witnesses) -> None:
 
 
 def _rows(dataset: Dataset, run: Run, found: Witnesses, rows: np.ndarray, *, key: str) -> None:
-    positions = dataset.positions(found.item_ids[rows].tolist()).tolist()
+    positions = dataset.positions(found.item_ids[rows]).tolist()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{counted(len(rows), 'image')}**")
         relabel_button(dataset, positions, run, key=f"{key}_send")

@@ -17,6 +17,7 @@ from core.quality.witnesses import answers_against
 from core.runs.store import Run
 from dashboard import evaluate_view, gallery
 from dashboard.errors import show_error
+from dashboard.kept import kept
 from dashboard.open_item import open_item
 from dashboard.wording import counted, percent, plain, points
 from dashboard.zero_shot_beside import nothing_trained
@@ -89,7 +90,8 @@ def _headline(run: Run, found: Pair) -> None:
 
 def _by_class(shown: Sequence[str], run: Run, found: Pair) -> None:
     rows = []
-    changes = _differences(run.id, digest(found.marks, found.model, found.clip), found)
+    with st.spinner("Comparing class by class …"):
+        changes = _differences(run.id, digest(found.marks, found.model, found.clip), found)
     for k, (name, (difference, low, high)) in enumerate(zip(shown, changes, strict=True)):
         marks, there = found.marks[:, k], difference == difference
         rows.append(
@@ -110,7 +112,7 @@ def _by_class(shown: Sequence[str], run: Run, found: Pair) -> None:
         st.caption("Interval: paired bootstrap, 300 draws of the images.")
 
 
-@st.cache_data(show_spinner="Comparing class by class …", max_entries=16)
+@kept
 def _differences(run_id: str, content: str, _found: Pair) -> list[tuple[float, float, float]]:
     """By class, what the run has over CLIP, with its interval; drawing takes seconds."""
     return [

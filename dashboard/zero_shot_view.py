@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
+from core.data.item_index import ItemIndex
 from core.embeddings import zero_shot as zs
 from core.embeddings.clip import kept_features, model_facts
 from core.embeddings.clip_models import ClipModel, model_digest
@@ -25,6 +25,7 @@ from core.quality.witnesses import Witnesses, three_witnesses
 from core.runs.store import Run
 from core.workspace import Workspace
 from dashboard import cached, evaluate_view
+from dashboard.kept import kept
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -105,7 +106,7 @@ def features(workspace: Workspace, dataset: Dataset, model: ClipModel, split: st
     return known[0] if known else None
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@kept
 def _features(root: str, model: str, fingerprint: str, split: str) -> list[Floats]:
     return []  # a place to keep them once they are there
 
@@ -127,7 +128,7 @@ def answers(
     return _answers(*key, state.version, workspace, dataset, model, prompts, images, facts.logit_scale)
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@kept
 def _answers(
     root: str,
     model: str,
@@ -192,8 +193,7 @@ def beside(run: Run, found: Answers) -> tuple[Comparison, Witnesses]:
         found.split,
         names=("CLIP", run.name),
     )
-    labels = dict(zip(clip.item_ids.tolist(), found.given.tolist(), strict=True))
-    held = replace(held, labels=np.array([labels[one] for one in held.item_ids.tolist()], np.int64))
+    held = replace(held, labels=found.given[ItemIndex(clip.item_ids).find(held.item_ids)])
     return comparison, three_witnesses(held, clip)
 
 

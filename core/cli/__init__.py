@@ -6,6 +6,7 @@ and ``tidyset data list`` answer at once.
 
 from core.cli import (  # noqa: F401  (each adds its commands)
     active,
+    cache,
     captions,
     crossval,
     data,

@@ -18,10 +18,11 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.columns import Texts, write_texts
 from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
 from core.data.writer import building_folder, content_hash, publish, sweep_unfinished
 from core.errors import BadInput, NameTaken
-from core.files import Json, storage_failed, write_array, write_json
+from core.files import Json, read_array, storage_failed, write_array, write_json
 from core.workspace import Workspace, check_name
 
 ARRAY_PIXELS = 64 * 64
@@ -49,7 +50,7 @@ class DatasetBuilder:
         self._building = building_folder(self._folder)
         self._hashes = bytearray()
         self._sizes = array("i")
-        self._files: list[str] = []
+        self._files = Texts()
         self._shape: tuple[int, ...] | None = None
         self._array: IO[bytes] | None = None
 
@@ -175,13 +176,13 @@ class DatasetBuilder:
             raise BadInput("There is not one image that could be used.", "Look at the problems listed.")
         shutil.rmtree(self.scratch, ignore_errors=True)
         self._finish_images(n)
-        hashes = np.frombuffer(bytes(self._hashes), np.uint8).reshape(n, 16)
-        ids = np.array(item_ids, np.str_)
-        write_array(self._building / "item_ids.npy", ids)
+        hashes = np.frombuffer(self._hashes, np.uint8).reshape(n, 16)
+        write_texts(self._building / "item_ids.npy", item_ids)
+        ids = read_array(self._building / "item_ids.npy")
         write_array(self._building / "split.npy", split.astype(np.int8))
         write_array(self._building / "labels.npy", labels)
         write_array(self._building / "content_hashes.npy", hashes)
-        write_array(self._building / "sizes.npy", np.array(self._sizes, np.int32).reshape(n, 2))
+        write_array(self._building / "sizes.npy", np.frombuffer(self._sizes, np.int32).reshape(n, 2))
         if captions is not None:
             write_json(self._building / "captions.json", {"captions": list(captions)})
         if left_out is not None:
@@ -204,7 +205,7 @@ class DatasetBuilder:
 
     def _finish_images(self, n: int) -> None:
         if self._array is None:
-            write_array(self._building / "files.npy", np.array(self._files, np.str_))
+            write_texts(self._building / "files.npy", self._files)
             return
         assert self._shape is not None
         try:

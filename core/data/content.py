@@ -5,6 +5,7 @@ A data set keeps these hashes since its import (core.data.writer), so nothing is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset
 
 HEX_DIGITS = 32
+_IS_HASH = re.compile(rf"[0-9a-f]{{{HEX_DIGITS}}}")
 
 
 def content_hashes(
@@ -36,9 +38,14 @@ def content_hashes(
 
 def positions_of_content(dataset: Dataset, hashes: Sequence[str]) -> list[NDArray[np.int64]]:
     """For each of ``hashes`` the positions of the items with that content, ascending; empty for none."""
-    own = content_hashes(dataset)
+    own = np.ascontiguousarray(dataset.content_hashes[:, :8]).view(np.uint64)[:, 0]
     order = np.argsort(own, kind="stable")
-    wanted = np.asarray(hashes, np.str_)
-    first = np.searchsorted(own, wanted, "left", sorter=order)
-    last = np.searchsorted(own, wanted, "right", sorter=order)
-    return [order[start:stop] for start, stop in zip(first, last, strict=True)]
+    own = own[order]
+    found = []
+    for text in hashes:
+        content = np.frombuffer(bytes.fromhex(text) if _IS_HASH.fullmatch(text) else b"", np.uint8)
+        begins = content[:8].view(np.uint64)  # one number, or none for what is no hash
+        start, stop = np.searchsorted(own, begins), np.searchsorted(own, begins, "right")
+        alike = order[start[0] : stop[0]] if len(begins) else order[:0]
+        found.append(alike[(dataset.content_hashes[alike] == content).all(axis=1)] if len(alike) else alike)
+    return found

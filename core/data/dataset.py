@@ -26,6 +26,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.columns import joined
+from core.data.item_index import Ids, ItemIndex
 from core.errors import BadInput, DamagedFile, NotFound
 from core.files import digest, read_array, read_json
 from core.workspace import Workspace
@@ -121,17 +123,20 @@ class Dataset:
         return np.flatnonzero(self.split == SPLITS.index(split))
 
     @cached_property
-    def _position_of(self) -> dict[str, int]:
-        return {item_id: position for position, item_id in enumerate(self.item_ids.tolist())}
+    def _index(self) -> ItemIndex:
+        return ItemIndex(self.item_ids)
 
-    def positions(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
+    def find(self, item_ids: Ids) -> NDArray[np.int64]:
+        """Positions of ``item_ids``, in their order; -1 for one that is not in the data set."""
+        return self._index.find(item_ids)
+
+    def positions(self, item_ids: Ids) -> NDArray[np.int64]:
         """Positions of ``item_ids``, in their order. Raises NotFound naming the first unknown one."""
-        try:
-            return np.array([self._position_of[item_id] for item_id in item_ids], np.int64)
-        except KeyError as error:
-            raise NotFound(
-                f"Data set {self.name!r} has no item {error.args[0]!r}.", "It may have been replaced."
-            ) from None
+        found = self.find(item_ids)
+        if len(found) and found.min() < 0:
+            unknown = str(item_ids[int(found.argmin())])
+            raise NotFound(f"Data set {self.name!r} has no item {unknown!r}.", "It may have been replaced.")
+        return found
 
 
 def dataset_fingerprint(
@@ -148,7 +153,7 @@ def dataset_fingerprint(
         FORMAT,
         str(task),
         list(classes),
-        "\n".join(item_ids.tolist()).encode(),
+        joined(item_ids),
         split,
         labels,
         content_hashes,

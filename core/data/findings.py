@@ -18,6 +18,8 @@ from core.data.statistics import ImageStatistics
 
 Array = NDArray[Any]
 Positions = NDArray[np.int64]
+MOST_GROUPS = 1_000
+MOST_POSITIONS = 10_000
 BLANK_DEVIATION = 1.0  # intensity steps of 255: below it, an image is one flat tone
 
 
@@ -30,7 +32,7 @@ class Finding:
         level: "note", or "attention" where something should be looked into before training.
         text: The sentence.
         classes: The classes that it speaks of.
-        positions: Items worth looking at, if any.
+        positions: Items worth looking at, if any; the first MOST_POSITIONS.
     """
 
     topic: str
@@ -49,7 +51,7 @@ class Duplicates:
         n_groups: Sets of identical images.
         n_across_splits: Groups with members in more than one split: a leak.
         n_conflicts: Groups whose members have different labels.
-        groups: The positions of each group, the conflicting and the leaking ones first.
+        groups: The positions of each of at most MOST_GROUPS, the conflicting and the leaking ones first.
     """
 
     n_copies: int
@@ -64,23 +66,29 @@ def find_duplicates(dataset: Dataset, positions: Positions, labels: Array) -> Du
     # 64 of the 128 bits: at a million images the odds of one false pair are 1 to 37 million.
     hashes = np.ascontiguousarray(dataset.content_hashes[positions, :8]).view(np.uint64)[:, 0]
     order = np.argsort(hashes, kind="stable")
-    starts = (
-        np.flatnonzero(np.r_[True, np.diff(hashes[order]) != 0, True]) if len(order) else np.zeros(1, int)
-    )
-    found = []
-    for start, length in zip(starts[:-1], np.diff(starts), strict=True):
-        if length > 1:
-            group = positions[order[start : start + length]]
-            leaks = len(np.unique(dataset.split[group])) > 1
-            conflicts = len(np.unique(labels[group], axis=0)) > 1
-            found.append((not conflicts, not leaks, tuple(group.tolist())))
-    found.sort()
+    hashes = hashes[order]
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = hashes[1:] != hashes[:-1]
+    has_copies = np.bincount(np.cumsum(is_first))[np.cumsum(is_first)] > 1
+    members = positions[order[has_copies]]  # of every group, group after group
+    starts = np.flatnonzero(is_first[has_copies])
+    n, group = len(starts), np.cumsum(is_first[has_copies]) - 1
+
+    def varies(values: Array) -> NDArray[np.bool_]:
+        """(n,) whether the members of a group differ in any column of ``values``."""
+        first = values[starts[group]]
+        differs = (values != first) & ~((values != values) & (first != first))  # two unknowns are the same
+        return np.bincount(group[differs if differs.ndim == 1 else differs.any(axis=1)], minlength=n) > 0
+
+    leaks, conflicts = varies(dataset.split[members]), varies(labels[members])
+    first = np.lexsort((members[starts], ~leaks, ~conflicts))[:MOST_GROUPS]
+    ends = np.append(starts[1:], len(members))
     return Duplicates(
-        n_copies=sum(len(group) - 1 for _, _, group in found),
-        n_groups=len(found),
-        n_across_splits=sum(not apart for _, apart, _ in found),
-        n_conflicts=sum(not agree for agree, _, _ in found),
-        groups=tuple(group for _, _, group in found),
+        n_copies=len(members) - n,
+        n_groups=n,
+        n_across_splits=int(leaks.sum()),
+        n_conflicts=int(conflicts.sum()),
+        groups=tuple(tuple(members[starts[k] : ends[k]].tolist()) for k in first),
     )
 
 
@@ -276,7 +284,7 @@ def _duplicates(duplicates: Duplicates) -> Finding | None:
     if duplicates.n_conflicts:
         bad.append(f"{_groups(duplicates.n_conflicts)} with different labels, of which at most one is right")
     text += f": {' and '.join(bad)}." if bad else ", all within one split and with the same label."
-    shown = tuple(position for group in duplicates.groups for position in group)
+    shown = tuple(position for group in duplicates.groups for position in group)[:MOST_POSITIONS]
     return Finding("duplicates", "attention" if bad else "note", text, positions=shown)
 
 
@@ -318,7 +326,7 @@ def _blank(statistics: ImageStatistics, positions: Positions) -> Finding | None:
     if not len(blank):
         return None
     text = f"{len(blank):,} image{'s are' if len(blank) > 1 else ' is'} one flat tone, with nothing to see."
-    return Finding("blank", "attention", text, positions=tuple(blank.tolist()))
+    return Finding("blank", "attention", text, positions=tuple(blank[:MOST_POSITIONS].tolist()))
 
 
 def _unreadable(statistics: ImageStatistics, positions: Positions) -> Finding | None:
@@ -327,7 +335,7 @@ def _unreadable(statistics: ImageStatistics, positions: Positions) -> Finding | 
         return None
     files = "image file" if len(bad) == 1 else "image files"
     text = f"{len(bad):,} {files} cannot be decoded and will be missing in training."
-    return Finding("unreadable", "attention", text, positions=tuple(bad.tolist()))
+    return Finding("unreadable", "attention", text, positions=tuple(bad[:MOST_POSITIONS].tolist()))
 
 
 def _share(share: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.builder import DatasetBuilder
+from core.data.columns import Seen, Texts
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import decode
 from core.data.problems import ProblemLog
@@ -182,7 +184,7 @@ def import_source(
         opened_source(source, options.hints, log, builder.scratch) as (path, hints),
     ):
         recognised = _recognised(path, hints, source, log)
-        columns = _Columns(recognised, log)
+        columns = _Columns(recognised, log, builder.scratch)
         for record in recognised.records(log):
             pixels = columns.take(record)
             if pixels is not None:
@@ -191,6 +193,7 @@ def import_source(
             if len(columns.item_ids) % 512 == 1:
                 n, total = len(columns.item_ids), recognised.n_items
                 report(n / total if total else None, f"{n:,} images read")
+        columns.seen.close()
         classes, labels = columns.classes_and_labels()
         if log.n_found and not (options.skip_bad and len(builder)):
             raise log.rejected("Mend them, or import the rest without them (--skip-bad).")
@@ -199,9 +202,9 @@ def import_source(
             task=recognised.task,
             classes=classes,
             item_ids=columns.item_ids,
-            split=_splits(columns.splits, labels, options),
+            split=_splits(np.frombuffer(columns.splits, np.int8), labels, options),
             labels=labels,
-            captions=columns.captions if any(columns.captions) else None,
+            captions=columns.captions if columns.captions.has_words else None,
             info={"source": Path(source).name, "format": recognised.format},
             left_out=log.as_json() if log.n_found else None,
         )
@@ -228,7 +231,7 @@ def read_labelled_images(
         recognised = recognise(path, replace(told, classes=tuple(classes)))
         if recognised.task is not Task.SINGLE_LABEL:
             raise BadInput(f"{Path(source).name} has several labels an image.", "Give one class an image.")
-        columns = _Columns(replace(recognised, classes=tuple(classes)), log)
+        columns = _Columns(replace(recognised, classes=tuple(classes)), log, None)
         for record in recognised.records(log):
             pixels = columns.take(record)
             if pixels is not None:
@@ -245,16 +248,17 @@ def read_labelled_images(
 class _Columns:
     """What is gathered of the items beside their pixels; checks ids, labels and images on the way."""
 
-    def __init__(self, recognised: Recognised, log: ProblemLog) -> None:
-        self.item_ids: list[str] = []
-        self.splits: list[str | None] = []
-        self.captions: list[str] = []
-        self._labels: list[Any] = []
-        self._seen: set[str] = set()
-        self._texts: dict[int, Record] = {}
+    def __init__(self, recognised: Recognised, log: ProblemLog, scratch: Path | None) -> None:
+        self.item_ids = Texts()
+        self.captions = Texts()
+        self.splits = array("b")  # -1 where the source does not say
+        self.seen = Seen(scratch)
         self._task = recognised.task
         self._classes = recognised.classes
         self._index = {name: k for k, name in enumerate(recognised.classes)}
+        self._codes = array("q")  # of one label an image, -1 for none
+        self._marks = bytearray()  # of several: (N, K) float32
+        self._strays: dict[int, Record] = {}
         self._log = log
 
     def take(self, record: Record) -> NDArray[np.uint8] | None:
@@ -262,23 +266,33 @@ class _Columns:
         if not record.item_id.isprintable() and not _is_text(record.item_id):
             self._note(record, f"The name {record.item_id!r} is not UTF-8.", "Rename the file.")
             return None
-        if record.item_id in self._seen:
-            self._note(record, f"The id {record.item_id!r} occurs twice.", "Keep one of them.")
-            return None
         label = self._checked_label(record)
         if label is _WRONG:
             return None
         pixels = self._pixels(record)
         if pixels is None:
             return None
-        self._seen.add(record.item_id)
-        if isinstance(label, str) and not label.isdecimal() and len(self._texts) <= MOST_STRAYS:
-            self._texts[len(self._labels)] = replace(record, image=b"")
+        if not self.seen.add(record.item_id):
+            self._note(record, f"The id {record.item_id!r} occurs twice.", "Keep one of them.")
+            return None
+        if isinstance(label, str) and not label.isdecimal() and len(self._strays) <= MOST_STRAYS:
+            self._strays[len(self.item_ids)] = replace(record, image=b"")
+        self._keep(label)
         self.item_ids.append(record.item_id)
-        self._labels.append(label)
-        self.splits.append(record.split)
+        self.splits.append(SPLITS.index(record.split) if record.split else -1)
         self.captions.append(record.caption or "")
         return pixels
+
+    def _keep(self, label: Any) -> None:
+        if self._task is Task.MULTI_LABEL:
+            unknown = np.full(len(self._classes), np.nan, np.float32)
+            self._marks += np.asarray(unknown if label is None else label, np.float32).tobytes()
+        elif label is None:
+            self._codes.append(UNLABELLED)
+        elif self._classes:
+            self._codes.append(label)
+        else:
+            self._codes.append(self._index.setdefault(str(label), len(self._index)))
 
     def _note(self, record: Record, what: str, mend: str) -> None:
         self._log.add(record.file, record.row, what, mend)
@@ -321,34 +335,38 @@ class _Columns:
     def classes_and_labels(self, *, note_empty: bool = True) -> tuple[tuple[str, ...], NDArray[Any]]:
         """The class names, and the labels as the data set keeps them."""
         if self._task is Task.MULTI_LABEL:
-            unknown = np.full(len(self._classes), np.nan, np.float32)
-            rows = [unknown if label is None else label for label in self._labels]
-            marks = np.array(rows, np.float32).reshape(len(rows), len(self._classes))
+            marks = np.frombuffer(self._marks, np.float32)
+            marks = marks.reshape(len(self.item_ids), len(self._classes))
             self._note_empty((marks == 1).sum(axis=0))
             return self._classes, marks
+        codes = np.frombuffer(self._codes, np.int64)
         if self._classes:
-            codes = np.array([UNLABELLED if x is None else x for x in self._labels], np.int64)
             if note_empty:
                 self._note_empty(np.bincount(codes[codes >= 0], minlength=len(self._classes)))
             return self._classes, codes
-        self._leave_out_strays()
-        names = sorted({str(x) for x in self._labels if x is not None}, key=class_folders.natural)
-        index = {name: k for k, name in enumerate(names)}
-        codes = np.array([UNLABELLED if x is None else index[str(x)] for x in self._labels], np.int64)
-        return tuple(names), codes
+        codes = self._without_strays(codes)
+        found = list(self._index)  # as they came; a stray's name is gone where no other image has it
+        used = np.bincount(codes[codes >= 0], minlength=len(found)) > 0
+        names = sorted(
+            (name for name, is_used in zip(found, used, strict=True) if is_used), key=class_folders.natural
+        )
+        place = {name: k for k, name in enumerate(names)}
+        order = np.array([*(place.get(name, UNLABELLED) for name in found), UNLABELLED], np.int64)
+        return tuple(names), order[codes]  # -1 finds the last one
 
-    def _leave_out_strays(self) -> None:
+    def _without_strays(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """A few words among numbers are slips of the pen and no classes: their images stay unlabelled."""
-        n = len(self._labels)
-        if not 0 < len(self._texts) <= min(MOST_STRAYS, STRAY_SHARE * n):
-            return
-        for index, record in self._texts.items():
+        if not 0 < len(self._strays) <= min(MOST_STRAYS, STRAY_SHARE * len(codes)):
+            return codes
+        codes = codes.copy()
+        for index, record in self._strays.items():
             said = f"The label is {record.label!r}, where nearly all others are numbers."
             self._note(record, said, "Correct it; left as it is, the image counts as unlabelled.")
-            self._labels[index] = None
+            codes[index] = UNLABELLED
+        return codes
 
     def _note_empty(self, counts: NDArray[np.integer[Any]]) -> None:
-        for k in np.flatnonzero(counts == 0) if self._labels else ():
+        for k in np.flatnonzero(counts == 0) if len(self.item_ids) else ():
             said = f"No image has the class {self._classes[k]!r}."
             self._log.add("classes", None, said, "Check the names, or go on with an empty class.")
 
@@ -383,10 +401,10 @@ def _suffix(image: object) -> str:
     return ".jpg" if start[:2] == b"\xff\xd8" else ".webp" if start == b"RIFF" else ".png"
 
 
-def _splits(given: list[str | None], labels: NDArray[Any], options: ImportOptions) -> NDArray[np.int8]:
-    """The given splits; items without one go to train, and shares of them to test and validation."""
-    split = np.array([SPLITS.index(name) if name else 0 for name in given], np.int8)
-    free = np.array([name is None for name in given], np.bool_)
+def _splits(given: NDArray[np.int8], labels: NDArray[Any], options: ImportOptions) -> NDArray[np.int8]:
+    """The given splits; items without one (-1) go to train, and shares of them to test and validation."""
+    free = given < 0
+    split = np.where(free, np.int8(0), given)
     left = 1.0
     for name, share in (("test", options.test_share), ("val", options.val_share)):
         chosen = np.flatnonzero(free)

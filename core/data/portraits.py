@@ -78,9 +78,12 @@ def portraits(
 
 def members(labels: Array, positions: Positions, k: int) -> Positions:
     """The items among ``positions`` that class ``k`` is given to."""
-    chosen = labels[positions]
-    belongs = (chosen == k) if chosen.ndim == 1 else (chosen[:, k] == 1)
-    return np.asarray(positions[belongs], np.int64)
+    return np.asarray(positions[belongs(labels, positions, k)], np.int64)
+
+
+def belongs(labels: Array, positions: Positions, k: int) -> NDArray[np.bool_]:
+    """(n,) whether class ``k`` is given to each item of ``positions``."""
+    return np.asarray(labels[positions] == k if labels.ndim == 1 else labels[positions, k] == 1)
 
 
 def _compute(

@@ -26,6 +26,8 @@ COLUMNS = 32
 MAX_SIDE = 96
 LOSSLESS_SIDE = 32
 MAX_PICTURE_SIDE = 1600
+MADE_AHEAD = 100
+"""So many sheets are made with an import, 100,000 images: for more, nobody should have to wait."""
 
 # Many requests for one sheet wait for one maker; different sheets rarely share a lock.
 _locks = [threading.Lock() for _ in range(16)]
@@ -65,7 +67,7 @@ def sheet_bytes(dataset: Dataset, number: int) -> bytes:
 
 
 def make_sheets(dataset: Dataset, on_progress: Callable[[float], None] = lambda share: None) -> None:
-    """Make every sheet that is missing.
+    """Make those of the first MADE_AHEAD sheets that are missing; the others wait until they are looked at.
 
     Args:
         dataset: The data set.
@@ -74,7 +76,7 @@ def make_sheets(dataset: Dataset, on_progress: Callable[[float], None] = lambda 
     Raises:
         StorageFailed: The disk is full or read-only.
     """
-    total = n_sheets(dataset)
+    total = min(n_sheets(dataset), MADE_AHEAD)
     for number in range(total):
         sheet_file(dataset, number)
         on_progress((number + 1) / total)

@@ -153,7 +153,7 @@ def _kept(run: Run, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[Any]]:
 
     features = read_array(run.features_file)
     try:
-        positions = dataset.positions(load_predictions(run.predictions_file).item_ids.tolist())
+        positions = dataset.positions(load_predictions(run.predictions_file).item_ids)
     except NotFound as error:
         raise DamagedFile(
             f"Run {run.name!r} does not fit its data: {error.problem}", "Train again."

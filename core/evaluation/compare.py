@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import UNLABELLED
+from core.data.item_index import ItemIndex
 from core.errors import BadInput
 from core.evaluation.metrics import Ints, Scores, scores
 from core.evaluation.paired import (
@@ -248,9 +249,10 @@ def compare(
     """
     order = class_order(a, b)
     rows_a, rows_b, n_uncommon = common_rows(a.only(split), b.only(split))
-    label_of = dict(zip(item_ids.tolist(), labels.tolist(), strict=True))
     ids = rows_a.item_ids
-    right_answers = np.array([label_of.get(item_id, UNLABELLED) for item_id in ids.tolist()], np.int64)
+    right_answers = np.full(len(ids), UNLABELLED, np.int64)
+    at = ItemIndex(item_ids).find(ids)
+    right_answers[at >= 0] = labels[at[at >= 0]]
     labelled = np.flatnonzero(right_answers != UNLABELLED)
     run_a, run_b = names or (a.run, b.run)
     if not len(labelled):
@@ -321,12 +323,9 @@ def class_order(a: Predictions, b: Predictions) -> Ints:
 
 def common_rows(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions, int]:
     """The rows of the items that both have, in A's order, and how many items only one has."""
-    row_in_b = {item_id: row for row, item_id in enumerate(b.item_ids.tolist())}
-    pairs = [
-        (row, row_in_b[item_id]) for row, item_id in enumerate(a.item_ids.tolist()) if item_id in row_in_b
-    ]
-    rows = np.array(pairs, np.int64).reshape(-1, 2)
-    return a.take(rows[:, 0]), b.take(rows[:, 1]), len(a) + len(b) - 2 * len(rows)
+    in_b = ItemIndex(b.item_ids).find(a.item_ids)
+    rows = np.flatnonzero(in_b >= 0)
+    return a.take(rows), b.take(in_b[rows]), len(a) + len(b) - 2 * len(rows)
 
 
 def _p_words(p_value: float) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.item_index import ItemIndex
 from core.errors import BadInput
 from core.evaluation.compare import SIGNIFICANT, class_order, common_rows
 from core.evaluation.multilabel import Floats, MultiLabelScores, multilabel_scores
@@ -178,11 +179,11 @@ def compare_labels(
     """
     order = class_order(a, b)
     rows_a, rows_b, n_uncommon = common_rows(a.only(split), b.only(split))
-    at = {item: row for row, item in enumerate(item_ids.tolist())}
-    known_ids = [row for row, item in enumerate(rows_a.item_ids.tolist()) if item in at]
-    truth = labels[[at[str(item)] for item in rows_a.item_ids[known_ids]]].reshape(-1, len(a.classes))
+    at = ItemIndex(item_ids).find(rows_a.item_ids)
+    known = np.flatnonzero(at >= 0)
+    truth = labels[at[known]]
     has_label = ~np.isnan(truth).all(axis=1)
-    rows = np.array(known_ids, np.int64)[has_label]
+    rows = known[has_label]
     run_a, run_b = names or (a.run, b.run)
     if not len(rows):
         raise BadInput(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.data.catalog import open_dataset
 from core.data.dataset import UNLABELLED, Dataset
+from core.data.item_index import ItemIndex
 from core.errors import BadInput, NotFound
 from core.evaluation.compare import Comparison, compare
 from core.evaluation.multilabel_compare import MultiLabelComparison, compare_labels
@@ -72,7 +73,7 @@ def scored_on(predictions: Predictions, dataset: Dataset, labels: LabelSet) -> P
     Raises:
         NotFound: An item is not in the data set; it may have been replaced.
     """
-    positions = dataset.positions(predictions.item_ids.tolist())
+    positions = dataset.positions(predictions.item_ids)
     return replace(predictions, labels=labels.labels[positions], label_version=labels.version)
 
 
@@ -195,13 +196,13 @@ def _same_labels(one: Comparison, other: Comparison) -> bool:
 
 def check_same_images(one: Dataset, other: Dataset, a: Predictions, b: Predictions) -> None:
     """Two data sets may be compared on the ids they share only if those are the same pixels."""
-    shared = sorted(set(a.item_ids.tolist()) & set(b.item_ids.tolist()))
+    shared = a.item_ids[ItemIndex(b.item_ids).find(a.item_ids) >= 0]
     here = one.content_hashes[one.positions(shared)]
     there = other.content_hashes[other.positions(shared)]
     differing = np.flatnonzero((np.asarray(here) != np.asarray(there)).any(axis=1))
     if len(differing):
         raise BadInput(
             f"{len(differing):,} of {len(shared):,} items have another image in {other.name!r} than in "
-            f"{one.name!r}, such as {shared[differing[0]]!r}.",
+            f"{one.name!r}, such as {str(shared[differing[0]])!r}.",
             "Compare two runs of the same data set.",
         )

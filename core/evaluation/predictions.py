@@ -22,6 +22,8 @@ LABEL_WORDS = {
 }
 """What the sets of right answers (core.evaluation.of_run) are called in reports."""
 
+_BLOCK = 1 << 16
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -93,10 +95,7 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {
-        "item_id": pa.array(predictions.item_ids.tolist()),
-        "split": pa.array(predictions.split.tolist()),
-    }
+    columns = {"item_id": pa.array(predictions.item_ids), "split": pa.array(predictions.split)}
     if predictions.has_many_labels:
         for k in range(len(predictions.classes)):
             columns[f"y{k}"] = pa.array(np.ascontiguousarray(predictions.labels[:, k], np.float32))
@@ -124,8 +123,8 @@ def load_predictions(path: Path) -> Predictions:
         metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         classes = tuple(metadata["classes"].split("\x1f"))
         return Predictions(
-            item_ids=np.array(table["item_id"].to_pylist(), np.str_),
-            split=np.array(table["split"].to_pylist(), np.str_),
+            item_ids=_text(table["item_id"]),
+            split=_text(table["split"]),
             labels=_labels(table, len(classes)),
             pred_probs=np.stack([table[f"p{k}"].to_numpy() for k in range(len(classes))], axis=1).astype(
                 np.float32
@@ -139,6 +138,17 @@ def load_predictions(path: Path) -> Predictions:
         raise DamagedFile(
             f"{path} cannot be read ({error}).", "Resume the run to write its predictions again."
         ) from error
+
+
+def _text(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    """(N,) str, a block at a time: a Python string an item takes several times as much memory."""
+    import pyarrow.compute as pc
+
+    width = pc.max(pc.utf8_length(column)).as_py() or 1
+    out = np.empty(len(column), f"<U{width}")
+    for start in range(0, len(column), _BLOCK):
+        out[start : start + _BLOCK] = column.slice(start, _BLOCK).to_pylist()
+    return out
 
 
 def _labels(table: pa.Table, n_classes: int) -> NDArray[Any]:

@@ -196,9 +196,9 @@ def edits_in_force(workspace: Workspace, dataset: Dataset, version: int | None) 
         return []
     from core.labels.journal import EditFilter, LabelJournal
 
-    there = {item_id: position for position, item_id in enumerate(dataset.item_ids.tolist())}
     edits = LabelJournal(workspace).in_force(dataset.name, EditFilter(last=version))
-    return [(there[edit.item_id], edit) for edit in edits if edit.item_id in there]
+    positions = dataset.find([edit.item_id for edit in edits]).tolist()
+    return [(position, edit) for position, edit in zip(positions, edits, strict=True) if position >= 0]
 
 
 def blind_review(dataset: Dataset, guarded: GuardedLabels, edits: Sequence[Edit], *, seed: int) -> list[str]:

@@ -24,7 +24,6 @@ from typing import Annotated, Any, Literal
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from core.data.content import content_hashes
 from core.data.dataset import UNLABELLED, Dataset, Task
 from core.data.problems import ProblemLog
 from core.errors import BadInput, NotFound
@@ -122,13 +121,12 @@ def export_patch(workspace: Workspace, dataset: Dataset, chosen: EditFilter | No
     journal = LabelJournal(workspace)
     edits = journal.edits(dataset.name, chosen=EditFilter(last=wanted.last))
     noted = {row[0]: row[3] for row in journal.changes(dataset.name, len(edits))}
-    known = {item_id: position for position, item_id in enumerate(dataset.item_ids.tolist())}
-    images = content_hashes(dataset)
+    in_force = live(edits)
     folding = _Folding(dataset, {edit.number: edit for edit in edits}, wanted)
-    for edit in live(edits):
-        position = known.get(edit.item_id)
-        if position is not None and images[position] == noted[edit.number]:
-            folding.play(edit, str(images[position]), position)
+    for edit, position in zip(in_force, dataset.find([e.item_id for e in in_force]).tolist(), strict=True):
+        image = noted[edit.number]
+        if position >= 0 and dataset.content_hashes[position].tobytes().hex() == image:
+            folding.play(edit, image, position)
     return Patch(dataset.name, dataset.fingerprint, dataset.task, dataset.classes, folding.lines())
 
 

@@ -18,9 +18,8 @@ def reviewers(workspace: Workspace, dataset: Dataset) -> list[str]:
 def decided_by(workspace: Workspace, dataset: Dataset, who: str) -> NDArray[np.bool_]:
     """(N,) bool, the images on which ``who`` decided, was not sure, or looked blind; undone edits aside."""
     found = np.zeros(len(dataset), bool)
-    there = set(dataset.item_ids.tolist())
-    items = _deciders(workspace, dataset).get(who, set()) & there
-    found[dataset.positions(sorted(items))] = True
+    positions = dataset.find(sorted(_deciders(workspace, dataset).get(who, set())))
+    found[positions[positions >= 0]] = True
     return found
 
 

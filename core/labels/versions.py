@@ -271,14 +271,7 @@ def _values(dataset: Dataset, live: list[tuple[Any, ...]]) -> _Values:
 
 def _positions(dataset: Dataset, live: list[tuple[Any, ...]]) -> NDArray[np.int64]:
     """(M,) the position of each edit's item, -1 where it is gone or has other pixels by now."""
-    item_ids = [row[2] for row in live]
-    try:
-        positions = dataset.positions(item_ids)
-    except NotFound:
-        there = set(dataset.item_ids.tolist())
-        positions = np.full(len(live), -1, np.int64)
-        known = [i for i, item_id in enumerate(item_ids) if item_id in there]
-        positions[known] = dataset.positions([item_ids[i] for i in known])
+    positions = dataset.find([row[2] for row in live])
     noted = np.frombuffer(bytes.fromhex("".join(row[3] for row in live)), np.uint8).reshape(len(live), 16)
-    same = (np.asarray(dataset.content_hashes)[positions] == noted).all(axis=1)
+    same = (np.asarray(dataset.content_hashes[positions]) == noted).all(axis=1)
     return np.where(same, positions, -1)

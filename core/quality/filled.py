@@ -66,7 +66,7 @@ def accept(workspace: Workspace, dataset: Dataset, run: Run) -> int:
     found = load_predictions(run.predictions_file)
     fillings = fillings_of(read_fill(run))
     return apply_filling(
-        workspace, dataset, run, fillings, dataset.positions(found.item_ids.tolist()), found.pred_probs
+        workspace, dataset, run, fillings, dataset.positions(found.item_ids), found.pred_probs
     )
 
 

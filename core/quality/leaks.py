@@ -59,7 +59,7 @@ def leaked_score(dataset: Dataset, similar: SimilarImages, predictions: Predicti
         predictions: All of a run's, scored on the labels they carry; joined by item id, so items that are
             no longer in the data set raise NotFound.
     """
-    positions = dataset.positions(predictions.item_ids.tolist())
+    positions = dataset.positions(predictions.item_ids)
     n = len(dataset)
     tested, seen = np.zeros(n, bool), np.zeros(n, bool)
     tested[positions] = (predictions.split == "test") & (predictions.labels != UNLABELLED)

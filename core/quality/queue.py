@@ -233,7 +233,7 @@ def _of_labels(
         confidence[issues.positions] = issues.pred_probs[np.arange(len(issues)), issues.suggested]
     if request.kind == WITNESSES and predictions is not None and clip is not None:
         seen = three_witnesses(predictions.take(np.flatnonzero(predictions.split != "train")), clip)
-        positions = dataset.positions(seen.item_ids[seen.suspects].tolist())
+        positions = dataset.positions(seen.item_ids[seen.suspects])
     keep = np.ones(len(positions), bool)
     if request.split is not None:
         keep &= part[positions] == request.split
@@ -372,7 +372,7 @@ def _rows(dataset: Dataset, predictions: Predictions | None) -> NDArray[np.int64
     if tuple(predictions.classes) != tuple(dataset.classes):
         raise BadInput("The model knows other classes than the data set.", "Choose another run.")
     if predictions.fingerprint == dataset.fingerprint:
-        rows[dataset.positions(predictions.item_ids.tolist())] = np.arange(len(predictions))
+        rows[dataset.positions(predictions.item_ids)] = np.arange(len(predictions))
         return rows
     order = np.argsort(predictions.item_ids)
     found = np.searchsorted(predictions.item_ids, dataset.item_ids, sorter=order).clip(0, len(order) - 1)

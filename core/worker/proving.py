@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.cache import cached_arrays
 from core.data.dataset import Dataset
+from core.data.item_index import ItemIndex
 from core.errors import DamagedFile, TidysetError
 from core.evaluation.predictions import Predictions, load_predictions, save_predictions
 from core.evaluation.proof import BEFORE
@@ -151,9 +152,8 @@ class _Trainer:
         """(n, K) probabilities of the test images, or None where some are missing."""
         if base is None or base.classes != self.dataset.classes:
             return None
-        row = {item_id: number for number, item_id in enumerate(base.item_ids.tolist())}
-        rows = [row.get(item_id, -1) for item_id in self.dataset.item_ids[self.test].tolist()]
-        return None if -1 in rows else base.pred_probs[rows]
+        rows = ItemIndex(base.item_ids).find(self.dataset.item_ids[self.test])
+        return None if (rows < 0).any() else base.pred_probs[rows]
 
     def _trained(self, arm: str, seed: int, progress: _Progress) -> NDArray[np.float32]:
         """(n, K) probabilities, from the cache where these labels were trained with this recipe before."""

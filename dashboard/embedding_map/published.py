@@ -21,7 +21,7 @@ KEPT_BYTES = 256 * 2**20
 
 
 class Shelf:
-    """The arrays that were published last, as bytes by their digest; safe to use from several threads."""
+    """The arrays that were used last, as bytes by their digest; safe to use from several threads."""
 
     def __init__(self, kept_bytes: int) -> None:
         self._kept_bytes = kept_bytes
@@ -48,6 +48,8 @@ class Shelf:
         """The bytes of that digest. Raises NotFound."""
         with self._lock:
             content = self._by_digest.get(name)
+            if content is not None:
+                self._by_digest.move_to_end(name)
         if content is None:
             raise NotFound("These points are no longer kept.", "Reload the page.")
         return content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ from core.data.portraits import portraits
 from core.data.statistics import image_statistics
 from core.errors import NotFound
 from core.evaluation.nearest import nearest_training_items
-from core.evaluation.predictions import Predictions, load_predictions
 from core.labels.filters import Filter
 from core.quality import evidence
 from core.runs.store import find_run, load_run
 from core.workspace import Workspace
+from dashboard.kept import kept
+from dashboard.opened import predictions
 
 N_NEAR, N_TYPICAL = 6, 6
-MOST_SETS = 16
 
 
 def company(workspace: Workspace, dataset: Dataset, position: int, run_id: str | None) -> dict[str, Any]:
@@ -53,41 +52,32 @@ def _near(workspace: Workspace, dataset: Dataset, position: int, run_id: str) ->
     if run.kind == evidence.KIND:
         near = _judged(run.folder, (run.folder / "run.json").stat().st_mtime_ns).neighbours[position]
         return [[int(one), int(dataset.labels[one])] for one in near[:N_NEAR] if one >= 0]
-    if not run.predictions_file.exists():
-        raise NotFound(f"Run {run.name!r} has no predictions yet.", "Let it finish, or resume it.")
-    predictions = _predictions(run.predictions_file, run.predictions_file.stat().st_mtime_ns)
-    found = nearest_training_items(run, predictions, str(dataset.item_ids[position]), N_NEAR)
-    positions = dataset.positions(found.item_ids.tolist())
+    found = nearest_training_items(run, predictions(run), str(dataset.item_ids[position]), N_NEAR)
+    positions = dataset.positions(found.item_ids)
     return [[int(one), int(dataset.labels[one]) if single else -1] for one in positions]
-
-
-_kept: dict[tuple[str, str], dict[str, list[int]]] = {}
 
 
 def _typical(workspace: Workspace, dataset: Dataset) -> dict[str, list[int]]:
     """By class, the positions of the images nearest to its mean; computed once for each content."""
-    key = (str(workspace.root), dataset.fingerprint)
-    if key not in _kept:
-        while len(_kept) >= MOST_SETS:
-            _kept.pop(next(iter(_kept)))
-        drawn = portraits(
-            workspace,
-            image_statistics(workspace, dataset),
-            np.arange(len(dataset)),
-            np.asarray(dataset.labels),
-            len(dataset.classes),
-            {"fingerprint": dataset.fingerprint, "version": 0, "filter": Filter().key()},
-        )
-        rows = drawn.examples["typical"]
-        _kept[key] = {str(k): [int(one) for one in row if one >= 0] for k, row in enumerate(rows)}
-    return _kept[key]
+    return _typical_of(str(workspace.root), dataset.fingerprint, workspace, dataset)
 
 
-@functools.lru_cache(maxsize=2)
+@kept
+def _typical_of(
+    root: str, fingerprint: str, _workspace: Workspace, _dataset: Dataset
+) -> dict[str, list[int]]:
+    drawn = portraits(
+        _workspace,
+        image_statistics(_workspace, _dataset),
+        np.arange(len(_dataset)),
+        np.asarray(_dataset.labels),
+        len(_dataset.classes),
+        {"fingerprint": _dataset.fingerprint, "version": 0, "filter": Filter().key()},
+    )
+    rows = drawn.examples["typical"]
+    return {str(k): [int(one) for one in row if one >= 0] for k, row in enumerate(rows)}
+
+
+@kept
 def _judged(folder: Path, written: int) -> evidence.Evidence:
     return evidence.load_evidence(load_run(folder))
-
-
-@functools.lru_cache(maxsize=4)
-def _predictions(file: Path, written: int) -> Predictions:
-    return load_predictions(file)

@@ -10,7 +10,6 @@ import streamlit as st
 
 from core.data.dataset import SPLITS, Dataset, Task
 from core.embeddings.zero_shot import zero_shot_runs
-from core.evaluation.predictions import Predictions, load_predictions
 from core.labels.reviewers import decided_by, reviewers
 from core.labels.versions import LabelState
 from core.quality import filling
@@ -23,6 +22,7 @@ from core.runs.store import Run, RunState, find_run, list_runs
 from core.workspace import Workspace
 from dashboard import cached, handover, review
 from dashboard.handover import KIND_TITLES
+from dashboard.opened import predictions as predictions_of
 
 ANY = "Any"
 ALL_LABELS = "All labels"
@@ -260,14 +260,14 @@ def _queue(
     seen, unseen = (
         decided_by(workspace, dataset, who) if who else None for who in (asked.seen_by, asked.unseen_by)
     )
-    predictions = _predictions(run) if run is not None else None
+    predictions = predictions_of(run) if run is not None else None
     return build_queue(
         dataset,
         asked,
         state,
         predictions,
         issues=issues,
-        clip=_predictions(find_run(workspace, asked.clip)) if asked.clip else None,
+        clip=predictions_of(find_run(workspace, asked.clip)) if asked.clip else None,
         skip_reviewed=skip,
         seen=seen,
         unseen=unseen,
@@ -283,12 +283,3 @@ def turn(dataset: Dataset, state: LabelState, offset: int) -> None:
 def start_over() -> None:
     """Forget the session's queue, so that it is built from the newest labels."""
     st.session_state.pop(_SHEAF, None)
-
-
-def _predictions(run: Run) -> Predictions:
-    return _load(str(run.predictions_file), run.predictions_file.stat().st_mtime_ns, run)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _load(path: str, written: int, _run: Run) -> Predictions:
-    return load_predictions(_run.predictions_file)

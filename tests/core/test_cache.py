@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
-from core.cache import cache_path, cached_arrays, cached_json
+from core import cache
+from core.cache import cache_path, cache_status, cached_arrays, cached_json, prune
 from core.workspace import Workspace
 
 
@@ -60,3 +63,51 @@ def test_an_unwritable_cache_costs_only_the_caching(workspace: Workspace) -> Non
 def test_json_is_kept(workspace: Workspace) -> None:
     assert cached_json(workspace, "test-1", {"k": 1}, lambda: {"n": 1}) == {"n": 1}
     assert cached_json(workspace, "test-1", {"k": 1}, lambda: {"n": 2}) == {"n": 1}
+
+
+def filled(workspace: Workspace, *names: str) -> None:
+    """Entries of about a kilobyte, the first one used longest ago."""
+    for age, name in enumerate(reversed(names)):
+        cached_arrays(workspace, "test-1", {"name": name}, lambda: {"a": np.zeros(1_000, np.uint8)})
+        path = cache_path(workspace, "test-1", {"name": name})
+        os.utime(path, (1_000_000 - age, 1_000_000 - age))
+
+
+def test_the_least_recently_used_is_deleted_first(workspace: Workspace) -> None:
+    filled(workspace, "a", "b", "c")
+    each = cache_status(workspace).n_bytes // 3
+    first = cache_path(workspace, "test-1", {"name": "a"})  # asked for: used
+    gone = prune(workspace, 2 * each)
+    assert (gone.n_entries, gone.n_bytes) == (1, each)
+    assert first.exists()
+    assert not (workspace.cache / "test-1" / cache_path(workspace, "test-1", {"name": "b"}).name).exists()
+    assert cache_status(workspace).by_kind == {"test-1": (2 * each, 2)}
+    assert prune(workspace, 2 * each).n_entries == 0
+
+
+def test_what_is_being_written_stays_and_what_was_left_goes(workspace: Workspace) -> None:
+    filled(workspace, "a")
+    writing, left = (workspace.cache / "test-1" / name for name in (".b.npz.x.tmp", ".c.npz.y.tmp"))
+    writing.write_bytes(b"1")
+    left.write_bytes(b"2")
+    os.utime(left, (1, 1))
+    prune(workspace, 0)
+    assert writing.exists()
+    assert not left.exists()
+
+
+def test_the_cache_is_kept_within_its_bound(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(workspace, "a", "b")
+    monkeypatch.setattr(cache, "KEPT_BYTES", 1)
+    monkeypatch.setattr(cache, "PRUNE_SECONDS", 0.0)
+    cached_json(workspace, "test-2", {}, lambda: 1)
+    assert cache_status(workspace).n_bytes <= 1
+
+
+def test_an_open_entry_can_still_be_read(workspace: Workspace) -> None:
+    path = cache_path(workspace, "test-1", {}, ".npy")
+    path.parent.mkdir(parents=True)
+    np.save(path, np.arange(5))
+    mapped = np.load(path, mmap_mode="r")
+    prune(workspace, 0)
+    assert mapped.tolist() == [0, 1, 2, 3, 4]

@@ -73,6 +73,15 @@ def test_all_sheets_report_their_progress(sample: Dataset) -> None:
     assert shares[-1] == 1.0
 
 
+def test_of_a_very_large_set_only_the_first_are_made_ahead(
+    sample: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thumbnails, "MADE_AHEAD", 2)
+    thumbnails.make_sheets(sample)
+    assert sorted(os.listdir(sample.folder / "sheets")) == ["00000.webp", "00001.webp"]
+    assert thumbnails.sheet_bytes(sample, 5)
+
+
 def test_a_sheet_is_shown_even_where_it_cannot_be_kept(sample: Dataset) -> None:
     (sample.folder / "sheets").write_text("a file where the folder would be")
     assert tile(thumbnails.sheet_bytes(sample, 0), 3, 28).shape == (28, 28, 4)
