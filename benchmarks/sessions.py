@@ -88,6 +88,7 @@ class Usage:
         own_mb: Without those: what cannot be dropped.
         peak_mb: The greatest ``resident_mb`` so far.
         threads, files, children: How many there are.
+        cpu_seconds: Processor time so far.
     """
 
     resident_mb: float
@@ -96,6 +97,7 @@ class Usage:
     threads: int
     files: int
     children: int
+    cpu_seconds: float
 
 
 def usage(pid: int) -> Usage:
@@ -114,7 +116,14 @@ def usage(pid: int) -> Usage:
         int(found["Threads"][0]),
         len(os.listdir(f"/proc/{pid}/fd")),
         parents.count(pid),
+        cpu_seconds(pid),
     )
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far, all its threads together."""
+    fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _parent(process: Path) -> int:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.embeddings.clip_models import ClipModel
-from core.embeddings.features import FeatureSource, features_of
+from core.embeddings.features import FeatureSource, mapped_features
 from core.runs.store import Run
 from core.workspace import Workspace
 from dashboard import cached, zero_shot_view
+from dashboard.opened import predictions
 
 Ints = NDArray[np.int64]
 
@@ -54,7 +55,8 @@ def like_these(workspace: Workspace, dataset: Dataset, source: FeatureSource, po
     """The images most like the mean of some, by the map's own features, nearest first; without those."""
     from core.embeddings.similar import similar_to_these
 
-    return similar_to_these(features_of(workspace, dataset, source), positions, N_SIMILAR)
+    features = mapped_features(workspace, dataset, source, predictions)
+    return similar_to_these(features, positions, N_SIMILAR)
 
 
 def clip_of(workspace: Workspace, dataset: Dataset, source: FeatureSource) -> ClipModel | None:

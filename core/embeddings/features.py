@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cached_arrays
 from core.data.dataset import Dataset
+from core.data.images import ArrayImages
 from core.errors import BadInput, DamagedFile, NotFound
 from core.files import digest, read_array
 from core.runs.store import Run, find_run
 from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.evaluation.predictions import Predictions
 
 Floats = NDArray[np.float32]
 Progress = Callable[[float, str], None]
@@ -66,14 +70,14 @@ class Features:
 
     Attributes:
         positions: (n,) int64, which items of the data set, ascending. Items that a run left out are missing.
-        values: (n, D) float32.
+        values: (n, D) float32; of ``mapped_features`` as they are kept.
         source: Where they come from.
         digest: Changes with the content: the key of everything derived.
         n_left_out: Images whose features were not finite.
     """
 
     positions: NDArray[np.int64]
-    values: Floats
+    values: NDArray[Any]
     source: FeatureSource
     digest: str
     n_left_out: int = 0
@@ -109,6 +113,32 @@ def features_of(
         raise BadInput(f"There are no features of kind {source.kind!r}.", f"Choose: {', '.join(KINDS)}.")
     positions, values, key = makers[source.kind](workspace, dataset, source, report)
     return finite(positions, np.asarray(values, np.float32), source, key)
+
+
+def mapped_features(
+    workspace: Workspace,
+    dataset: Dataset,
+    source: FeatureSource,
+    load: Callable[[Run], Predictions] | None = None,
+) -> Features:
+    """As ``features_of``, for a search in a server: what lies on the disk stays there, however large it is.
+
+    So values may be float16 or, of pixels, 0 to 255 as uint8, they may be not finite, and positions may be in
+    any order.
+
+    Args:
+        load: Gives a run's predictions, where they are at hand; read otherwise.
+    """
+    if source.kind == "run":
+        run = find_run(workspace, source.name)
+        if run.fingerprint == dataset.fingerprint and run.features_file.exists():
+            positions, values = _as_kept(run, dataset, load)
+            return Features(positions, values, source, f"mapped-{run.id}")
+    images = dataset.images
+    if source.kind == "pixels" and isinstance(images, ArrayImages) and images.uniform == pixel_shape(dataset):
+        values = images.pixels.reshape(len(dataset), -1)
+        return Features(np.arange(len(dataset)), values, source, f"mapped-{dataset.fingerprint}")
+    return features_of(workspace, dataset, source)
 
 
 def finite(positions: NDArray[np.int64], values: Floats, source: FeatureSource, key: str) -> Features:
@@ -149,11 +179,21 @@ def _of_run(
 
 def _kept(run: Run, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """(positions (n,), features (n, D)) in the order of the data set. Raises DamagedFile."""
+    positions, features = _as_kept(run, dataset)
+    order = np.argsort(positions, kind="stable")
+    return positions[order], features[order]
+
+
+def _as_kept(
+    run: Run, dataset: Dataset, load: Callable[[Run], Predictions] | None = None
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The same in the order of the run's files; the features are mapped."""
     from core.evaluation.predictions import load_predictions
 
+    predictions = load(run) if load is not None else load_predictions(run.predictions_file)
     features = read_array(run.features_file)
     try:
-        positions = dataset.positions(load_predictions(run.predictions_file).item_ids)
+        positions = dataset.positions(predictions.item_ids)
     except NotFound as error:
         raise DamagedFile(
             f"Run {run.name!r} does not fit its data: {error.problem}", "Train again."
@@ -163,8 +203,7 @@ def _kept(run: Run, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[Any]]:
             f"{run.features_file} has shape {features.shape} for {len(positions):,} predictions.",
             "Resume the run to write its results again.",
         )
-    order = np.argsort(positions, kind="stable")
-    return positions[order], features[order]
+    return positions, features
 
 
 def _of_clip(

@@ -89,7 +89,7 @@ def most_similar(
     squares = np.empty(len(candidates), np.float32)
     for start in range(0, len(candidates), _ROWS):
         part = slice(start, start + _ROWS)
-        chosen = values[part] if rows is None else values[rows[part]]
+        chosen = np.asarray(values[part] if rows is None else values[rows[part]], np.float32)
         difference = comparable(chosen, metric) - target
         squares[part] = np.einsum("ij,ij->i", difference, difference)
     k = min(k, len(candidates))

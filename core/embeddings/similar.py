@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.data.images import as_channels, resize
-from core.embeddings.features import Features, FeatureSource, Progress, features_of, pixel_shape
+from core.embeddings.features import (
+    Features,
+    FeatureSource,
+    Progress,
+    features_of,
+    mapped_features,
+    pixel_shape,
+)
 from core.embeddings.neighbours import comparable, index_of, most_similar, search
 from core.errors import BadInput, NotFound
 from core.runs.store import RunState, list_runs, status
@@ -73,7 +80,7 @@ def similar_to_these(features: Features, positions: NDArray[np.int64], k: int) -
     chosen = np.isin(features.positions, positions)
     if not chosen.any():
         raise NotFound("None of these images has features.", "Select others.")
-    mean = comparable(np.asarray(features.values[chosen]), "cosine").mean(axis=0)
+    mean = comparable(np.asarray(features.values[chosen], np.float32), "cosine").mean(axis=0)
     rows, _ = most_similar(features.values, mean, k, rows=np.flatnonzero(~chosen))
     return np.asarray(features.positions[rows])
 
@@ -88,8 +95,8 @@ def similar_to_picture(
     """
     height, width, channels = pixel_shape(dataset)
     scaled = as_channels(resize(picture, height, width), channels)
-    features = features_of(workspace, dataset, FeatureSource("pixels"))
-    query = np.asarray(scaled.reshape(-1), np.float32) / np.float32(255)
+    features = mapped_features(workspace, dataset, FeatureSource("pixels"))
+    query = np.asarray(scaled.reshape(-1), np.float32)
     rows, _ = most_similar(features.values, query, k)
     return np.asarray(features.positions[rows])
 

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from core.data.dataset import Dataset
 from core.data.writer import write_array_dataset
 from core.embeddings import networks
-from core.embeddings.features import FeatureSource, features_of, finite, parse_source
+from core.embeddings.features import FeatureSource, features_of, finite, mapped_features, parse_source
 from core.embeddings.networks import SIDE
+from core.embeddings.similar import similar_to_these
 from core.errors import BadInput, DamagedFile, NotFound
 from core.files import read_array, write_array
 from core.models import create_model
@@ -53,6 +54,18 @@ def test_a_runs_features_are_those_it_kept_in_the_order_of_the_data(
     kept = read_array(run.features_file)
     ids = load_predictions(run.predictions_file).item_ids.tolist()
     assert np.array_equal(found.values[sample.positions(ids)], kept.astype(np.float32))
+
+
+@pytest.mark.parametrize("source", [FeatureSource("run", "base"), FeatureSource("pixels")])
+def test_a_search_among_mapped_features_finds_the_same(
+    workspace: Workspace, sample: Dataset, source: FeatureSource
+) -> None:
+    finished_run(workspace, sample, "base")
+    mapped = mapped_features(workspace, sample, source)
+    assert mapped.values.base is not None  # on the disk
+    chosen = np.array([3, 77])
+    expected = similar_to_these(features_of(workspace, sample, source), chosen, 5)
+    assert similar_to_these(mapped, chosen, 5).tolist() == expected.tolist()
 
 
 def test_a_run_also_says_something_of_images_it_was_not_trained_on(
