@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from core.data import fashion_mnist
 from core.data.catalog import open_dataset
+from core.data.dataset import Dataset
 from core.data.images import ArrayImages
 from core.workspace import Workspace
 
@@ -71,17 +72,21 @@ def _bilinear(
 
 
 def write(folder: Path, n: int, seed: int) -> None:
-    """Fill ``folder`` with the arrays of n images."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Fill ``folder`` with the arrays of n images made from the full Fashion-MNIST."""
     with tempfile.TemporaryDirectory() as scratch:
-        source = open_dataset(Workspace(Path(scratch)), fashion_mnist.FULL)
-        assert isinstance(source.images, ArrayImages)
-        n_test = round(TEST_SHARE * n)
-        for code, (split, wanted) in enumerate((("train", n - n_test), ("test", n_test))):
-            rows = source.in_split(split)
-            pixels = np.array(source.images.pixels[rows[0] : rows[-1] + 1, :, :, 0])
-            _write_split(folder, split, pixels, np.asarray(source.labels)[rows], wanted, (seed, code))
-        np.save(folder / "classes.npy", np.array(source.classes))
+        write_from(open_dataset(Workspace(Path(scratch)), fashion_mnist.FULL), folder, n, seed)
+
+
+def write_from(source: Dataset, folder: Path, n: int, seed: int) -> None:
+    """The same from another set of grey 28 x 28 images with a training and a test split."""
+    assert isinstance(source.images, ArrayImages)
+    folder.mkdir(parents=True, exist_ok=True)
+    n_test = round(TEST_SHARE * n)
+    for code, (split, wanted) in enumerate((("train", n - n_test), ("test", n_test))):
+        rows = source.in_split(split)
+        pixels = source.images.pixels[rows][..., 0]
+        _write_split(folder, split, pixels, np.asarray(source.labels)[rows], wanted, (seed, code))
+    np.save(folder / "classes.npy", np.array(source.classes))
 
 
 def _write_split(
