@@ -243,7 +243,60 @@ def run_list(result: dict[str, Any]) -> list[Claim]:
             f"A list of {result['runs']:,} runs with their results: the first time, and after",
             f"{result['first_seconds']:.2f} s, then {result['after_seconds']:.2f} s "
             f"(reading everything every time: {result['naive_seconds']:.2f} s)",
-        )
+        ),
+        (
+            f"The Train page with {result['runs']:,} runs in its table, drawn again",
+            f"{result['page_after_cpu_seconds']:.2f} s of a processor "
+            f"({result['page_after_seconds']:.2f} s passed, load {result['load']:.0f})",
+        ),
+    ]
+
+
+def million(result: dict[str, Any]) -> list[Claim]:
+    done, before, after = result["import"], result["before_training"], result["after_training"]
+    pages = [one for when in (before, after) for one in when.values()]
+    opening, used = result["opening"], result["server"]
+    busy = f"load {result['load_before']:.0f} to {result['load_after']:.0f} on {result['cores']} cores"
+    return [
+        (
+            f"Importing {result['n']:,} images of 28 x 28",
+            f"{done['cpu_seconds']:.0f} s of a processor, {done['peak_mb']:.0f} MB at most",
+        ),
+        (
+            f"The app on {result['n']:,} images, all pages opened, a training and labelling: memory at most, with "
+            "the files that are mapped",
+            f"{used['peak_mb']:,.0f} MB; at the end {used['own_mb']:.0f} MB of its own",
+        ),
+        (
+            f"Home of {result['n']:,} images in a new session on a warm server; the slowest page when it is "
+            "drawn again",
+            f"{opening['cpu_seconds']:.2f} s; {max(one['after_cpu_seconds'] for one in pages):.2f} s of a "
+            f"processor ({opening['seconds']:.1f} s and {max(one['after_seconds'] for one in pages):.1f} s "
+            f"passed, {busy})",
+        ),
+    ]
+
+
+def load(result: dict[str, Any]) -> list[Claim]:
+    trend, left = result["trend_of_second_half"]["own_mb"], result["left"]
+    low, high = trend["ci95"]
+    busy = f"load {result['load_before']:.0f} before, on {result['cores']} cores"
+    return [
+        (
+            f"{result['sessions']} sessions browsing and {result['trainings']} trainings for "
+            f"{result['minutes']:g} minutes ({busy}): the server's memory",
+            f"{trend['per_minute']:+.2f} MB a minute over the second half ({low:+.2f} to {high:+.2f}); "
+            f"{result['own_mb']['end']:.0f} MB at the end",
+        ),
+        (
+            f"The same: {result['page_runs']:,} pages drawn",
+            f"{result['cpu_seconds_a_page']:.2f} s of a processor each; 95 % within "
+            f"{result['p95_seconds']:.1f} s; {result['n_errors']} errors",
+        ),
+        (
+            "The same: left behind when all had gone",
+            f"{left['children']} processes, {left['threads']} threads, {left['files']} open files",
+        ),
     ]
 
 
@@ -299,6 +352,8 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "first_paint": first_paint,
     "explore": explore,
     "run_list": run_list,
+    "million": million,
+    "load": load,
     "embedding_map": embedding_map,
     "clip": clip,
     "captions": captions,
