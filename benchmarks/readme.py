@@ -263,8 +263,8 @@ def million(result: dict[str, Any]) -> list[Claim]:
             f"{done['cpu_seconds']:.0f} s of a processor, {done['peak_mb']:.0f} MB at most",
         ),
         (
-            f"The app on {result['n']:,} images, all pages opened, a training and labelling: memory at most, with "
-            "the files that are mapped",
+            f"The app on {result['n']:,} images, all pages opened, a training and labelling: memory at most, "
+            "with the files that are mapped",
             f"{used['peak_mb']:,.0f} MB; at the end {used['own_mb']:.0f} MB of its own",
         ),
         (

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import mmap
 import os
 import tempfile
 from collections.abc import Iterator
@@ -116,6 +117,18 @@ def read_array(path: Path, *, mmap: bool = True) -> NDArray[Any]:
         raise DamagedFile(
             f"{path} cannot be read ({error}).", "Restore it from a copy, or import again."
         ) from error
+
+
+def let_go(array: NDArray[Any]) -> None:
+    """Take a mapped file's pages out of this process's memory after a pass over it; it can be read as before.
+
+    The kernel would do so itself when memory is short, but until then a server seems to hold the whole file.
+    """
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def digest(*parts: object) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.cache import cached_arrays
 from core.data.statistics import ImageStatistics
+from core.files import let_go
 from core.workspace import Workspace
 
 EXAMPLES = 12
@@ -105,6 +106,7 @@ def _compute(
         chosen = (of_class[:EXAMPLES], drawn, by_distance[:EXAMPLES], by_distance[::-1][:EXAMPLES])
         for order, found in zip(ORDERS, chosen, strict=True):
             examples[order][k, : len(found)] = found
+        let_go(small)
     nearest = _nearest(small, positions, labels, n_classes)
     return {"n": n, "mean": mean, "deviation": deviation, "nearest": nearest, **examples}
 

@@ -23,7 +23,7 @@ from core.cache import cache_path, cached_arrays
 from core.data.dataset import Dataset
 from core.data.images import ArrayImages, as_channels, resize
 from core.errors import DamagedFile
-from core.files import read_array, storage_failed
+from core.files import let_go, read_array, storage_failed
 from core.workspace import Workspace
 
 BINS = 32
@@ -108,6 +108,9 @@ def _describe_array(pixels: Array, on_progress: Progress) -> dict[str, Array]:
         parts.append(_describe(as_channels(np.asarray(pixels[start : start + step]), 1)[..., 0]))
         if start // step % 32 == 0:
             on_progress(start / len(pixels))
+        if start // step % 256 == 0:
+            let_go(pixels)
+    let_go(pixels)
     return _joined(parts)
 
 

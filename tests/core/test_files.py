@@ -15,6 +15,7 @@ from core.files import (
     atomic_writer,
     confined,
     digest,
+    let_go,
     read_array,
     read_json,
     write_array,
@@ -125,3 +126,11 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAllowed):
         confined(tmp_path / "root", "link/x")
     assert confined(tmp_path / "root", "a/b") == (tmp_path / "root" / "a" / "b").resolve()
+
+
+def test_a_mapped_file_can_be_read_after_it_was_let_go(tmp_path: Path) -> None:
+    write_array(tmp_path / "a.npy", np.arange(1_000))
+    mapped = read_array(tmp_path / "a.npy")
+    for array in (mapped, mapped[3:], np.asarray(mapped), np.arange(3)):
+        let_go(array)
+    assert mapped.sum() == 499_500
