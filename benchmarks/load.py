@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.durability import DATA, Server
+from benchmarks.quick import parse
 from benchmarks.sessions import PAGES, Session, Usage, percentile, usage
 from core.data.catalog import open_dataset
 from core.runs import launch
@@ -230,15 +231,12 @@ def idle(workspace: Workspace) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a minute, six sessions, one training")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--trainings", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
-    minutes, sessions, trainings = (
-        (1.0, 6, 1) if arguments.quick else (arguments.minutes, arguments.sessions, arguments.trainings)
-    )
+    arguments = parse(parser, {"minutes": 1.0, "sessions": 6, "trainings": 1})
+    minutes, sessions, trainings = arguments.minutes, arguments.sessions, arguments.trainings
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         workspace = Workspace(Path(folder))
         open_dataset(workspace, DATA)

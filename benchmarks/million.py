@@ -32,6 +32,7 @@ from typing import Any
 from benchmarks import augmented
 from benchmarks.annotators import Person
 from benchmarks.durability import Server
+from benchmarks.quick import parse
 from benchmarks.sessions import PAGES, Session, cpu_seconds, percentile, usage
 from core.data import thumbnails
 from core.data.catalog import open_dataset
@@ -283,16 +284,13 @@ def per_image(result: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="20,000 images")
     parser.add_argument("--n", type=int, default=1_000_000, help="how many images")
     parser.add_argument("--epoch-images", type=int, default=50_000, help="images of the one epoch")
     parser.add_argument("--width", type=int, default=8, help="of the network that is trained")
     parser.add_argument("--source", type=Path, help="folder of images that benchmarks/augmented.py made")
     parser.add_argument("--workspace", type=Path, help="keep the data set in this folder")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        arguments.n, arguments.epoch_images = 20_000, 5_000
+    arguments = parse(parser, {"n": 20_000, "epoch_images": 5_000})
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         workspace = Workspace((arguments.workspace or Path(folder)).resolve())
         workspace.root.mkdir(parents=True, exist_ok=True)

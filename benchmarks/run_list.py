@@ -4,15 +4,13 @@
 
 Rival: what a first version would do, reading and parsing run.json and the whole of events.jsonl of each run
 every time. First: a process that has seen none of the runs. After: the same process again, as on a page that
-redraws. Page: the whole script of the Train page with all of them in its table, run without a browser.
-The runs have 30 epochs and a progress event a second for five minutes, as a real one has.
+redraws. The runs have 30 epochs and a progress event a second for five minutes, as a real one has.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -25,7 +23,6 @@ from core.runs.recipe import PRESETS
 from core.runs.store import create_run, list_runs, status
 from core.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[1]
 EPOCHS, PROGRESS = 30, 10
 
 
@@ -75,29 +72,6 @@ def seconds(work: Callable[[Workspace], int], workspace: Workspace, n: int) -> f
     return time.perf_counter() - began
 
 
-def page(workspace: Workspace, n: int) -> dict[str, float]:
-    """Seconds of the Train page, the first time and after (the median of five, and the processor's mean)."""
-    from streamlit.testing.v1 import AppTest
-
-    os.environ["TIDYSET_WORKSPACE"] = str(workspace.root)
-    app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=300)
-    app.query_params["data"] = "fashion-mnist-sample"
-    app.run()
-    began = time.perf_counter()
-    app.switch_page("../pages/train.py").run()
-    first, after, used = time.perf_counter() - began, [], time.process_time()
-    for _ in range(5):
-        began = time.perf_counter()
-        app.run()
-        after.append(time.perf_counter() - began)
-    assert len(app.dataframe[0].value) == n, app.exception
-    return {
-        "page_first_seconds": round(first, 3),
-        "page_after_seconds": round(statistics.median(after), 3),
-        "page_after_cpu_seconds": round((time.process_time() - used) / 5, 3),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--runs", type=int, default=1_000)
@@ -111,21 +85,17 @@ def main() -> None:
         for _ in range(3):
             rival.append(seconds(naive, workspace, arguments.runs))
             after.append(seconds(ours, workspace, arguments.runs))
-        drawn = page(workspace, arguments.runs)
     result = {
         "runs": arguments.runs,
         "first_seconds": round(first, 3),
         "after_seconds": round(statistics.median(after), 3),
         "naive_seconds": round(statistics.median(rival), 3),
-        **drawn,
-        "load": round(os.getloadavg()[0], 1),
     }
     if arguments.json:
         print(json.dumps(result))
         return
     print(f"{arguments.runs:,} runs: first {first:.2f} s, after {result['after_seconds']:.2f} s")
     print(f"reading everything every time: {result['naive_seconds']:.2f} s")
-    print(f"the Train page, drawn again: {drawn['page_after_seconds']:.2f} s")
 
 
 if __name__ == "__main__":
