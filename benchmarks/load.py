@@ -44,7 +44,7 @@ THINKING = (1.0, 5.0)
 RELOADS = 0.05
 BLOCK, DRAWS = 12, 1_000
 FLAT_MB_A_MINUTE = 1.0
-SETTLING_SECONDS = 240.0
+SETTLING_SECONDS = 180.0
 
 
 @dataclass
@@ -215,7 +215,7 @@ def settled(pid: int, before: Usage) -> Usage:
 
 
 def idle(workspace: Workspace) -> dict[str, float]:
-    """Each page alone, in one session of a server that has nothing else to do: the median of five runs."""
+    """Each page alone, in one session of a server that has nothing else to do: the median of three runs."""
     server = Server(workspace)
     server.start()
     try:
@@ -223,7 +223,7 @@ def idle(workspace: Workspace) -> dict[str, float]:
         with Session(server.port, DATA) as session:
             for page in PAGES:
                 session.run(page)
-                found[page or "home"] = round(percentile([session.run(page) for _ in range(5)], 0.5), 3)
+                found[page or "home"] = round(percentile([session.run(page) for _ in range(3)], 0.5), 3)
         return found
     finally:
         server.kill()
