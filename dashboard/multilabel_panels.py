@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.evaluation.multilabel import MultiLabelScores
-from core.evaluation.thresholds import AIMS, by_hand, save_thresholds, tune_thresholds
+from core.evaluation.thresholds import AIMS, Thresholds, by_hand, save_thresholds, tune_thresholds
 from core.quality.queue import SELECTION, QueueRequest
 from core.runs.store import Run
-from dashboard import gallery, handover, item_dialog, label_pairs_panel
+from dashboard import gallery, handover, item_dialog, label_pairs_panel, multilabel_tables
 from dashboard.charts import multilabel as charts
 from dashboard.charts.template import show
 from dashboard.errors import shown_as_message
@@ -19,7 +19,7 @@ from dashboard.multilabel_view import GROUPS, MISSED, MultiLabelEvaluation, save
 from dashboard.wording import counted, percent, plain
 
 MAX_IMAGES = 120
-AIM_WORDS = {"f1": "F1", "g-mean": "G-mean", "precision": "Precision of 90 %"}
+AIM_WORDS = {"f1": "F1", "g-mean": "G-mean", "precision": "A fixed precision"}
 
 
 def draw(dataset: Dataset, run: Run, found: MultiLabelEvaluation, split: str) -> None:
@@ -34,7 +34,7 @@ def _panels(dataset: Dataset, run: Run, found: MultiLabelEvaluation, split: str)
         thresholds = _thresholds(run, len(dataset.classes))
         result = found.scores(thresholds)
         _headline(result, split)
-        _table(result, found.rows.classes)
+        multilabel_tables.draw(result, found.rows.classes)
         label_pairs_panel.draw(dataset, run, found, result)
         _one_label(dataset, run, found, thresholds)
 
@@ -56,17 +56,19 @@ def _headline(result: MultiLabelScores, split: str) -> None:
     best, worst = result.at_best, result.at_worst
     n_known, n_unknown = int(result.known.sum()), int((~result.known).sum())
     cards = (
-        ("Mean ROC AUC", result.macro_auc, counted(int((~np.isnan(result.auc)).sum()), "label")),
-        ("Macro-F1", result.macro("f1"), _span(float(worst.f1.mean()), float(best.f1.mean()), n_unknown)),
+        ("Mean ROC AUC", result.macro_auc, tuple(result.ranking_bounds["macro_auc"])),
+        ("Macro-F1", result.macro("f1"), (float(worst.f1.mean()), float(best.f1.mean()))),
+        ("Mean F1 of images", result.samples("f1"), result.samples_bounds("f1")),
         (
             "Hamming score",
             result.micro("accuracy"),
-            _span(float(worst.together().accuracy[0]), float(best.together().accuracy[0]), n_unknown),
+            (float(worst.together().accuracy[0]), float(best.together().accuracy[0])),
         ),
-        ("Jaccard", result.samples("jaccard"), f"F1 {percent(result.samples('f1'))}"),
-        ("Exact match", result.samples("exact"), "of images"),
+        ("Jaccard", result.samples("jaccard"), result.samples_bounds("jaccard")),
+        ("Exact match", result.samples("exact"), result.samples_bounds("exact")),
     )
-    for column, (name, value, note) in zip(st.columns(5), cards, strict=True):
+    for column, (name, value, ends) in zip(st.columns(6), cards, strict=True):
+        note = multilabel_tables.span(*ends) if n_unknown else "all known"
         column.metric(
             name, percent(value), note, delta_color="off", delta_arrow="off", border=True, height="stretch"
         )
@@ -79,48 +81,6 @@ def _headline(result: MultiLabelScores, split: str) -> None:
         + (", some tuned on these very images" * (split == "val"))
         + (" · the model has learned from these, so it looks better here than it is" * (split == "train"))
     )
-
-
-def _span(low: float, high: float, n_unknown: int) -> str:
-    """Within what the figure would lie if the unknown labels were known."""
-    return f"{100 * low:.1f} to {100 * high:.1f}" if n_unknown else "all known"
-
-
-def _table(result: MultiLabelScores, classes: tuple[str, ...]) -> None:
-    counts = result.counts
-    ratios = {
-        "Precision": counts.precision,
-        "Recall": counts.recall,
-        "Specificity": counts.specificity,
-        "G-mean": counts.g_mean,
-        "F1": counts.f1,
-        "Bal. accuracy": counts.balanced_accuracy,
-        "ROC AUC": result.auc,
-        "Av. precision": result.average_precision,
-    }
-    rows = [
-        {
-            "Label": name,
-            "Threshold": round(float(result.thresholds[k]), 3),
-            "TP": int(counts.tp[k]),
-            "FP": int(counts.fp[k]),
-            "FN": int(counts.fn[k]),
-            "TN": int(counts.tn[k]),
-            "Unknown": int((~result.known[:, k]).sum()),
-            **{title: None if np.isnan(v[k]) else 100 * float(v[k]) for title, v in ratios.items()},
-        }
-        for k, name in enumerate(classes)
-    ]
-    number = st.column_config.NumberColumn(format="%.1f %%")
-    with st.container(border=True):
-        st.subheader("By label", anchor=False)
-        st.dataframe(
-            rows,
-            hide_index=True,
-            column_config=dict.fromkeys(ratios, number),
-            height=min(40 + 35 * len(rows), 440),
-            key="per_label",
-        )
 
 
 def _one_label(
@@ -159,7 +119,10 @@ def _tuning(run: Run, found: MultiLabelEvaluation, thresholds: NDArray[np.float6
     """Thresholds from the validation images, and keeping them."""
     with st.popover("Tune all", icon=":material/tune:"):
         aim = st.selectbox("For the best", AIMS, format_func=AIM_WORDS.__getitem__, key="tune_aim")
-        tuned = tune_thresholds(found.held_out.labels, found.held_out.pred_probs, aim)
+        wanted = 90
+        if aim == "precision":
+            wanted = st.number_input("Right at least (%)", 1, 100, 90, key="tune_precision")
+        tuned = tune_thresholds(found.held_out.labels, found.held_out.pred_probs, aim, wanted / 100)
         both = [
             pair for pair in zip(tuned.at_half, tuned.nested, strict=True) if None not in pair
         ]  # labels with enough of both answers
@@ -172,16 +135,20 @@ def _tuning(run: Run, found: MultiLabelEvaluation, thresholds: NDArray[np.float6
             )
         else:
             st.caption("Too few validation labels to say what it brings.")
-        if st.button("Use these", key="use_tuned"):
-            for k, value in enumerate(tuned.values):
-                st.session_state[_key(run, k)] = value
-            save_thresholds(run.folder, tuned)
-            st.rerun(scope="fragment")
+        st.button("Use these", key="use_tuned", on_click=_use, args=(run, tuned))
     kept = np.asarray(saved_thresholds(run, len(thresholds)).values)
     changed = not np.allclose(kept, thresholds, atol=1e-6)
     if st.button("Save with the run", icon=":material/save:", disabled=not changed, key="save_thresholds"):
         save_thresholds(run.folder, by_hand(thresholds.tolist()))
         st.rerun(scope="fragment")
+
+
+def _use(run: Run, tuned: Thresholds) -> None:
+    """Keep tuned thresholds and move the sliders, which can only be done before they are drawn."""
+    with shown_as_message():
+        save_thresholds(run.folder, tuned)
+        for k, value in enumerate(tuned.values):
+            st.session_state[_key(run, k)] = value
 
 
 def _counts(found: MultiLabelEvaluation, k: int, threshold: float) -> None:

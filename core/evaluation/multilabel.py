@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput
+from core.evaluation.ranking_bounds import auc_bounds, precision_bounds
 from core.training.scores import average_precision, roc_auc
 
 Ints = NDArray[np.int64]
@@ -156,27 +157,22 @@ class MultiLabelScores:
         )
 
     def auc_bounds(self, k: int) -> tuple[float, float]:
-        """The lowest and highest AUC of a label over all ways to answer its unknown ones.
+        """The lowest and highest AUC of a label over all ways to answer its unknown ones."""
+        return auc_bounds(self.labels[:, k] == 1, ~self.known[:, k], self.pred_probs[:, k])
 
-        For a given number of unknown ones that are yes, it is highest where these have the highest
-        probabilities, and lowest where they have the lowest; so all numbers are tried.
-        """
-        probs = self.pred_probs[:, k]
-        _, inverse, counts = np.unique(probs, return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-        yes, unknown = self.labels[:, k] == 1, ~self.known[:, k]
-        open_ranks = np.sort(ranks[unknown])
-        n_yes = int(yes.sum()) + np.arange(len(open_ranks) + 1)
-        n_no = len(probs) - n_yes
-        fits = (n_yes > 0) & (n_no > 0)
-        if not fits.any():
-            return float("nan"), float("nan")
-        bounds = []
-        for ordered in (open_ranks, open_ranks[::-1]):
-            sums = ranks[yes].sum() + np.r_[0, np.cumsum(ordered)]
-            values = (sums - n_yes * (n_yes + 1) / 2)[fits] / (n_yes * n_no)[fits]
-            bounds.append(values)
-        return float(bounds[0].min()), float(bounds[1].max())
+    def average_precision_bounds(self, k: int) -> tuple[float, float]:
+        """The same of its average precision."""
+        return precision_bounds(self.labels[:, k] == 1, ~self.known[:, k], self.pred_probs[:, k])
+
+    @cached_property
+    def ranking_bounds(self) -> dict[str, Floats]:
+        """macro_auc and mean_average_precision at worst and at best, each (2,); NaN for none."""
+        columns = range(self.labels.shape[1])
+        of_labels = {
+            "macro_auc": np.array([self.auc_bounds(k) for k in columns]),
+            "mean_average_precision": np.array([self.average_precision_bounds(k) for k in columns]),
+        }
+        return {name: np.array([_mean(ends) for ends in pairs.T]) for name, pairs in of_labels.items()}
 
     # Averages
 
@@ -221,15 +217,20 @@ class MultiLabelScores:
         """Mean of one of ``of_images`` over the images; NaN without images."""
         return _mean(self.of_images[name])
 
-    def exact_match_bounds(self) -> tuple[float, float]:
-        """If the unknown labels of all images were known: at worst an image with one is wrong, at best right
-        unless a known label is wrong.
-        """
-        wrong = self.known & (self.predicted != (self.labels == 1))
-        right = ~wrong.any(axis=1)
-        if not len(right):
-            return float("nan"), float("nan")
-        return float((right & self.known.all(axis=1)).mean()), float(right.mean())
+    @cached_property
+    def _answered(self) -> tuple[MultiLabelScores, MultiLabelScores]:
+        """If every unknown label were other than predicted, and as predicted."""
+        ways = (~self.predicted, self.predicted)
+        worst, best = (np.where(self.known, self.labels, way).astype(np.float32) for way in ways)
+        return (
+            MultiLabelScores(worst, self.pred_probs, self.thresholds),
+            MultiLabelScores(best, self.pred_probs, self.thresholds),
+        )
+
+    def samples_bounds(self, name: str) -> tuple[float, float]:
+        """At worst and at best, ``samples(name)`` of all images if their unknown labels were known."""
+        worst, best = self._answered
+        return worst.samples(name), best.samples(name)
 
 
 def multilabel_scores(

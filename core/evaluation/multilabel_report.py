@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.multilabel import RATIOS, MultiLabelScores, multilabel_scores
@@ -70,14 +69,13 @@ def multilabel_metrics(
 
 def _bounds(found: MultiLabelScores) -> Json:
     best, worst = found.at_best.together(), found.at_worst.together()
-    auc = np.array([found.auc_bounds(k) for k in range(found.labels.shape[1])])
-    has_auc = ~np.isnan(auc).any(axis=1)
+    of_images = {"mean_f1": "f1", "jaccard": "jaccard", "exact_match": "exact"}
     return {
         "hamming": [float(worst.accuracy[0]), float(best.accuracy[0])],
         "micro_f1": [float(worst.f1[0]), float(best.f1[0])],
         "macro_f1": [float(found.at_worst.f1.mean()), float(found.at_best.f1.mean())],
-        "macro_auc": [float(auc[has_auc, i].mean()) for i in range(2)] if has_auc.any() else [None, None],
-        "exact_match": list(found.exact_match_bounds()),
+        **{name: without_nan(ends.tolist()) for name, ends in found.ranking_bounds.items()},
+        **{name: list(found.samples_bounds(ours)) for name, ours in of_images.items()},
     }
 
 
@@ -96,6 +94,7 @@ def _of_label(found: MultiLabelScores, k: int, name: str) -> Json:
         "bounds": {
             **{r: [float(found.at_worst.ratio(r)[k]), float(found.at_best.ratio(r)[k])] for r in RATIOS},
             "roc_auc": list(found.auc_bounds(k)),
+            "average_precision": list(found.average_precision_bounds(k)),
         },
     }
 

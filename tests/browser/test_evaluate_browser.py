@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from core.data.catalog import open_dataset
+from core.evaluation.label_pairs import pair_counts
+from core.evaluation.multilabel import multilabel_scores
+from core.evaluation.predictions import load_predictions
 from core.files import read_json
 from core.labels.versions import labels_at
 from core.runs.store import Run
 from core.workspace import Workspace
+from tests.answered_runs import answered_run
 from tests.finished_runs import finished_run
+from tests.tagged import tagged
 
 pytestmark = pytest.mark.browser
 
@@ -93,3 +99,29 @@ def test_two_runs_are_compared_and_the_address_opens_it_again(evaluate: Page, ru
     evaluate.get_by_role("radio", name="Only r2 right").click()
     evaluate.get_by_role("group", name="Images that one run got right").locator(".item").first.click()
     expect(evaluate.get_by_role("dialog").get_by_text("r2 says")).to_be_visible()
+
+
+def test_labels_that_are_mixed_up_are_found_pair_by_pair(page: Page, server: Any) -> None:
+    workspace = Workspace(server.workspace)
+    sample = open_dataset(workspace, "fashion-mnist-sample")
+    clothes = tagged(workspace, sample, 300, split=(np.arange(300) % 3).astype(np.int8))
+    run = answered_run(workspace, clothes, "several", noise=2.0)
+    rows = load_predictions(run.predictions_file).only("test")
+    scores = multilabel_scores(rows.labels, rows.pred_probs)
+    page.goto(f"{server.url}/evaluate?data={clothes.name}&run={run.id}&images=Test")
+    grid = page.get_by_role("grid")
+    expect(grid.locator("button")).to_have_count(9)
+    page.get_by_role("radio", name="Wrong together").click()
+    counts = pair_counts(scores, "wrong-together")
+    expect(grid.locator("button").nth(1)).to_have_text(str(counts[0, 1] or ""))
+    grid.locator("button").nth(5).click()
+    expect(page.get_by_text("sleeves and whole body wrong")).to_be_visible()
+    tiles = page.get_by_role("group", name="Images of the pair").locator(".item")
+    expect(tiles).to_have_count(int(counts[1, 2]))
+    tiles.first.click()
+    expect(page.get_by_role("dialog").get_by_text("How likely several holds each label")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Send to Relabel").first.click()
+    page.wait_for_url("**/relabel?**")
+    expect(page.locator(".review .place")).to_have_text(f"1 of {counts[1, 2]}")

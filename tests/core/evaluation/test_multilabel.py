@@ -70,8 +70,9 @@ def test_unknown_labels_are_left_out_as_torchmetrics_does(
     assert (found.counts.n == (~np.isnan(masked)).sum(axis=0)).all()
 
 
-def test_the_bounds_are_what_all_answers_of_the_unknown_reach() -> None:
-    rng = np.random.default_rng(3)
+@pytest.mark.parametrize("seed", range(3, 9))
+def test_the_bounds_are_what_all_answers_of_the_unknown_reach(seed: int) -> None:
+    rng = np.random.default_rng(seed)
     probs = rng.random((9, 1)).round(1)
     labels = (rng.random((9, 1)) < 0.5).astype(np.float32)
     labels[:5] = np.nan
@@ -81,14 +82,27 @@ def test_the_bounds_are_what_all_answers_of_the_unknown_reach() -> None:
         full = labels.copy()
         full[:5, 0] = answers
         reached.append(multilabel_scores(full, probs))
-    auc = [one.auc[0] for one in reached if not np.isnan(one.auc[0])]
+    two_sided = [one for one in reached if not np.isnan(one.auc[0])]
+    auc = [one.auc[0] for one in two_sided]
     assert found.auc_bounds(0) == pytest.approx((min(auc), max(auc)))
+    precision = [one.average_precision[0] for one in two_sided]
+    assert found.average_precision_bounds(0) == pytest.approx((min(precision), max(precision)))
     for name in ("precision", "recall", "specificity", "f1", "g_mean", "accuracy"):
         values = [one.counts.ratio(name)[0] for one in reached]
         assert found.at_worst.ratio(name)[0] == pytest.approx(min(values)), name
         assert found.at_best.ratio(name)[0] == pytest.approx(max(values)), name
-    exact = [one.samples("exact") for one in reached]
-    assert found.exact_match_bounds() == pytest.approx((min(exact), max(exact)))
+    for name in ("exact", "f1", "jaccard"):
+        values = [one.samples(name) for one in reached]
+        assert found.samples_bounds(name) == pytest.approx((min(values), max(values))), name
+
+
+def test_bounds_meet_where_all_is_known(labels: NDArray[np.float32], probs: NDArray[np.float32]) -> None:
+    found = multilabel_scores(labels, probs)
+    for k in range(K):
+        assert found.auc_bounds(k) == pytest.approx((found.auc[k], found.auc[k]))
+        both = (found.average_precision[k],) * 2
+        assert found.average_precision_bounds(k) == pytest.approx(both)
+    assert found.samples_bounds("f1") == pytest.approx((found.samples("f1"),) * 2)
 
 
 def test_the_curves_are_scikit_learns(labels: NDArray[np.float32], probs: NDArray[np.float32]) -> None:
