@@ -11,7 +11,7 @@ from dashboard.wording import counted
 
 RATIOS = {
     "precision": "Precision",
-    "recall": "Recall (sensitivity)",
+    "recall": "Recall",
     "specificity": "Specificity",
     "g_mean": "G-mean",
     "f1": "F1",
@@ -47,9 +47,7 @@ def draw(result: MultiLabelScores, classes: tuple[str, ...]) -> None:
         st.dataframe(
             rows,
             hide_index=True,
-            column_config=dict.fromkeys(RATIOS.values(), st.column_config.NumberColumn(format="%.1f %%"))
-            if which != BOUNDS
-            else None,
+            column_config=None if which == BOUNDS else _COLUMNS,
             height=min(40 + 35 * len(rows), 440),
             key=f"per_label_{which}",
         )
@@ -58,6 +56,17 @@ def draw(result: MultiLabelScores, classes: tuple[str, ...]) -> None:
                 "In percent: at worst and at best, if the unknown labels were known. Where none is, both are "
                 "the figure itself."
             )
+
+
+_PERCENT = st.column_config.NumberColumn(format="%.1f %%")
+_COLUMNS = {
+    **dict.fromkeys(RATIOS.values(), _PERCENT),
+    "Jaccard": _PERCENT,
+    "Recall": st.column_config.NumberColumn(format="%.1f %%", help="Also called sensitivity."),
+    "G-mean": st.column_config.NumberColumn(
+        format="%.1f %%", help="Geometric mean of recall and specificity."
+    ),
+}
 
 
 def _figures(result: MultiLabelScores, classes: tuple[str, ...]) -> list[dict[str, object]]:

@@ -107,6 +107,6 @@ def _row(row: Json, figure: str, *, is_best: bool) -> dict[str, object]:
         "Epochs done": row["epochs"],
         "Validation": None if valid is None else percent(valid),
         "Test": None if test is None else percent(test),
-        "Against the best": "the best" if is_best else points(gap["difference"]) if gap else None,
-        "95 %": f"{points(gap['ci95'][0])} to {points(gap['ci95'][1])}" if gap else None,
+        "Against the best": "the best" if is_best else points(gap["difference"]) if gap else "",
+        "95 %": f"{points(gap['ci95'][0])} to {points(gap['ci95'][1])}" if gap else "",
     }

@@ -108,15 +108,11 @@ def _show(run: Run, value: Json) -> None:
     st.markdown(_sentence(value))
     for note in value["notes"]:
         st.warning(plain(note), icon=":material/info:")
-    left, right = st.columns([3, 2])
-    with left.container(border=True, height="stretch"):
+    with st.container(border=True):
         st.markdown("**Mean ROC AUC against a masked loss**")
-        show(
-            charts.against_masked(value, TITLES), f"unknown_{run.id}", "Difference of each way, with interval"
-        )
-    with right.container(border=True, height="stretch"):
-        st.markdown("**Each way**")
-        st.dataframe([_row(one) for one in value["ways"]], hide_index=True, key=f"unknown_table_{run.id}")
+        figure = charts.against_masked(value, TITLES)
+        show(figure, f"unknown_{run.id}", "Difference of each way, with interval")
+    st.dataframe([_row(one) for one in value["ways"]], hide_index=True, key=f"unknown_table_{run.id}")
     st.caption(
         "Intervals: 95 % of the differences when test images and repetitions are drawn again and again, each "
         "image with both ways' answers. Right: of the filled labels that had been hidden."
@@ -149,9 +145,9 @@ def _row(one: Json) -> dict[str, object]:
     return {
         "Way": TITLES[one["way"]],
         "ROC AUC": percent(one["macro_auc"]),
-        "Against masked": points(gap["difference"]) if gap else None,
-        "95 %": f"{points(ends[0])} to {points(ends[1])}" if ends else None,
+        "Against masked": points(gap["difference"]) if gap else "",
+        "95 %": f"{points(ends[0])} to {points(ends[1])}" if ends else "",
         "Mean F1": percent(one["mean_f1"]),
         "Filled": None if one["n_filled"] is None else round(one["n_filled"]),
-        "Right": None if one["filled_right"] is None else percent(one["filled_right"]),
+        "Right": "" if one["filled_right"] is None else percent(one["filled_right"]),
     }

@@ -72,15 +72,8 @@ def find_duplicates(dataset: Dataset, positions: Positions, labels: Array) -> Du
     has_copies = np.bincount(np.cumsum(is_first))[np.cumsum(is_first)] > 1
     members = positions[order[has_copies]]  # of every group, group after group
     starts = np.flatnonzero(is_first[has_copies])
-    n, group = len(starts), np.cumsum(is_first[has_copies]) - 1
-
-    def varies(values: Array) -> NDArray[np.bool_]:
-        """(n,) whether the members of a group differ in any column of ``values``."""
-        first = values[starts[group]]
-        differs = (values != first) & ~((values != values) & (first != first))  # two unknowns are the same
-        return np.bincount(group[differs if differs.ndim == 1 else differs.any(axis=1)], minlength=n) > 0
-
-    leaks, conflicts = varies(dataset.split[members]), varies(labels[members])
+    n = len(starts)
+    leaks, conflicts = _differ(dataset.split[members], starts), _differ(labels[members], starts)
     first = np.lexsort((members[starts], ~leaks, ~conflicts))[:MOST_GROUPS]
     ends = np.append(starts[1:], len(members))
     return Duplicates(
@@ -90,6 +83,26 @@ def find_duplicates(dataset: Dataset, positions: Positions, labels: Array) -> Du
         n_conflicts=int(conflicts.sum()),
         groups=tuple(tuple(members[starts[k] : ends[k]].tolist()) for k in first),
     )
+
+
+def _differ(values: Array, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) whether known values (>= 0, not NaN) within a group contradict each other, in any column.
+
+    Args:
+        values: (m,) or (m, K), group after group.
+        starts: (n,) where each group begins.
+    """
+    if not len(starts):
+        return np.zeros(0, bool)
+    unknown = np.isnan(values) | (values < 0)
+    low = np.minimum.reduceat(np.where(unknown, np.inf, values), starts, axis=0)
+    high = np.maximum.reduceat(np.where(unknown, -np.inf, values), starts, axis=0)
+    return np.asarray(high > low if values.ndim == 1 else (high > low).any(axis=1))
+
+
+def contradict(labels: Array) -> bool:
+    """Whether labels (n,) or (n, K) of one picture cannot all be right; unknown ones contradict nothing."""
+    return bool(len(labels) and _differ(labels, np.zeros(1, np.int64))[0])
 
 
 def class_counts(labels: Array, n_classes: int) -> NDArray[np.int64]:
@@ -176,24 +189,28 @@ def _balance(dataset: Dataset, labels: Array) -> Finding | None:
 
 
 def _split_balance(dataset: Dataset, positions: Positions, labels: Array) -> Finding | None:
-    """The class whose share differs most between two splits."""
+    """The class whose share differs most between two splits: of the images, or of a label's known answers."""
     split = dataset.split[positions]
     present = [code for code in range(len(SPLITS)) if (split == code).any()]
     counts = np.array([class_counts(labels[split == code], len(dataset.classes)) for code in present])
-    totals = counts.sum(axis=1)
+    known = ~np.isnan(labels) if labels.ndim == 2 else (labels >= 0)[:, None]
+    totals = np.array([known[split == code].sum(axis=0) for code in present])
     if len(present) < 2 or not totals.all():
         return None
-    shares = counts / totals[:, None]
+    shares = counts / totals
     k = int(np.ptp(shares, axis=0).argmax())
     high, low = int(shares[:, k].argmax()), int(shares[:, k].argmin())
     names = [SPLITS[code] for code in present]
     gap = shares[high, k] - shares[low, k]
     if gap < 0.001:
         return Finding("splits", "note", f"The classes have the same shares in {_listed(names)}.")
-    text = (
-        f"{dataset.classes[k]} is {_share(shares[high, k])} of {names[high]}"
-        f" but {_share(shares[low, k])} of {names[low]}, the largest difference between splits."
+    more, less = _share(shares[high, k]), _share(shares[low, k])
+    said = (
+        f"{dataset.classes[k]} is yes in {more} of the known answers of {names[high]} but {less} of those of"
+        if labels.ndim == 2
+        else f"{dataset.classes[k]} is {more} of {names[high]} but {less} of"
     )
+    text = f"{said} {names[low]}, the largest difference between splits."
     return Finding("splits", "attention" if gap > 0.02 else "note", text, (k,))
 
 

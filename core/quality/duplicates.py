@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.cache import cache_path, cached_arrays
 from core.data.dataset import SPLITS, Dataset
+from core.data.findings import contradict
 from core.data.statistics import image_statistics
 from core.labels.versions import LabelState
 from core.quality import pictures
@@ -215,13 +216,6 @@ def duplicates(dataset: Dataset, similar: SimilarImages, state: LabelState) -> D
         )
     found.sort(key=lambda one: (not one.conflict, not one.leak, one.distance, one.positions))
     return Duplicates(tuple(found))
-
-
-def contradict(labels: NDArray[Any]) -> bool:
-    """Whether labels (n,) or (n, K) of one picture cannot all be right; unknown ones contradict nothing."""
-    if labels.ndim == 1:
-        return len(np.unique(labels[labels >= 0])) > 1
-    return bool(((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).any())
 
 
 def to_leave_out(dataset: Dataset, groups: Iterable[Group]) -> Positions:

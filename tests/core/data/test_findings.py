@@ -11,6 +11,7 @@ import pytest
 from core.data.dataset import Dataset
 from core.data.findings import (
     Finding,
+    contradict,
     find_duplicates,
     findings,
     skew_in_words,
@@ -21,6 +22,7 @@ from core.data.portraits import portraits
 from core.data.statistics import image_statistics
 from core.workspace import Workspace
 from tests.core.data.photographs import DAMAGED, N, photographs
+from tests.tagged import tagged
 
 
 def said(
@@ -101,6 +103,24 @@ def test_unknown_labels_are_counted_as_unknown(workspace: Workspace, tmp_path: P
     assert found["unreadable"].positions == (DAMAGED,)
     assert found["sizes"].text.startswith(f"There are {N} image sizes, from 60 × 40 to 200 × 40 pixels")
     assert "alike" not in found
+
+
+def test_with_several_labels_shares_are_of_known_answers_and_unknown_contradicts_nothing(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    clothes = tagged(workspace, sample, 200, split=np.where(np.arange(200) < 100, 0, 2).astype(np.int8))
+    labels = np.array(clothes.labels)
+    labels[:, 1] = np.where(np.arange(200) < 100, 1, 0)
+    labels[::4, 1] = np.nan
+    text = said(workspace, clothes, labels=labels)["splits"].text
+    assert text.startswith(
+        "sleeves is yes in 100.0 % of the known answers of train but 0.0 % of those of test"
+    )
+    twins = np.ones((2, 3), np.float32)
+    twins[1, 0] = np.nan
+    assert not contradict(twins)
+    twins[1, 1] = 0
+    assert contradict(twins)
 
 
 def test_unlabelled_images_are_counted(workspace: Workspace, sample: Dataset) -> None:
