@@ -2,11 +2,13 @@
 
 ``uv run python benchmarks/annotators.py [--quick] [--people 20] [--postgres URL] [--json]``
 
-Each person is a session of the real app (``streamlit run dashboard/Home.py``): its WebSocket is open on the
-Relabel page, and each decision is a POST to /tidyset/labels, as the page sends it. Everybody decides once a
-second on images of their own, beginning at a random moment. A decision's time runs from when it was due to
-when its answer was read, so that waiting in a queue counts. Then the same people go as fast as they are
-answered, which says what the database can take. At the end the edits are counted past our own code.
+Each person has an account and a session of the real app (``streamlit run dashboard/Home.py``): its WebSocket
+is open on the Relabel page, and each decision is a POST to /tidyset/labels with its cookie, as the page sends
+it. All of them work on one shared list, 25 images at a time, taken as the page takes them (core.team.lists).
+Everybody decides once a second, beginning at a random moment. A decision's time runs from when it was due to
+when its answer was read, so that waiting in a queue counts, and so does taking the next images. Then the same
+people go as fast as they are answered, which says what the database can take. At the end the edits and the
+list's places are counted past our own code: nobody may have been given what another had.
 
 PostgreSQL is the one that --postgres or TIDYSET_TEST_POSTGRES names, else one that is started here from
 Debian's packages. "two servers" is two apps over one workspace and one PostgreSQL, half of the people each.
@@ -43,20 +45,31 @@ from websockets.sync.client import connect
 from benchmarks.durability import DATA, Server
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
+from core.errors import Busy, StorageFailed
+from core.people import sessions
+from core.people.accounts import add_account
+from core.people.acting import acting_as
+from core.people.roles import Role
+from core.team.lists import SharedList, share, take
 from core.workspace import Workspace
+from dashboard import cookies
 from dashboard.review import tokens
 from dashboard.review.endpoint import TOKEN_HEADER
 
 PER_SECOND = 1.0
 WHO = "person-{:02}"
+WRONG = ("lost", "doubled", "collisions", "given_twice", "unsettled")
+"""What must not happen: counted over all arrangements."""
 
 
 @dataclass
 class Person:
-    """Someone who labels, in a session of their own, images of their own.
+    """Someone who labels what they are given of a shared list.
 
     Attributes:
-        own: Positions of the images, in the order in which they are looked at.
+        cookie: Of their session.
+        kept: Ids of what they were given and have not decided on, in order.
+        given: All that they were ever given.
         answered: By the edit's number in the session, its number in the journal.
         milliseconds: From when each was due to when its answer was read.
         n_retried: How often an edit had to be sent again.
@@ -66,7 +79,11 @@ class Person:
     dataset: Dataset
     token: str
     port: int
-    own: list[int]
+    shared: SharedList
+    workspace: Workspace
+    cookie: str = ""
+    kept: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
     session: str = field(default_factory=lambda: uuid4().hex)
     answered: dict[int, int] = field(default_factory=dict)
     milliseconds: list[float] = field(default_factory=list)
@@ -74,40 +91,60 @@ class Person:
     seq: int = 0
     _channel: http.client.HTTPConnection | None = None
 
+    @property
+    def name(self) -> str:
+        return WHO.format(self.number)
+
     def label_for(self, seconds: float, *, paced: bool) -> None:
-        """Decide once a second, or as fast as the answers come, for so long."""
+        """Decide once a second, or as fast as the answers come, for so long or until nothing is left."""
+        with acting_as(self.name):
+            self._label_for(seconds, paced=paced)
+
+    def _label_for(self, seconds: float, *, paced: bool) -> None:
         end = time.perf_counter() + seconds
         due = time.perf_counter() + (random.random() / PER_SECOND if paced else 0.0)
         while due < end:
             time.sleep(max(0.0, due - time.perf_counter()))
             began = due if paced else time.perf_counter()
-            self.decide()
+            if not self.decide():
+                return
             self.milliseconds.append(1_000 * (time.perf_counter() - began))
             due = due + 1.0 / PER_SECOND if paced else time.perf_counter()
 
-    def decide(self) -> None:
-        """One decision, sent until it is acknowledged."""
+    def decide(self) -> bool:
+        """One decision, sent until it is acknowledged. Returns whether there was something to decide on."""
+        while not self.kept:
+            try:
+                self.kept = take(self.workspace, self.dataset, self.shared, self.name)
+            except (StorageFailed, Busy):
+                self.n_retried += 1
+                continue
+            if not self.kept:
+                return False
+            self.given += self.kept
         self.seq += 1
+        item = self.kept.pop(0)
         while self.seq not in self.answered:
             try:
-                self._post()
+                self._post(item)
             except OSError:
                 self._channel = None
                 self.n_retried += 1
                 time.sleep(0.05)
+        return True
 
-    def _post(self) -> None:
-        item = str(self.dataset.item_ids[self.own[(self.seq - 1) % len(self.own)]])
+    def _post(self, item: str) -> None:
         body = {
             "dataset": self.dataset.name,
             "fingerprint": self.dataset.fingerprint,
             "session": self.session,
-            "who": WHO.format(self.number),
+            "who": self.name,
             "edits": [{"seq": self.seq, "item": item, "kind": "label", "label": "Bag", "evidence": {}}],
         }
         headers = {
             "content-type": "application/json",
             "sec-fetch-site": "same-origin",
+            "cookie": self.cookie,
             TOKEN_HEADER: self.token,
         }
         if self._channel is None:
@@ -123,12 +160,13 @@ class Person:
 
 
 @contextlib.contextmanager
-def open_page(port: int) -> Iterator[None]:
+def open_page(port: int, cookie: str) -> Iterator[None]:
     """A session of the app on its Relabel page, as a browser holds it: its WebSocket, with the page drawn."""
     asked, told = BackMsg(), ForwardMsg()
     asked.rerun_script.page_name = "relabel"
     address = f"ws://localhost:{port}/_stcore/stream"
-    with connect(address, subprotocols=["streamlit"], max_size=None) as channel:
+    headers = {"Cookie": cookie}
+    with connect(address, subprotocols=["streamlit"], max_size=None, additional_headers=headers) as channel:
         channel.send(asked.SerializeToString())
         while told.WhichOneof("type") != "script_finished":
             told.ParseFromString(channel.recv(timeout=180))
@@ -183,22 +221,34 @@ def measured(url: str | None, n_people: int, n_servers: int, seconds: tuple[floa
         workspace = Workspace(Path(folder) / "workspace")
         dataset = open_dataset(workspace, DATA)
         address = url or f"sqlite:///{workspace.root / 'labels.db'}"
+        os.environ["TIDYSET_DATABASE_URL"] = address
+        ids = [str(item_id) for item_id in dataset.item_ids]
+        shared = share(workspace, dataset, "everything", ids, who="benchmark")
         servers = [Server(workspace, {"TIDYSET_DATABASE_URL": address}) for _ in range(n_servers)]
         token = tokens.token(workspace, dataset)
         people = [
-            Person(k, dataset, token, servers[k % n_servers].port, list(range(len(dataset)))[k::n_people])
-            for k in range(n_people)
+            Person(k, dataset, token, servers[k % n_servers].port, shared, workspace) for k in range(n_people)
         ]
+        sign_all_in(workspace, people)
         with contextlib.ExitStack() as open_things:
             for server in servers:
                 server.start()
                 open_things.callback(server.kill)
             for person in people:
-                open_things.enter_context(open_page(person.port))
+                open_things.enter_context(open_page(person.port, person.cookie))
             together(people, 2.0, paced=True)  # every session has its connections
             paced = together(people, seconds[0], paced=True)
             flat_out = together(people, seconds[1], paced=False)
         return {"paced": paced, "flat_out": flat_out, **tally(address, people)}
+
+
+def sign_all_in(workspace: Workspace, people: list[Person]) -> None:
+    """Give everybody an account and a session."""
+    add_account(workspace, "benchmark", Role.ADMIN)
+    with acting_as("benchmark"):
+        for person in people:
+            add_account(workspace, person.name, Role.ANNOTATOR)
+            person.cookie = f"{cookies.name_of(workspace)}={sessions.begin(workspace, person.name)}"
 
 
 def together(people: list[Person], seconds: float, *, paced: bool) -> dict[str, Any]:
@@ -234,6 +284,8 @@ def tally(address: str, people: list[Person]) -> dict[str, int]:
     with engine.connect() as connection:
         query = text("SELECT who, session, seq, number, item_id FROM edits ORDER BY number")
         found = [tuple(row) for row in connection.execute(query)]
+        done = text("SELECT item_id, person FROM assignments WHERE done IS NOT NULL")
+        settled = {tuple(row) for row in connection.execute(done)}
     engine.dispose()
     kept = {(session, seq): number for _, session, seq, number, _ in found}
     told = {(one.session, seq): number for one in people for seq, number in one.answered.items()}
@@ -248,6 +300,8 @@ def tally(address: str, people: list[Person]) -> dict[str, int]:
         "doubled": len(found) - len(kept) + sum(n - 1 for n in numbers.values()),
         "gaps": len(set(range(1, len(found) + 1)) - set(numbers)),
         "collisions": sum(len(who) > 1 for who in owners.values()),
+        "given_twice": sum(n > 1 for n in Counter(item for one in people for item in one.given).values()),
+        "unsettled": len({(item, who) for who, _, _, _, item in found} - settled),
         "retried": sum(one.n_retried for one in people),
     }
 
@@ -267,7 +321,7 @@ def all_measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "people": arguments.people,
         "quick": arguments.quick,
         "cores": os.cpu_count(),
-        **{key: sum(one[key] for one in results.values()) for key in ("lost", "doubled", "collisions")},
+        **{key: sum(one[key] for one in results.values()) for key in WRONG},
         "results": results,
     }
 
@@ -290,7 +344,7 @@ def main() -> None:
         times = "".join(f" {paced[key]:>6.0f} ms" for key in ("median_ms", "p99_ms", "max_ms"))
         at_most = one["flat_out"]["edits_per_second"]
         print(f"{name:<24} {paced['images_a_minute_each']:>15.1f}{times} {at_most:>10.1f}")
-    print(f"\nLost: {result['lost']}; doubled: {result['doubled']}; collisions: {result['collisions']}.")
+    print("\n" + "; ".join(f"{key.replace('_', ' ')}: {result[key]}" for key in WRONG))
 
 
 if __name__ == "__main__":

@@ -237,6 +237,26 @@ def multilabel(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def annotators(result: dict[str, Any]) -> list[Claim]:
+    named = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "postgresql, two servers": "two servers"}
+    paced = {name: one["paced"] for name, one in result["results"].items()}
+    flat_out = [
+        f"{named[name]} {one['flat_out']['edits_per_second']:.0f}" for name, one in result["results"].items()
+    ]
+    late = " / ".join(f"{named[name]} {one['p99_ms']:.0f} ms" for name, one in paced.items())
+    pace = min(one["images_a_minute_each"] for one in paced.values())
+    load = max(one["load"] for one in paced.values())
+    wrong = [result[key] for key in ("collisions", "given_twice", "lost", "doubled")]
+    return [
+        (
+            f"{result['people']} people, signed in, on one shared list at {pace:.0f} images a minute each",
+            f"{wrong[0]} images labelled by two, {wrong[1]} given to two, {wrong[2]} edits lost, "
+            f"{wrong[3]} doubled; 99th percentile {late} (load {load:.0f} on {result['cores']} cores); "
+            f"as fast as they are answered, edits a second: {', '.join(flat_out)}",
+        )
+    ]
+
+
 def run_list(result: dict[str, Any]) -> list[Claim]:
     return [
         (
@@ -365,6 +385,7 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "captions": captions,
     "multilabel": multilabel,
     "durability": durability,
+    "annotators": annotators,
     "label_issues": label_issues,
     "few_labels": few_labels,
     "prove_null": prove_null,

@@ -12,6 +12,6 @@ if __name__ == "__main__":
     show()
 else:
     from dashboard.errors import show_error
-    from dashboard.routes import ROUTES, lifespan
+    from dashboard.routes import MIDDLEWARE, ROUTES, lifespan
 
-    app = App(__file__, routes=ROUTES, lifespan=lifespan, on_script_error=show_error)
+    app = App(__file__, routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan, on_script_error=show_error)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import picker, tour, waiting
+from dashboard import picker, sign_in, tour, waiting
 from dashboard.errors import shown_as_message
 
 PAGES = {
@@ -28,6 +28,7 @@ PAGES = {
         ("label_next.py", "Label next", ":material/next_plan:"),
         ("fill.py", "Fill in", ":material/auto_fix_high:"),
         ("agreement.py", "Agreement", ":material/group:"),
+        ("team.py", "Team", ":material/groups:"),
         ("history.py", "History", ":material/history:"),
         ("prove.py", "Prove", ":material/verified:"),
     ],
@@ -46,11 +47,18 @@ def show() -> None:
         ]
         for section, entries in PAGES.items()
     }
-    page = st.navigation(pages, expanded=True)  # else the last pages hide behind "View more"
+    admitted = sign_in.is_admitted()
+    # Expanded, else the last pages hide behind "View more".
+    page = st.navigation(pages, expanded=True, position="sidebar" if admitted else "hidden")
     with shown_as_message():
+        if not admitted:
+            sign_in.draw()
+            return
         picker.draw()
         waiting.draw()
         tour.draw(page.url_path)
+        sign_in.draw_account()
+        sign_in.note_presence(page.title)
         page.run()
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -21,6 +22,7 @@ from core import workspace as workspaces
 from core.errors import NotFound, TidysetError
 from core.workspace import check_name
 from dashboard import links, waiting, warmup
+from dashboard.admission import Admission
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 PREFIX = f"{config.get_option('server.baseUrlPath').rstrip('/')}/{links.ROOT}"
 if not PREFIX.startswith("/"):
     PREFIX = f"/{PREFIX}"
+SIGN_IN = f"{PREFIX}/sign-in"
 
 # Pictures are data: they may not run as a page, nor be taken for another type, nor embedded elsewhere.
 HEADERS = {
@@ -114,6 +117,13 @@ async def labels(request: Request) -> Response:
     return await endpoint.labels(request)
 
 
+async def sign_in(request: Request) -> Response:
+    """Name and password."""
+    from dashboard.sign_in import endpoint
+
+    return await endpoint.post(request)
+
+
 def _dataset(name: str, fingerprint: str) -> Dataset:
     """The data set of that name and content. Raises NotFound; a request never puts one into the workspace."""
     from core.data.dataset import dataset_folder
@@ -134,7 +144,12 @@ ROUTES: list[BaseRoute] = [
     Route(PREFIX + "/company/{name}/{fingerprint}/{number:int}.json", company),
     Route(PREFIX + "/points/{digest}.bin", points),
     Route(PREFIX + "/labels", labels, methods=["POST"]),
+    Route(SIGN_IN, sign_in, methods=["POST"]),
 ]
+# Streamlit's own addresses that give out or take in data are guarded too; the rest is the empty app.
+BASE = PREFIX.removesuffix(f"/{links.ROOT}")
+GUARDED = (f"{PREFIX}/", f"{BASE}/media/", f"{BASE}/_stcore/upload_file/")
+MIDDLEWARE = [Middleware(Admission, guarded=GUARDED, open_to_all=(SIGN_IN,))]
 
 
 @contextlib.asynccontextmanager

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from core.people.roles import Right
 from core.quality.queue import FILLED, NEED_A_RUN
-from dashboard import cached, links, new_classes_panel, picker, retrain, review
+from dashboard import cached, links, new_classes_panel, picker, retrain, review, sign_in
 from dashboard.frame import header
-from dashboard.review import controls
+from dashboard.review import controls, shared_work
 
 workspace, dataset = picker.workspace(), picker.dataset()
 header(
@@ -14,7 +15,13 @@ header(
     action=controls.annotator,
 )
 
+if not sign_in.only_for(Right.LABEL):
+    st.stop()
 state = cached.labels(workspace, dataset)
+shared = shared_work.chosen(workspace, dataset)
+if shared is not None:
+    shared_work.draw(workspace, dataset, shared, state)
+    st.stop()
 runs = controls.finished_runs(workspace, dataset)
 if not runs:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -34,7 +41,10 @@ with st.container(horizontal=True, vertical_alignment="center"):
         controls.start_over()
     if run is not None and run.kind == "train":  # what CLIP said from words alone has nothing to train
         retrain.panel(workspace, dataset, run)
+    place_to_share = st.container(width="content")
 shown = controls.sheaf(workspace, dataset, asked, run, state, skip=skip, together=together)
+with place_to_share:
+    shared_work.offer(workspace, dataset, asked, run, shown)
 
 if not len(shown.queue):
     what = (

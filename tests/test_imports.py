@@ -15,8 +15,8 @@ HEAVY = {"torch", "torchvision", "sklearn", "umap", "open_clip", "statsmodels", 
 
 # Lower layers first; a module may import its own layer and those below.
 LAYERS = (
-    {"core.errors", "core.files", "core.workspace", "core.cache", "core.database"},
-    {"core.data", "core.labels"},
+    {"core.errors", "core.files", "core.workspace", "core.cache", "core.database", "core.people"},
+    {"core.data", "core.labels", "core.team"},
     {"core.runs"},
     {"core.engines"},
     {"core.tuning"},
@@ -169,7 +169,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 test = AppTest.from_file({str(ROOT / "dashboard" / "Home.py")!r}, default_timeout=60).run()
 assert not test.exception, test.exception
-for page in ("explore", "train", "evaluate", "embeddings", "issues", "relabel", "history", "prove"):
+for page in ("explore", "train", "evaluate", "embeddings", "issues", "relabel", "history", "team", "prove"):
     test.switch_page(f"../pages/{{page}}.py").run()
     assert not test.exception, test.exception
 print(*(set(sys.modules) & {HEAVY!r}))

@@ -9,6 +9,8 @@ import typer
 from core.cli.app import app
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.errors import Busy, StorageFailed
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import current
 
 db = typer.Typer(
@@ -107,6 +109,7 @@ def move_command(
         workspace = current()
         if n := n_waiting(workspace):
             raise Busy(f"{n:,} label edits still wait for the old database.", "First `tidyset db send`.")
+        allow(workspace, Right.DATABASE)
         target = open_address(to)
         rows = move(connect(workspace), target)
         lines = [f"  {name:<16} {n:>9,}" for name, n in rows.items()]

@@ -17,11 +17,11 @@ from core.cli.labels import (
     SinceOption,
     WhoOption,
     WhyOption,
-    account,
     chosen_edits,
     labels,
     line_of,
     row_of,
+    writer,
 )
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.data import catalog
@@ -139,7 +139,7 @@ def apply_command(
         patch = read_patch(patch_file.expanduser())
         dataset = catalog.open_dataset(current(), data)
         done = apply_patch(
-            current(), dataset, patch, who=who or account(), dry_run=dry_run, force=force, copies=copies
+            current(), dataset, patch, who=writer(who), dry_run=dry_run, force=force, copies=copies
         )
         emit(_application(done, dry_run=dry_run), _application_text(done, dry_run=dry_run), as_json=as_json)
 
@@ -271,7 +271,7 @@ def revert_command(
             if patch_file
             else of_filter(chosen_edits(person, session, since, first, last))
         )
-        done = revert_edits(current(), dataset, choose, who=who or account(), why=why, dry_run=dry_run)
+        done = revert_edits(current(), dataset, choose, who=writer(who), why=why, dry_run=dry_run)
         value = {
             "dry_run": dry_run,
             "n_committed": len(done.edits),
@@ -300,7 +300,7 @@ def import_command(
         from core.labels.foreign import import_labels
 
         dataset = catalog.open_dataset(current(), data)
-        done = import_labels(current(), dataset, file.expanduser(), who=who or account(), dry_run=dry_run)
+        done = import_labels(current(), dataset, file.expanduser(), who=writer(who), dry_run=dry_run)
         value = {
             "source": str(done.source),
             "dry_run": dry_run,
@@ -363,12 +363,12 @@ def agreement_command(
         edits = LabelJournal(current()).edits(dataset.name) if any_edits else []
         if test_fixes:
             drawn = blind_review(dataset, guarded_labels(current(), dataset), edits, seed=seed)
-            drawn = still_to_look(edits, drawn, who or account())
+            drawn = still_to_look(edits, drawn, writer(who))
             emit({"items": drawn, "seed": seed}, "\n".join(drawn), as_json=as_json)
             return
         if choose is not None:
             drawn = choose_for_second_look(edits, choose, seed=seed, who=person)
-            seen = [item for item in drawn if item in looked_again(edits, who or account())]
+            seen = [item for item in drawn if item in looked_again(edits, writer(who))]
             value = {"items": drawn, "seen": seen, "seed": seed, "share": choose}
             marked = [f"{item}  (seen)" if item in seen else item for item in drawn]
             emit(value, "\n".join(marked), as_json=as_json)

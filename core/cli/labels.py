@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from getpass import getuser
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from core.cli.app import app
+from core.cli.app import account, app
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.data import catalog
 from core.errors import BadInput
+from core.people.acting import signed
 from core.workspace import current
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def edit_command(
         if (label is None) == (mark is None):
             raise BadInput("An edit needs either a label or a mark.", "Give --label CLASS or --mark confirm.")
         kind = EditKind(mark or kind_of_label)
-        person = who or account()
+        person = writer(who)
         new = [NewEdit(one, kind, label, who=person, why=why, class_name=class_name) for one in item]
         _append(data, new, as_json=as_json)
 
@@ -119,7 +119,7 @@ def undo_command(
         dataset = catalog.open_dataset(current(), data)
         if number is None:
             number = LabelJournal(current()).last_to_undo(dataset.name).number
-        new = NewEdit("", EditKind.UNDO, undoes=number, who=who or account(), why=why)
+        new = NewEdit("", EditKind.UNDO, undoes=number, who=writer(who), why=why)
         _append(data, [new], as_json=as_json)
 
 
@@ -137,7 +137,7 @@ def redo_command(
 
         dataset = catalog.open_dataset(current(), data)
         number = LabelJournal(current()).last_to_redo(dataset.name, person).number
-        new = NewEdit("", EditKind.UNDO, undoes=number, who=who or account(), why=why)
+        new = NewEdit("", EditKind.UNDO, undoes=number, who=writer(who), why=why)
         _append(data, [new], as_json=as_json)
 
 
@@ -200,7 +200,7 @@ def versions_command(
             return
         if name is not None:
             number = version_number(current(), dataset.name, at)
-            LabelJournal(current()).name_version(dataset.name, name, number, who or account(), why)
+            LabelJournal(current()).name_version(dataset.name, name, number, writer(who), why)
         newest = current_version(current(), dataset.name)
         named = LabelJournal(current()).named_versions(dataset.name) if newest or name else []
         rows = [
@@ -275,12 +275,9 @@ def _append(data: str, new: list[NewEdit], *, as_json: bool) -> None:
     emit([row_of(edit) for edit in made], "\n".join(line_of(edit) for edit in made), as_json=as_json)
 
 
-def account() -> str:
-    """The name of whoever is logged in."""
-    try:
-        return getuser()
-    except (OSError, KeyError):
-        return "annotator"
+def writer(who: str | None) -> str:
+    """The name to write under: the one that was given, else that of whoever acts."""
+    return who or signed(current(), account())
 
 
 def row_of(edit: Edit) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, datase
 from core.data.writer import building_folder, content_hash, publish, sweep_unfinished
 from core.errors import BadInput, NameTaken
 from core.files import Json, read_array, storage_failed, write_array, write_json
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import Workspace, check_name
 
 ARRAY_PIXELS = 64 * 64
@@ -41,6 +43,7 @@ class DatasetBuilder:
     """
 
     def __init__(self, workspace: Workspace, name: str) -> None:
+        allow(workspace, Right.DATA)
         self._folder = dataset_folder(workspace, check_name(name, "data set"))
         if self._folder.exists():
             raise NameTaken(

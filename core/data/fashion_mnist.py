@@ -15,6 +15,8 @@ from core.data.dataset import Dataset, Task
 from core.data.download import Remote, fetch
 from core.data.writer import write_array_dataset
 from core.errors import DamagedFile, Offline
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import PROJECT_ROOT, Workspace
 
 FULL, SAMPLE = "fashion-mnist", "fashion-mnist-sample"
@@ -102,6 +104,7 @@ def download(
     Raises:
         Offline: None of them can be reached, or they send something else; says what to do instead.
     """
+    allow(workspace, Right.DATA)
     folder = download_folder(workspace)
     total = sum(remote.n_bytes for remote in REMOTES)
     done = 0

@@ -11,6 +11,8 @@ from pathlib import Path
 from core.data.dataset import Dataset
 from core.errors import BadInput, NotFound
 from core.files import digest, read_json, write_json
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import Workspace
 
 LONGEST = 60
@@ -33,6 +35,7 @@ def add_tag(workspace: Workspace, dataset: Dataset, name: str, item_ids: Iterabl
         BadInput: The name is empty or too long.
         StorageFailed: It cannot be written.
     """
+    allow(workspace, Right.TAG)
     name = " ".join(name.split())
     if not 1 <= len(name) <= LONGEST:
         raise BadInput(f"{name!r} cannot be a tag.", f"Give 1 to {LONGEST} characters.")
@@ -44,6 +47,7 @@ def add_tag(workspace: Workspace, dataset: Dataset, name: str, item_ids: Iterabl
 
 def remove_tag(workspace: Workspace, dataset: Dataset, name: str) -> None:
     """Take a tag off all its images. Raises NotFound when there is no such tag."""
+    allow(workspace, Right.TAG)
     path = _path(workspace, dataset, name)
     if not path.exists():
         raise NotFound(f"There is no tag {name!r}.", "Reload the page: it may have been removed just now.")

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 from core.errors import BadInput
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import Workspace
 
 MOST_UPLOADS = 20
@@ -27,6 +29,7 @@ def check_room(workspace: Workspace, n_bytes: int) -> None:
     Raises:
         BadInput: There are too many already, or too little space.
     """
+    allow(workspace, Right.DATA)
     forget_old(workspace)
     waiting = sorted(folder(workspace).glob("*"), key=lambda upload: upload.stat().st_mtime)
     for upload in waiting[: max(0, len(waiting) + 1 - MOST_UPLOADS)]:
@@ -44,6 +47,7 @@ def check_room(workspace: Workspace, n_bytes: int) -> None:
 
 def forget(workspace: Workspace, source: str | Path) -> None:
     """Delete ``source`` if it is an upload; anything else is a person's own file and stays."""
+    allow(workspace, Right.DATA)
     path, uploads = Path(source).resolve(), folder(workspace).resolve()
     if uploads in path.parents:
         shutil.rmtree(uploads / path.relative_to(uploads).parts[0], ignore_errors=True)

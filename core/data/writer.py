@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
 from core.errors import NameTaken
 from core.files import read_json, storage_failed, write_array, write_json
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import Workspace, check_name
 
 HIDDEN_FILE = "hidden_labels.npy"
@@ -65,6 +67,7 @@ def write_array_dataset(
         NameTaken: There is a data set of that name.
         StorageFailed: The disk is full or read-only; nothing is left behind.
     """
+    allow(workspace, Right.DATA)
     folder = dataset_folder(workspace, check_name(name, "data set"))
     if folder.exists():
         raise NameTaken(f"There is a data set {name!r} already.", "Choose another name, or delete it first.")
@@ -127,6 +130,7 @@ def write_relabelled(
         NameTaken: There is a data set of that name.
         StorageFailed: The disk is full or read-only; nothing is left behind.
     """
+    allow(workspace, Right.DATA)
     folder = dataset_folder(workspace, check_name(name, "data set"))
     if folder.exists():
         raise NameTaken(f"There is a data set {name!r} already.", "Choose another name, or delete it first.")

@@ -27,7 +27,7 @@ from core.errors import DamagedFile, StorageFailed
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0003"
+NEWEST = "0004"
 """The schema of this version of Tidyset: the last of migrations/versions."""
 VERSION_TABLE = "schema_version"
 """Where the schema's number is kept; Optuna keeps its own in Alembic's usual table."""

@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args
 
 from core.errors import BadInput, DamagedFile, NotFound
 from core.files import Json, digest, read_json, write_json
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import Workspace, check_name
 
 Resize = Literal["shortest", "squash", "longest"]
@@ -203,6 +205,7 @@ def remember(workspace: Workspace, model: ClipModel) -> ClipModel:
     """Keep a local model's paths under its key, so that the key is enough later. Raises StorageFailed."""
     models = _remembered(workspace)
     if models.get(model.key) != model:
+        allow(workspace, Right.RUN)
         models[model.key] = model
         write_json(workspace.root / _FILE, {"models": [one.to_json() for one in models.values()]})
     return model

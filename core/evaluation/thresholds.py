@@ -18,6 +18,9 @@ from core.data.splits import stratified_folds
 from core.errors import BadInput
 from core.evaluation.multilabel import Floats, Labels, multilabel_scores
 from core.files import read_json, write_json
+from core.people.acting import allow
+from core.people.roles import Right
+from core.workspace import Workspace
 
 Aim = Literal["f1", "g-mean", "precision"]
 AIMS: tuple[Aim, ...] = ("f1", "g-mean", "precision")
@@ -131,6 +134,7 @@ def thresholds_file(run_folder: Path) -> Path:
 
 def save_thresholds(run_folder: Path, thresholds: Thresholds) -> None:
     """Keep them with the run. Raises StorageFailed."""
+    allow(Workspace(run_folder.parents[1]), Right.RUN)
     write_json(thresholds_file(run_folder), asdict(thresholds))
 
 

@@ -33,6 +33,8 @@ from core.labels.journal import (
 )
 from core.labels.patch import Patch, PatchLine, label_text
 from core.labels.versions import LabelState, labels_at
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import Workspace
 
 TRIES = 5
@@ -113,6 +115,8 @@ def apply_patch(
         BadInput: The patch is for the other task.
         Outrun: Others edit all the time.
     """
+    if not dry_run:
+        allow(workspace, Right.BULK)
     if patch.task is not dataset.task:
         raise BadInput(
             f"The patch is for {patch.task} data; {dataset.name!r} is {dataset.task}.",

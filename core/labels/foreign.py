@@ -29,6 +29,8 @@ from core.labels.apply import until_undisturbed
 from core.labels.journal import NO, YES, Edit, EditKind, LabelJournal, NewEdit
 from core.labels.patch import label_text
 from core.labels.versions import LabelState, labels_at
+from core.people.acting import allow
+from core.people.roles import Right
 from core.workspace import Workspace
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
@@ -102,6 +104,8 @@ def import_labels(
         BadInput: It is of none of these tools.
         ImportRejected: Answers cannot be used (an unknown class, several classes); all of them are listed.
     """
+    if not dry_run:
+        allow(workspace, Right.BULK)
     source, answers = read_answers(path)
     items, unmatched = _matched(dataset, answers)
     _check(dataset, path, items)

@@ -22,8 +22,11 @@ from sqlalchemy.engine import Connection, Row
 
 from core.data.dataset import UNLABELLED, Dataset, Task
 from core.database.address import sqlite_file
-from core.errors import BadInput, Busy, NameTaken, NotFound, StorageFailed, TidysetError
+from core.errors import BadInput, Busy, NameTaken, NotAllowed, NotFound, StorageFailed, TidysetError
 from core.labels import outbox, schema
+from core.people.acting import allow
+from core.people.roles import Person, Right
+from core.team.lists import Decision, settle
 from core.workspace import Workspace, check_name
 
 _MANY = 500
@@ -227,6 +230,7 @@ class LabelJournal:
             Outrun: Somebody edited after version ``only_at``.
             EditsWait: A team's database could not be reached; they are safe on this machine and sent later,
                 each on its own (not those with ``only_at``, which can be worked out again).
+            NotAllowed: Whoever acts may not label, or not in that name, or takes back what is another's.
         """
         made, refused = self._append(dataset, new, strict=True, only_at=only_at)
         assert not refused
@@ -244,6 +248,7 @@ class LabelJournal:
         self, dataset: Dataset, new: Sequence[NewEdit], *, strict: bool, only_at: int | None = None
     ) -> tuple[list[Edit], list[Refusal]]:
         """Commit, after those that wait; where the team's database is away, put them there too."""
+        self._check_allowed(new)
         if sqlite_file(self._workspace.database_url):  # on the same disk, where nothing could wait either
             return self._commit(dataset, new, strict=strict, only_at=only_at)
         try:
@@ -259,10 +264,12 @@ class LabelJournal:
     ) -> tuple[list[Edit], list[Refusal]]:
         made: list[Edit] = []
         refused: list[Refusal] = []
+        person = self._check_allowed(new)
+        own = None if person.may(Right.BULK) else person.name
         with schema.writing(self._engine, f"edits:{dataset.name}") as connection:
             if only_at is not None and _newest(connection, dataset.name) != only_at:
                 raise Outrun(f"Labels of {dataset.name!r} were edited at the same time.", "Try again.")
-            draft = _Draft(connection, dataset, new)
+            draft = _Draft(connection, dataset, new, own)
             for edit in new:
                 try:
                     made.append(draft.add(edit))
@@ -272,7 +279,18 @@ class LabelJournal:
                     refused.append(Refusal(edit.session, edit.seq, error))
             if draft.rows:
                 connection.execute(schema.edits.insert(), draft.rows)
+                settle(connection, dataset, draft.decisions())
         return made, refused
+
+    def _check_allowed(self, new: Sequence[NewEdit]) -> Person:
+        """Who acts, if they may make all of ``new``: in their own name, unless they may in that of others."""
+        person = allow(self._workspace, Right.LABEL)
+        other = next((one.who for one in new if one.who != person.name), None)
+        if other is not None and not person.may(Right.BULK):
+            raise NotAllowed(
+                f"{person.name} may not edit labels in the name of {other!r}.", "Edit in your own."
+            )
+        return person
 
     def edits(
         self,
@@ -368,6 +386,7 @@ class LabelJournal:
             NameTaken: Another version has that name.
             NotFound: There is no such version.
         """
+        allow(self._workspace, Right.LABEL)
         check_name(name, "label version")
         if name.isdigit():
             raise BadInput(f"{name!r} cannot name a label version: it is a number.", "Begin with a letter.")
@@ -429,10 +448,17 @@ def _if_sent_again(known: Edit, new: NewEdit) -> Edit:
 
 
 class _Draft:
-    """The rows of one transaction while they are put together; sees the journal and its own new rows."""
+    """The rows of one transaction while they are put together; sees the journal and its own new rows.
 
-    def __init__(self, connection: Connection, dataset: Dataset, new: Sequence[NewEdit]) -> None:
+    Args:
+        own: Whose edits alone may be taken back; None for everybody's.
+    """
+
+    def __init__(
+        self, connection: Connection, dataset: Dataset, new: Sequence[NewEdit], own: str | None = None
+    ) -> None:
         self.rows: list[dict[str, Any]] = []
+        self._own = own
         self._dataset = dataset
         self._at = time.time()
         self._next = _newest(connection, dataset.name) + 1
@@ -478,6 +504,20 @@ class _Draft:
         self._keep(edit, position)
         return edit
 
+    def decisions(self) -> list[Decision]:
+        """What the new rows mean for the lists that a team shares; what a model said means nothing."""
+        new = [self._by_number[row["number"]] for row in self.rows if not row["who"].startswith("model:")]
+        return [
+            Decision(
+                item_id=edit.item_id,
+                person=edit.who,
+                class_name=edit.class_name,
+                done=edit.undoes is None or self._by_number[edit.undoes].kind is EditKind.UNDO,
+                at=edit.at,
+            )
+            for edit in new
+        ]
+
     def _keep(self, edit: Edit, position: int) -> None:
         self._next += 1
         self._by_key[edit.session, edit.seq] = edit
@@ -497,6 +537,10 @@ class _Draft:
             raise NotFound(
                 f"There is no edit {new.undoes!r} of {self._dataset.name!r} to undo.",
                 "`tidyset labels history` lists them.",
+            )
+        if self._own not in (None, found.who):
+            raise NotAllowed(
+                f"Edit {found.number} is by {found.who}; {self._own} may not take it back.", "Ask an admin."
             )
         return found
 

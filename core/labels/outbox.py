@@ -33,6 +33,8 @@ from sqlalchemy.dialects.sqlite import insert
 from core.data.dataset import Dataset
 from core.database.engine import is_sealed, open_address, reading, writing
 from core.errors import BadInput, Busy, NotFound, StorageFailed
+from core.people.acting import acting_as, allow
+from core.people.roles import SERVER, Right
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -148,6 +150,7 @@ def waiting(workspace: Workspace, *, refused: bool = False) -> list[Waiting]:
 
 def let_go_of_refused(workspace: Workspace) -> int:
     """Forget the edits that the journal refused. Returns how many."""
+    allow(workspace, Right.DATABASE)
     if not outbox_file(workspace).exists():
         return 0
     with writing(_open(workspace)) as connection:
@@ -160,6 +163,11 @@ def deliver(workspace: Workspace) -> Delivery:
     Raises:
         StorageFailed, Busy: The database still cannot be used; what was not sent goes on waiting.
     """
+    with acting_as(SERVER):  # whoever made them was allowed to when they began to wait
+        return _delivered(workspace)
+
+
+def _delivered(workspace: Workspace) -> Delivery:
     n_sent, refused = 0, list[str]()
     for _, group in groupby(waiting(workspace), key=lambda one: (one.dataset, one.fingerprint)):
         while batch := list(islice(group, BATCH)):

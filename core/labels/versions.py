@@ -126,10 +126,15 @@ def _unknown(labels: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(labels != labels)  # NaN alone differs from itself
 
 
+def has_journal(workspace: Workspace) -> bool:
+    """Whether there is a database yet: whether anything was ever edited or shared, or a team's is named."""
+    file = workspace.root / "labels.db"
+    return workspace.database_url != f"sqlite:///{file}" or file.exists()
+
+
 def _journal(workspace: Workspace) -> LabelJournal | None:
     """The journal, or None where nothing was ever edited; SQLAlchemy is imported only when there is one."""
-    url = workspace.database_url
-    if url == f"sqlite:///{workspace.root / 'labels.db'}" and not (workspace.root / "labels.db").exists():
+    if not has_journal(workspace):
         return None
     from core.labels.journal import LabelJournal
 

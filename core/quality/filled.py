@@ -17,6 +17,8 @@ from core.data.dataset import Dataset
 from core.errors import BadInput
 from core.evaluation.predictions import load_predictions
 from core.labels.versions import FILLED_BY, LabelState, current_version, labels_at
+from core.people.acting import allow
+from core.people.roles import Right
 from core.quality.filling import KIND, LabelFilling, answers, fillings_of, read_fill
 from core.quality.queue import FILLED, QueueRequest, open_fillings
 from core.runs.store import Run
@@ -61,6 +63,7 @@ def accept(workspace: Workspace, dataset: Dataset, run: Run) -> int:
         BadInput: The run is of another data set, or of before it was imported anew.
         Outrun: Somebody edited meanwhile; try again.
     """
+    allow(workspace, Right.BULK)
     if run.fingerprint != dataset.fingerprint:
         raise BadInput(f"Run {run.name!r} filled another version of {dataset.name!r}.", "Fill anew.")
     found = load_predictions(run.predictions_file)
@@ -86,6 +89,7 @@ def apply_filling(
     """
     from core.labels.journal import LabelJournal
 
+    allow(workspace, Right.BULK)
     state = labels_at(workspace, dataset)
     new: list[NewEdit] = []
     session = session_of(run, _times_before(workspace, dataset, run) + 1)
@@ -179,6 +183,7 @@ def take_back(
     from core.labels.apply import of_filter, revert_edits
     from core.labels.journal import EditFilter
 
+    allow(workspace, Right.BULK)
     ours = of_filter(EditFilter(who=author(run)))
     state = labels_at(workspace, dataset)
 

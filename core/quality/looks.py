@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from core.data.catalog import open_dataset
 from core.evaluation.proof import look_penalty
 from core.files import Json, digest
+from core.people.acting import allow
+from core.people.roles import Right
 from core.quality.arms import TEST_ROLE, EditSet
 from core.runs.events import EventLog
 from core.runs.store import Run
@@ -87,6 +89,7 @@ def looks_at_edits(workspace: Workspace, base: Run, edits: EditSet) -> list[Look
 
 def record_look(workspace: Workspace, question: str, run: Run, p_value: float) -> None:
     """Write down that a verdict is out. Raises StorageFailed."""
+    allow(workspace, Right.RUN)
     EventLog(workspace.root / FILE).append(
         _LOOK,
         question=question,

@@ -17,7 +17,9 @@ from filelock import FileLock, Timeout
 
 from core.errors import Busy, NotFound, StorageFailed
 from core.files import storage_failed
-from core.runs.store import Run, RunState, RunStatus, is_held, status
+from core.people.acting import allow
+from core.people.roles import Right
+from core.runs.store import Run, RunState, RunStatus, is_held, status, workspace_of
 from core.workspace import PROJECT_ROOT
 
 
@@ -28,11 +30,12 @@ def start(run: Run) -> None:
         Busy: A worker has it already.
         StorageFailed: The log could not be written.
     """
+    allow(workspace_of(run), Right.RUN)
     if is_held(run):
         raise Busy(f"Run {run.name!r} is going already.", "Wait for it, or stop it first.")
     run.stop_file.unlink(missing_ok=True)
     run.events.append("launched")
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TIDYSET_WORKSPACE": str(run.folder.parents[1])}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TIDYSET_WORKSPACE": str(workspace_of(run).root)}
     try:
         with run.log_file.open("ab") as log:
             process = subprocess.Popen(
@@ -61,6 +64,7 @@ def resume(run: Run) -> None:
         Busy: It is going.
         NotFound: It is finished; there is nothing left to do.
     """
+    allow(workspace_of(run), Right.RUN)
     state = status(run).state
     if state.active:
         raise Busy(f"Run {run.name!r} is going already.", "Wait for it, or stop it first.")
@@ -76,6 +80,7 @@ def request_stop(run: Run) -> None:
         NotFound: Nothing runs.
         StorageFailed: The request could not be written.
     """
+    allow(workspace_of(run), Right.RUN)
     if not status(run).state.active:
         raise NotFound(f"Run {run.name!r} is not going.", "There is nothing to stop.")
     try:

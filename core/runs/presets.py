@@ -6,6 +6,8 @@ from pathlib import Path
 
 from core.errors import BadInput, DamagedFile, NameTaken, TidysetError
 from core.files import storage_failed, write_bytes
+from core.people.acting import allow
+from core.people.roles import Right
 from core.runs.recipe import PRESETS, Recipe, load_recipe
 from core.workspace import Workspace, check_name
 
@@ -23,6 +25,7 @@ def save_preset(workspace: Workspace, name: str, recipe: Recipe) -> None:
         NameTaken: There is a preset of that name.
         StorageFailed: It cannot be written.
     """
+    allow(workspace, Right.RUN)
     file = preset_file(workspace, name)
     if name in PRESETS or file.exists():
         raise NameTaken(f"There is a preset {name!r} already.", "Choose another name.")
@@ -31,6 +34,7 @@ def save_preset(workspace: Workspace, name: str, recipe: Recipe) -> None:
 
 def delete_preset(workspace: Workspace, name: str) -> None:
     """Forget a preset of the workspace. Raises BadInput for one that comes with Tidyset, or is not there."""
+    allow(workspace, Right.RUN)
     file = preset_file(workspace, name)
     if not file.exists():
         raise BadInput(f"There is no preset {name!r} in this workspace.")

@@ -34,6 +34,8 @@ from filelock import FileLock, Timeout
 from core.data.dataset import Dataset
 from core.errors import Busy, DamagedFile, NameTaken, NotFound
 from core.files import Json, read_json, storage_failed, write_bytes, write_json
+from core.people.acting import allow
+from core.people.roles import Right
 from core.runs.events import TERMINAL, Event, EventLog
 from core.workspace import Workspace, check_name
 
@@ -202,6 +204,7 @@ def create_run(
         NameTaken: There is a run of that name.
         StorageFailed: The disk is full or read-only.
     """
+    allow(workspace, Right.RUN)
     taken = {run.name for run in list_runs(workspace, kind=None)}
     if name is not None and check_name(name, "run") in taken:
         raise NameTaken(f"There is a run {name!r} already.", "Choose another name, or delete that run.")
@@ -288,13 +291,19 @@ def _about(run: Run) -> Json:
 
 
 def _write(run: Run) -> None:
+    workspace = workspace_of(run)
+    allow(workspace, Right.RUN)
     write_json(run.folder / "run.json", _about(run))
-    workspace = Workspace(run.folder.parents[1])
     if _has_index(workspace):
         from core.runs import index
 
         with contextlib.suppress(index.IndexAway):
             index.record(workspace, {run.id: _about(run)})
+
+
+def workspace_of(run: Run) -> Workspace:
+    """The workspace that a run is in."""
+    return Workspace(run.folder.parents[1])
 
 
 def load_run(folder: Path) -> Run:
@@ -439,6 +448,8 @@ def with_job(run: Run, **fields: Any) -> Run:
 
 def delete_runs(runs: Sequence[Run]) -> list[Run]:
     """Delete several, or none: where one is still going it raises Busy before anything is deleted."""
+    for run in runs:
+        allow(workspace_of(run), Right.RUN)
     going = [run.name for run in runs if status(run).state.active]
     if going:
         raise Busy(f"Of these runs {', '.join(going)} is still going.", "Stop it first, or leave it out.")
@@ -449,6 +460,8 @@ def delete_runs(runs: Sequence[Run]) -> list[Run]:
 
 def delete_run(run: Run) -> None:
     """Delete a run and all in its folder. Raises Busy while a worker has it."""
+    workspace = workspace_of(run)
+    allow(workspace, Right.RUN)
     if status(run).state.active:
         raise Busy(f"Run {run.name!r} is still going.", "Stop it first.")
     try:
@@ -456,7 +469,6 @@ def delete_run(run: Run) -> None:
         shutil.rmtree(run.folder)
     except OSError as error:
         raise storage_failed(run.folder, error) from error
-    workspace = Workspace(run.folder.parents[1])
     if _has_index(workspace):
         from core.runs import index
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.errors import BadInput, TidysetError
+from core.people.acting import acting_as
+from core.people.roles import SERVER
 from core.runs.launch import held, stop_requested
 from core.runs.store import Run, load_run
 from core.workspace import Workspace
@@ -79,6 +81,11 @@ def find_job(kind: str) -> Callable[[Job], Outcome]:
 
 def work(folder: Path) -> int:
     """Do the job of the run in ``folder``; its end is always an event. Returns the exit status."""
+    with acting_as(SERVER):  # whoever started it was allowed to
+        return _work(folder)
+
+
+def _work(folder: Path) -> int:
     run = load_run(folder)
     terminated: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: terminated.append(number))

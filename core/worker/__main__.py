@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from core.people.acting import as_server
 from core.worker import work
 
+as_server()  # in threads too
 sys.exit(work(Path(sys.argv[1]).resolve()))

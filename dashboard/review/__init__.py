@@ -17,6 +17,7 @@ import streamlit as st
 from core.data import thumbnails
 from core.data.dataset import Dataset, Task
 from core.labels.versions import LabelState
+from core.people.acting import acting
 from core.quality.batches import Batches, groups_of
 from core.quality.duplicates import SimilarImages
 from core.quality.queue import FILLED, Queue, QueueRequest, fillings_by, reviewed
@@ -193,7 +194,7 @@ def show(
     data = {
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,
-        "store": tokens.store(workspace),
+        "store": tokens.store(workspace, acting(workspace).name),
         "token": tokens.token(workspace, dataset),
         "post": f"{links.ROOT}/labels",
         "sheets": links.sheets(dataset),

@@ -20,7 +20,7 @@ from core.quality.label_issues import load_issues
 from core.quality.queue import Queue, QueueRequest, build_queue
 from core.runs.store import Run, RunState, find_run, list_runs
 from core.workspace import Workspace
-from dashboard import cached, handover, review
+from dashboard import cached, handover, review, sign_in
 from dashboard.handover import KIND_TITLES
 from dashboard.opened import predictions as predictions_of
 
@@ -41,14 +41,18 @@ def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
 
 
 def annotator() -> None:
-    """Draw the field for the name that edits are written under."""
+    """Draw the field for the name that edits are written under; whoever is signed in has one."""
+    if sign_in.me().name:
+        return
     st.session_state[_WHO] = name()  # also keeps it while other pages are shown
     with st.popover(f"Labelling as {st.session_state[_WHO]}", icon=":material/person:"):
         st.text_input("Your name, for the history of the labels", key=_WHO, max_chars=100)
 
 
 def name() -> str:
-    """The name that edits are written under; kept for the session."""
+    """The name that edits are written under: of whoever is signed in, else kept for the session."""
+    if signed_in := sign_in.me().name:
+        return signed_in
     return str(st.session_state.get(_WHO) or "").strip() or _account() or "annotator"
 
 

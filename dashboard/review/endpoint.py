@@ -7,32 +7,35 @@ The body is JSON::
 
 and so is the answer: ``{"saved": [[seq, number], ...], "refused": [{"seq": 2, "problem": "..."}]}``, or, with
 a status of 400 and above, ``{"problem": "...", "mend": "..."}``. An edit sent twice is saved once. Where an
-image has several labels, ``class_name`` is the class and ``label`` is yes, no or unknown.
+image has several labels, ``class_name`` is the class and ``label`` is yes, no or unknown. Where the workspace
+has accounts, ``who`` must be the person who is signed in.
 """
 
 from __future__ import annotations
 
 import json
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from core import workspace as workspaces
 from core.data.dataset import Dataset, dataset_folder
-from core.errors import BadInput, Busy, NotAllowed, NotFound, StorageFailed, TidysetError
+from core.errors import BadInput, NotAllowed, NotFound, TidysetError
 from core.labels.journal import EditKind, LabelJournal, NewEdit
+from core.people.acting import allow
+from core.people.roles import Right
+from core.team import presence
 from core.workspace import Workspace, check_name
 from dashboard.opened import opened
+from dashboard.posted import answered, check_origin, read_json_body, refused
 from dashboard.review import tokens
 
 MAX_BYTES = 1_000_000
 MAX_EDITS = 500
 TOKEN_HEADER = "x-tidyset-token"
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class _Strict(BaseModel):
@@ -70,36 +73,13 @@ class _Batch(_Strict):
 async def labels(request: Request) -> Response:
     """Append a batch of edits to the journal."""
     try:
-        _check_origin(request)
-        body = await _body(request)
+        check_origin(request, "Labels can be edited")
+        body = await read_json_body(request, MAX_BYTES, "edits")
         token = request.headers.get(TOKEN_HEADER, "")
         answer = await run_in_threadpool(_append, workspaces.current(), _parsed(body), token)
     except TidysetError as error:
-        return _answer({"problem": error.problem, "mend": error.mend}, _status(error))
-    return _answer(answer, 200)
-
-
-def _check_origin(request: Request) -> None:
-    """Only a page of this very server may post: another site's page cannot forge these headers."""
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None:
-        same = site == "same-origin"
-    else:
-        same = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-    if not same:
-        raise NotAllowed("Labels can be edited only from Tidyset's own page.", "Open it and edit there.")
-
-
-async def _body(request: Request) -> bytes:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise BadInput("The edits must be sent as application/json.")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise BadInput(f"One request may hold at most {MAX_BYTES:,} bytes.", "Send fewer edits at once.")
-    return body
+        return refused(error)
+    return answered(answer)
 
 
 def _parsed(body: bytes) -> _Batch:
@@ -117,22 +97,29 @@ def _append(workspace: Workspace, batch: _Batch, token: str) -> dict[str, Any]:
     dataset = _dataset(workspace, batch)
     if not tokens.is_valid(workspace, dataset, token):
         raise NotAllowed("This page is not from this workspace's server.", "Reload the page.")
-    new = [_new_edit(batch, edit) for edit in batch.edits]
-    saved, refused = LabelJournal(workspace).append_each(dataset, new)
+    person, said = allow(workspace, Right.LABEL), batch.who.strip()
+    if person.name and said != person.name:
+        raise NotAllowed(
+            f"These edits are in the name of {said!r}; {person.name} is signed in.", "Reload the page."
+        )
+    new = [_new_edit(batch, edit, said or "annotator") for edit in batch.edits]
+    saved, not_made = LabelJournal(workspace).append_each(dataset, new)
+    if person.name:
+        presence.note(workspace, person.name, dataset.name)
     return {
         "saved": [[edit.seq, edit.number] for edit in saved],
-        "refused": [{"seq": one.seq, "problem": str(one.error)} for one in refused],
+        "refused": [{"seq": one.seq, "problem": str(one.error)} for one in not_made],
     }
 
 
-def _new_edit(batch: _Batch, edit: _Edit) -> NewEdit:
+def _new_edit(batch: _Batch, edit: _Edit, who: str) -> NewEdit:
     return NewEdit(
         item_id=edit.item,
         kind=EditKind(edit.kind),
         new=edit.label,
         class_name=edit.class_name,
         undoes=None if edit.undoes_seq is None else (batch.session, edit.undoes_seq),
-        who=batch.who.strip() or "annotator",
+        who=who,
         evidence=edit.evidence.model_dump(exclude_none=True),
         session=batch.session,
         seq=edit.seq,
@@ -148,15 +135,3 @@ def _dataset(workspace: Workspace, batch: _Batch) -> Dataset:
     if dataset.fingerprint != batch.fingerprint:
         raise NotFound(f"Data set {name!r} was replaced by another content.", "Reload the page.")
     return dataset
-
-
-def _status(error: TidysetError) -> int:
-    if isinstance(error, NotAllowed):
-        return 403
-    if isinstance(error, NotFound):
-        return 404
-    return 503 if isinstance(error, StorageFailed | Busy) else 400 if isinstance(error, BadInput) else 500
-
-
-def _answer(content: dict[str, Any], status: int) -> Response:
-    return JSONResponse(content, status, HEADERS)

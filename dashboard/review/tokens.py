@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import hmac
-import os
-import secrets
 
 from core.data.dataset import Dataset
-from core.files import storage_failed
+from core.people.secret import signature
 from core.workspace import Workspace
-
-_BYTES = 32
 
 
 def token(workspace: Workspace, dataset: Dataset) -> str:
     """The token for edits of this content of this data set. Raises StorageFailed."""
-    message = f"labels|{dataset.name}|{dataset.fingerprint}".encode()
-    return hmac.new(_secret(workspace), message, hashlib.sha256).hexdigest()
+    return signature(workspace, f"labels|{dataset.name}|{dataset.fingerprint}")
 
 
 def is_valid(workspace: Workspace, dataset: Dataset, given: str) -> bool:
@@ -26,30 +19,10 @@ def is_valid(workspace: Workspace, dataset: Dataset, given: str) -> bool:
     return hmac.compare_digest(token(workspace, dataset).encode(), given.encode())
 
 
-def store(workspace: Workspace) -> str:
-    """Names the workspace in the browser, so that what waits there reaches no other. Raises StorageFailed."""
-    return hmac.new(_secret(workspace), b"store", hashlib.sha256).hexdigest()[:16]
+def store(workspace: Workspace, name: str = "") -> str:
+    """Names the workspace in the browser, so that what waits there reaches no other. Raises StorageFailed.
 
-
-def _secret(workspace: Workspace) -> bytes:
-    """The workspace's secret, which survives a restart of the server; made by whoever asks first."""
-    path = workspace.root / "secret.key"
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            found = path.read_bytes()
-            if len(found) == _BYTES:
-                return found
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_BYTES))
-        try:
-            os.link(temporary, path)  # fails where another process was first
-        except FileExistsError:
-            if len(path.read_bytes()) != _BYTES:
-                os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path.read_bytes()
-    except OSError as error:
-        raise storage_failed(path, error) from error
+    Args:
+        name: Of whoever is signed in: what waits there is sent only once that person is signed in again.
+    """
+    return signature(workspace, f"store|{name}" if name else "store")[:16]

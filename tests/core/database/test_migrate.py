@@ -23,6 +23,7 @@ from core.errors import DamagedFile, StorageFailed
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.runs import index  # noqa: F401  (declares its table)
+from core.team import schema as team_schema  # noqa: F401  (declares its tables)
 from core.tuning import study_log  # noqa: F401  (declares its table)
 from core.workspace import Workspace
 
@@ -83,7 +84,7 @@ def check_copy(copy: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-@pytest.mark.parametrize("schema", ["0001", "0002"])
+@pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
 def test_every_step_is_made_from_the_one_before(backend: str, workspace: Workspace, schema: str) -> None:
     engine = connect(workspace)
     with writing(engine) as connection:

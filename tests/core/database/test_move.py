@@ -17,6 +17,7 @@ from core.database.move import move
 from core.errors import BadInput
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.outbox import EditsWait
+from core.team import lists, presence
 from core.tuning.study_log import append_entries
 from core.workspace import Workspace
 from tests.cable import Cable
@@ -38,6 +39,8 @@ def journal(workspace: Workspace, sample: Dataset) -> LabelJournal:
     ]
     journal.append(sample, [*edits, NewEdit("", EditKind.UNDO, undoes=("s", 2**40))])
     journal.name_version(sample.name, "first", 41, "ann")
+    lists.share(workspace, sample, "first pass", ids[:3], who="ann")
+    presence.note(workspace, "ann", sample.name, "Relabel")
     append_entries(connect(workspace), "study", "batch", [{"value": float("nan")}])
     return journal
 
@@ -55,9 +58,12 @@ def test_there_and_back_again(
         result = run("move", "--to", url, "--json")
         assert result.exit_code == 0, result.output
         assert json.loads(result.output)["rows"] == {
+            "assignments": 3,
             "edits": 41,
             "named_versions": 1,
+            "presence": 1,
             "runs": 0,
+            "shared_lists": 1,
             "study_log": 1,
         }
         monkeypatch.setenv("TIDYSET_DATABASE_URL", url)
