@@ -15,6 +15,7 @@ from core.quality.queue import ISSUES, SELECTION, QueueRequest, build_queue
 from core.runs.store import Run, find_run
 from core.workspace import Workspace
 from dashboard import review, sign_in
+from dashboard.opened import predictions as predictions_of
 from dashboard.review import controls
 from dashboard.wording import count, counted, plain
 
@@ -102,7 +103,7 @@ def _built(
     run = _judge(workspace, shared.about.get("run"))
     predictions = None
     if run is not None and run.predictions_file.exists():
-        predictions = controls.predictions_of(run)
+        predictions = predictions_of(run)
     request = QueueRequest(kind=SELECTION, run=run.id if run else None, given=asked, item_ids=tuple(taken))
     queue = build_queue(dataset, request, state, predictions)
     number = st.session_state.get("shared_built", 0) + 1

@@ -26,10 +26,11 @@ from core.workspace import Workspace
 
 ITEM, RUN = "train-00000", "a-run"
 READS = {
-    "active next", "app", "blend", "captions info", "compare", "data info", "data list", "db send",
-    "db status", "db upgrade", "doctor", "evaluate", "images", "labels agreement", "labels export",
-    "labels history", "labels merge", "labels versions", "people list", "runs diff", "runs export",
-    "runs list", "runs show", "search", "similar", "team lists", "team status",
+    "active next", "app", "blend", "cache prune", "cache status", "captions info", "compare",
+    "data info", "data list", "db send", "db status", "db upgrade", "doctor", "evaluate", "images",
+    "labels agreement", "labels export", "labels history", "labels merge", "labels versions",
+    "people list", "runs diff", "runs export", "runs list", "runs show", "search", "similar",
+    "team lists", "team status",
 }  # fmt: skip
 """Write nothing that lasts; those with an option that does are below, with it."""
 AS_ANNOTATOR = {
@@ -80,7 +81,7 @@ AS_ADMIN = {
     "captions mismatch": ["--data", "fashion-mnist-sample"],
 }
 """What only an admin may do; the last need more than this workspace has, and end before they ask."""
-NEEDS_MORE = {"fill", "captions mismatch", "data clean", "active next"}
+NEEDS_MORE = {"unknown", "fill", "captions mismatch", "data clean", "active next"}
 
 
 @pytest.fixture
