@@ -15,7 +15,8 @@ from core.workspace import Workspace
 
 def token_in(workspace: Workspace, cookies: Mapping[str, str]) -> str:
     """The token that a browser brings; "" for none."""
-    return cookies.get(name_of(workspace), "")
+    found = cookies.get(name_of(workspace), "")
+    return found if isinstance(found, str) else ""  # a test without a browser has stand-ins for cookies
 
 
 def name_in(workspace: Workspace, cookies: Mapping[str, str]) -> str | None:
