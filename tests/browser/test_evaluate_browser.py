@@ -21,6 +21,7 @@ from tests.finished_runs import finished_run
 from tests.tagged import tagged
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=40_000)
 
 
 @pytest.fixture
@@ -109,7 +110,8 @@ def test_labels_that_are_mixed_up_are_found_pair_by_pair(page: Page, server: Any
     rows = load_predictions(run.predictions_file).only("test")
     scores = multilabel_scores(rows.labels, rows.pred_probs)
     page.goto(f"{server.url}/evaluate?data={clothes.name}&run={run.id}&images=Test")
-    grid = page.get_by_role("grid")
+    grid = page.get_by_role("grid", name="Confusion matrix")
+    grid.wait_for()
     expect(grid.locator("button")).to_have_count(9)
     page.get_by_role("radio", name="Wrong together").click()
     counts = pair_counts(scores, "wrong-together")
