@@ -214,21 +214,6 @@ def settled(pid: int, before: Usage) -> Usage:
     return now
 
 
-def idle(workspace: Workspace) -> dict[str, float]:
-    """Each page alone, in one session of a server that has nothing else to do: the median of three runs."""
-    server = Server(workspace)
-    server.start()
-    try:
-        found = {}
-        with Session(server.port, DATA) as session:
-            for page in PAGES:
-                session.run(page)
-                found[page or "home"] = round(percentile([session.run(page) for _ in range(3)], 0.5), 3)
-        return found
-    finally:
-        server.kill()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0)
@@ -249,8 +234,7 @@ def main() -> None:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        alone = idle(workspace)
-        result = {**browsed(workspace, minutes, sessions, trainings), "alone_seconds": alone}
+        result = browsed(workspace, minutes, sessions, trainings)
     if arguments.json:
         print(json.dumps(result))
         return
