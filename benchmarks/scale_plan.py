@@ -22,7 +22,11 @@ PAGE = ROOT / "docs" / "scale.md"
 
 def table(result: dict[str, Any], n: int = N) -> str:
     """A row a stage: the cost of one image as measured, and of n."""
-    head = (
+    busy = (
+        f"Measured with a load of {result['load_before']:.0f} to {result['load_after']:.0f} on "
+        f"{result['cores']} cores: where only the time that passed is known, it is an upper bound.\n\n"
+    )
+    head = busy + (
         f"| Stage | One image, measured with {result['n']:,} | {n:,} images, computed: one worker "
         f"| {WORKERS} workers | on the disk |"
     )
@@ -30,11 +34,12 @@ def table(result: dict[str, Any], n: int = N) -> str:
     for stage, cost in result["per_image"].items():
         # Processor time where it is known: the machine did other things beside.
         micro = cost.get("cpu_microseconds", cost["microseconds"])
+        how = "of a processor" if "cpu_microseconds" in cost else "passed"
         hours = micro * n / 1e6 / 3_600
         kept = f"{cost['bytes']:,.0f} bytes" if "bytes" in cost else "nothing"
         disk = f"{cost['bytes'] * n / 1e12:.2f} TB" if "bytes" in cost else "–"
         rows.append(
-            f"| {stage} | {micro:,.0f} µs, {kept} | {hours:,.1f} h "
+            f"| {stage} | {micro:,.0f} µs {how}, {kept} | {hours:,.1f} h "
             f"| {60 * hours / WORKERS:,.0f} min | {disk} |"
         )
     return "\n".join(rows)

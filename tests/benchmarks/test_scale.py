@@ -61,4 +61,4 @@ def test_the_plan_is_what_the_benchmark_measured() -> None:
     page = scale_plan.PAGE.read_text()
     assert scale_plan.with_table(page) == page, "run benchmarks/scale_plan.py"
     result = json.loads((RESULTS / "million.json").read_text())
-    assert scale_plan.table(result, 10).count("\n") == len(result["per_image"]) + 1
+    assert scale_plan.table(result, 10).count("\n| ") == len(result["per_image"]) + 2
