@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from websockets.exceptions import WebSocketException
 
 from benchmarks.durability import DATA, Server
 from benchmarks.quick import parse
@@ -77,7 +78,7 @@ class Visitor:
                         time.sleep(rng.uniform(*THINKING))
                         if rng.random() < RELOADS:
                             break
-            except (OSError, TimeoutError) as error:
+            except (OSError, TimeoutError, WebSocketException) as error:
                 self.errors.append(f"{type(error).__name__}: {error}")
 
 

@@ -42,8 +42,13 @@ class Session:
 
     def __init__(self, port: int, data: str) -> None:
         self._query = f"data={data}"
+        # A browser sends no pings; with them a busy machine would look like a lost connection.
         self._channel = connect(
-            f"ws://localhost:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None
+            f"ws://localhost:{port}/_stcore/stream",
+            subprotocols=["streamlit"],
+            max_size=None,
+            open_timeout=120,
+            ping_interval=None,
         )
         self.errors: list[str] = []
 
