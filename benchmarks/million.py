@@ -236,6 +236,14 @@ def measured(workspace: Workspace, arguments: argparse.Namespace) -> dict[str, A
     return result
 
 
+def so_far(workspace: Workspace, n: int) -> dict[str, Any]:
+    """What a call that was broken off has measured; at least up to the training."""
+    stages = Kept(workspace).stages
+    loads = {"load_before": round(os.getloadavg()[2], 1), "load_after": round(os.getloadavg()[0], 1)}
+    result = {"n": n, "cores": os.cpu_count(), **loads, **stages, "unfinished": True}
+    return {**result, "per_image": per_image(result)}
+
+
 def while_training(server: Server, workspace: Workspace, arguments: argparse.Namespace) -> dict[str, Any]:
     """A short training, with somebody on the Train page all the time."""
     training: dict[str, Any] = {}
@@ -286,6 +294,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=1_000_000, help="how many images")
     parser.add_argument("--epoch-images", type=int, default=50_000, help="images of the one epoch")
+    parser.add_argument("--so-far", action="store_true", help="print what --workspace has so far")
     parser.add_argument("--width", type=int, default=8, help="of the network that is trained")
     parser.add_argument("--source", type=Path, help="folder of images that benchmarks/augmented.py made")
     parser.add_argument("--workspace", type=Path, help="keep the data set in this folder")
@@ -294,8 +303,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         workspace = Workspace((arguments.workspace or Path(folder)).resolve())
         workspace.root.mkdir(parents=True, exist_ok=True)
-        result = measured(workspace, arguments)
-    if arguments.json:
+        result = so_far(workspace, arguments.n) if arguments.so_far else measured(workspace, arguments)
+    if arguments.json or arguments.so_far:
         print(json.dumps(result))
         return
     print(f"{arguments.n:,} images; load {result['load_after']} on {result['cores']} cores\n")
