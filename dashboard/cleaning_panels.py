@@ -46,6 +46,17 @@ def compose() -> tuple[Step, ...]:
     return parse(as_text(tuple(steps)))
 
 
+def nothing_yet() -> None:
+    """What steps are good for, and some to begin with."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            "**No steps yet.** Add one above, or begin with those that set two noisy characters apart."
+        )
+        if st.button("Begin with an example", icon=":material/auto_fix_high:"):
+            steps_so_far().extend(parse(START))
+            st.rerun()
+
+
 def _before(name: str) -> list[str]:
     """The steps that one needs before it, so that it can be written by itself."""
     return [*_before(_NEEDS_BEFORE[name]), _NEEDS_BEFORE[name]] if name in _NEEDS_BEFORE else []
@@ -86,7 +97,7 @@ def _swap(index: int) -> None:
 def preview(dataset: Dataset, steps: tuple[Step, ...]) -> None:
     """The chosen images before the first step and after each."""
     first = st.number_input(
-        "Images from number", 0, max(0, len(dataset) - N_SHOWN), 0, N_SHOWN, key="cleaning_first", width=200
+        "First image", 0, max(0, len(dataset) - N_SHOWN), 0, N_SHOWN, key="cleaning_first", width=200
     )
     images = pixels_of(dataset, np.arange(first, min(first + N_SHOWN, len(dataset))))
     titles = ["As they are", *(f"After {i}, {KINDS[step.name].title}" for i, step in enumerate(steps, 1))]
@@ -100,7 +111,10 @@ def preview(dataset: Dataset, steps: tuple[Step, ...]) -> None:
                 found = f": {', '.join(map(str, state.found))} found"
             st.caption(f"{title}{found}")
             height, width = shown.shape[1:]
-            st.image(list(_enlarged(shown)), width=max(64, round(SCALE * width / height)))
+            with st.container(horizontal=True, gap="small"):
+                for place, image in enumerate(_enlarged(shown), first):
+                    alt = f"Image {place}: {title.lower()}"
+                    st.image(image, width=max(64, round(SCALE * width / height)), alt=alt)
 
 
 def _enlarged(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -123,11 +137,9 @@ def outcome(dataset: Dataset, steps: tuple[Step, ...]) -> None:
     height, width = cleaned.images.shape[1:3]
     words = f"Images become {height} x {width} pixels."
     if share is not None:
-        words += (
-            f" In {share:.0%} of {len(spread):,} images exactly as many characters stood apart as wanted."
-        )
+        words += f" In {100 * share:.0f} % of {len(spread):,} images exactly as many characters stood apart as wanted."
     if right is not None:
-        words += f" In {right:.0%} both the digit and the letter have a box of their own."
+        words += f" In {100 * right:.0f} % both the digit and the letter have a box of their own."
     st.info(words, icon=":material/select_all:")
 
 

@@ -50,7 +50,7 @@ def draw(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) 
             hide_index=True,
             key="effort_bands",
             column_config={
-                "Precision": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+                "Precision": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
             },
         )
         st.caption(
@@ -80,13 +80,13 @@ def _row(band: Band) -> dict[str, object]:
         "Flagged": band.n,
         "Reviewed": band.n_reviewed,
         "Errors": band.n_errors,
-        "Precision": band.precision if known else None,
+        "Precision": 100 * band.precision if known else None,
         "95 %": f"{100 * low:.0f} to {100 * high:.0f} %" if known else "",
     }
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value == value else "not known"
+    return f"{value:.0f}" if value == value else "–"
 
 
 def _pace(value: float, unit: str) -> str:

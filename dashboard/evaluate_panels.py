@@ -256,7 +256,7 @@ def images(
 def per_class(found: Evaluation) -> None:
     """Precision, recall and F1 of each class, as bars in a table that can be sorted."""
     result = found.scores
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         st.subheader("By class", anchor=False)
         rows = [
             {
@@ -280,7 +280,7 @@ def per_class(found: Evaluation) -> None:
 
 def calibration(found: Evaluation) -> None:
     """Whether the model is as often right as it is sure."""
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         st.subheader("Calibration", anchor=False)
         st.caption(
             "On the dotted line the model is right exactly as often as it is sure. Red: the gap. "

@@ -68,7 +68,7 @@ def draw(
             found, heat = None, explanation(picker.workspace(), run, dataset, position, class_index)
     if heat.any():
         pixels = overlaid(picture, heat)
-        place.image(pixels, width="stretch")
+        place.image(pixels, width="stretch", alt="The image, brighter where it speaks for the class")
     if found is not None and found.words:
         st.markdown(_marked(found))
     elif not heat.any():

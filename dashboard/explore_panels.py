@@ -76,7 +76,7 @@ def _finding(view: View, finding: Finding) -> int | None:
 
 def balance(view: View) -> None:
     """How many images each class has, by split; for multi-label data what is known of each label."""
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         if view.dataset.task is Task.MULTI_LABEL:
             st.subheader("Labels", anchor=False)
             labels = view.labels[view.positions]
@@ -136,7 +136,7 @@ def pixels(view: View) -> None:
     if not len(positions):
         return
     shares = view.statistics.histogram[positions].mean(axis=0, dtype=np.float64)
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         st.subheader("Pixel intensities", anchor=False)
         st.caption(
             f"{percent(float(shares[0]))} of all pixels lie in the darkest of {len(shares)} bins,"
@@ -165,7 +165,8 @@ def portraits(view: View) -> None:
         shown = view.classes[:PORTRAIT_CLASSES]
         pictures = [_portrait(view.portraits.mean[k], view.portraits.deviation[k]) for k in shown]
         names = [f"{plain(view.dataset.classes[k])} · {view.portraits.n[k]:,}" for k in shown]
-        st.image(pictures, caption=names, width=pictures[0].shape[1])
+        alts = [f"Mean image and deviation of {view.dataset.classes[k]}" for k in shown]
+        st.image(pictures, caption=names, width=pictures[0].shape[1], alt=alts)
 
 
 def _portrait(mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> NDArray[np.uint8]:

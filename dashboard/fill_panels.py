@@ -152,7 +152,7 @@ def result(workspace: Workspace, dataset: Dataset, run: Run, state: LabelState) 
 
 def _sentence(value: Json, now: Standing) -> None:
     method = METHODS[value["method"]].lower()
-    wanted = f"right {value['precision']:.0%} of the time"
+    wanted = f"right {100 * value['precision']:.0f} % of the time"
     if now.n:
         st.success(
             f"{counted(now.n, 'label')} filled, {method}, asked to be {wanted}; {now.n_open:,} of them no "

@@ -168,7 +168,10 @@ def _preview(recognised: Recognised) -> None:
     said = f"{count}{recognised.format}: {task}{classes}."
     st.success(plain(said[0].upper() + said[1:]), icon=":material/check_circle:")
     try:
-        st.image([_shown(record.image) for record in islice(recognised.records(ProblemLog()), 12)], width=56)
+        first = [_shown(record.image) for record in islice(recognised.records(ProblemLog()), 12)]
+        st.image(
+            first, width=56, alt=[f"Image {number} of the source" for number in range(1, len(first) + 1)]
+        )
     except (TidysetError, OSError):
         st.caption("The first images cannot be shown; the import will say what is wrong with them.")
 

@@ -82,14 +82,14 @@ def _image(
 ) -> tuple[DeltaGenerator, tuple[int, str] | None]:
     """The image, large; the place it stands in, and the class whose evidence is asked for, and how."""
     place = st.empty()
-    _draw(place, enlarged(dataset.images.read(position), SIDE))
+    _draw(place, enlarged(dataset.images.read(position), SIDE), f"Image {dataset.item_ids[position]}")
     if run is None or predictions is None or row is None or not run.model_file.exists():
         return place, None
     return place, evidence.pick(run, predictions, row, position)
 
 
-def _draw(place: DeltaGenerator, pixels: NDArray[np.uint8]) -> None:
-    place.image(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, width="stretch")
+def _draw(place: DeltaGenerator, pixels: NDArray[np.uint8], alt: str) -> None:
+    place.image(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, width="stretch", alt=alt)
 
 
 def _actions(dataset: Dataset, position: int, run: Run | None, state: LabelState) -> None:

@@ -81,7 +81,7 @@ def _takes(workspace: Workspace, dataset: Dataset, preset: str, folds: int) -> s
     # A fold holds no validation images back, as the estimate takes it to.
     n_train = round(len(dataset.in_split("train")) * (folds - 1) / folds / (1 - recipe.validation_share))
     one = estimate(recipe, n_train, dataset.images.uniform, list_runs(workspace))
-    return f"About {duration(one.seconds * folds)}" if one else "How long is not known before a first run"
+    return f"About {duration(one.seconds * folds)}" if one else "How long it takes is known after a first run"
 
 
 def newest(runs: Sequence[Run]) -> Run | None:

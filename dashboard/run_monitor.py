@@ -111,9 +111,9 @@ def _pseudo(now: RunStatus) -> str:
     last = now.epochs[-1] if now.epochs else {}
     if last.get("pseudo_share") is None:
         return ""
-    words = f", {last['pseudo_share']:.0%} of the unlabelled images used"
+    words = f", {100 * last['pseudo_share']:.0f} % of the unlabelled images used"
     if last.get("pseudo_precision") is not None:
-        words += f" ({last['pseudo_precision']:.1%} rightly)"
+        words += f" ({100 * last['pseudo_precision']:.1f} % rightly)"
     if last.get("student_accuracy") is not None and last.get("teacher_accuracy") is not None:
         words += f", student {last['student_accuracy']:.3f}, teacher {last['teacher_accuracy']:.3f}"
     return words

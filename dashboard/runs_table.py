@@ -15,8 +15,8 @@ from dashboard.errors import shown_as_message
 from dashboard.wording import plain
 
 _COLUMNS = {
-    "Validation": st.column_config.NumberColumn(format="percent", help="Accuracy on the validation images."),
-    "Test": st.column_config.NumberColumn(format="percent", help="Accuracy on the test images."),
+    "Validation": st.column_config.NumberColumn(format="%.1f %%", help="Accuracy on the validation images."),
+    "Test": st.column_config.NumberColumn(format="%.1f %%", help="Accuracy on the test images."),
     "Created": st.column_config.DatetimeColumn(format="distance"),
     "Time": st.column_config.NumberColumn(format="%d s"),
 }
@@ -47,10 +47,10 @@ def _row(run: Run, now: RunStatus) -> dict[str, object]:
         "Run": run.name,
         "State": "crashed" if now.state is RunState.LOST else str(now.state),
         "Model": _model(run),
-        "Validation": now.summary.get(
-            "valid_accuracy", None if now.state.active else max(valid, default=None)
+        "Validation": _percent(
+            now.summary.get("valid_accuracy", None if now.state.active else max(valid, default=None))
         ),
-        "Test": now.summary.get("test_accuracy"),
+        "Test": _percent(now.summary.get("test_accuracy")),
         "Epochs": None if now.state.active else len(now.epochs),  # the progress bar counts them meanwhile
         "Time": now.summary.get("seconds"),
         "Labels": "given" if run.label_version == 0 else f"version {run.label_version}",
@@ -58,6 +58,10 @@ def _row(run: Run, now: RunStatus) -> dict[str, object]:
         "Tags": list(run.tags),
         "Notes": run.notes,
     }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * float(share)
 
 
 def _model(run: Run) -> str:

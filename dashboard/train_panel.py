@@ -45,7 +45,7 @@ def draw(workspace: Workspace, dataset: Dataset, start_row: StartRow) -> None:
     """
     with st.container(border=True, key="new_run"):
         presets = {**PRESETS, **own_presets(workspace)}
-        preset = st.segmented_control("Preset", list(presets), default="fast", required=True, key="preset")
+        preset = st.pills("Preset", list(presets), default="fast", required=True, key="preset")
         st.caption(ABOUT.get(preset) or "A preset of this workspace.")
         try:
             with st.expander("Recipe", icon=":material/tune:"):

@@ -23,8 +23,8 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def points(difference: float, digits: int = 1) -> str:
-    """A difference of two shares, 0.006 -> "+0.6 pt"."""
-    return f"{100 * difference:+.{digits}f} pt"
+    """A difference of two shares, 0.006 -> "+0.6 pt", with a minus sign that is as wide as the plus."""
+    return f"{100 * difference:+.{digits}f} pt".replace("-", "−")
 
 
 def ago(at: float, now: float | None = None) -> str:

@@ -110,7 +110,7 @@ def compute(workspace: Workspace, dataset: Dataset, model: ClipModel, prompts: P
     with st.container(border=True, key="zs_compute"):
         st.markdown(f"**{plain(model.key)} has not seen these images yet.** A worker encodes each once.")
         rate = facts.images_per_second if facts else None
-        takes = f"about {n / rate:,.0f} s here" if rate else "how long is not known before the first time"
+        takes = f"about {n / rate:,.0f} s here" if rate else "how long is known after the first time"
         where = "from a file on this machine" if model.is_local else "its weights are fetched on first use"
         st.caption(f"{counted(n, 'image')}, {takes}; {where}. It goes on where it was if it is stopped.")
         if st.button("Encode and classify", type="primary", icon=":material/play_arrow:"):

@@ -84,18 +84,20 @@ def mixed_pairs(overlap: Overlap) -> list[tuple[int, int, float, float]]:
 def in_words(overlap: Overlap, classes: Sequence[str], most: int = 5) -> list[str]:
     """Which classes are mixed, as sentences; the clearest class comes last."""
     sentences = [
-        f"{classes[i]} and {classes[j]} are mixed: {share:.0%} of the neighbours of {classes[i]} are "
-        f"{classes[j]}, and {back:.0%} the other way round."
+        f"{classes[i]} and {classes[j]} are mixed: {100 * share:.0f} % of the neighbours of {classes[i]} are "
+        f"{classes[j]}, and {100 * back:.0f} % the other way round."
         for i, j, share, back in mixed_pairs(overlap)[:most]
     ]
     known = np.flatnonzero(~np.isnan(overlap.purity))
     if len(known) == 1:
         return [f"There is only one class, {classes[known[0]]}: nothing can be mixed."]
     if not sentences:
-        sentences.append(f"No two classes are mixed: none has {MIXED:.0%} of another among its neighbours.")
+        sentences.append(
+            f"No two classes are mixed: none has {100 * MIXED:.0f} % of another among its neighbours."
+        )
     if len(known):
         best = known[np.argmax(overlap.purity[known])]
         sentences.append(
-            f"{classes[best]} stands apart best: {overlap.purity[best]:.0%} of its neighbours are its own."
+            f"{classes[best]} stands apart best: {100 * overlap.purity[best]:.0f} % of its neighbours are its own."
         )
     return sentences

@@ -223,14 +223,18 @@ def text_fill(value: Json) -> str:
     lines = [
         f"{value['n_filled']:,} of {value['n_unknown']:,} unknown labels "
         f"{'filled' if value['applied'] else 'could be filled'} ({value['method']}), "
-        f"asked to be right {value['precision']:.0%} of the time",
+        f"asked to be right {100 * value['precision']:.0f} % of the time",
         "",
         f"  {'label':<20} {'unknown':>8} {'yes':>6} {'right':>14} {'no':>6} {'right':>14} {'AUC':>7}",
     ]
     for one in value["labels"]:
         cells = [f"{one['n_unknown']:>8,}"]
         for side in (one["yes"], one["no"]):
-            right = "-" if side["precision"] is None else f"{side['precision']:.1%} of {side['n_measured']:,}"
+            right = (
+                "-"
+                if side["precision"] is None
+                else f"{100 * side['precision']:.1f} % of {side['n_measured']:,}"
+            )
             cells.append(f"{side['n_filled']:>6,} {right:>14}")
         auc = "-" if one["auc"] is None else f"{one['auc']:.3f}"
         lines.append(f"  {one['name'][:20]:<20} {' '.join(cells)} {auc:>7}")

@@ -118,10 +118,14 @@ class LabelIssues:
         probs = self.pred_probs[row]
         if self.about is None:
             given, likely = probs[self.labels[row]], probs[self.suggested[row]]
-            parts = [f"Models that never saw this label give {other} {likely:.0%} and {label} {given:.0%}"]
+            parts = [
+                f"Models that never saw this label give {other} {100 * likely:.0f} % and {label} {100 * given:.0f} %"
+            ]
         else:
             name = classes[self.about[row]]
-            parts = [f"Models that never saw this answer give {name} {probs[1]:.0%}, the label says {label}"]
+            parts = [
+                f"Models that never saw this answer give {name} {100 * probs[1]:.0f} %, the label says {label}"
+            ]
         known = int((self.neighbour_labels[row] >= 0).sum())
         if known:
             n_own = int((self.neighbour_labels[row] == self.labels[row]).sum())
@@ -130,7 +134,9 @@ class LabelIssues:
             )
         late = self.scores["dynamics"][row]
         if late > 0.9:
-            parts.append(f"training held against this label longer than against {late:.0%} of the others")
+            parts.append(
+                f"training held against this label longer than against {100 * late:.0f} % of the others"
+            )
         return "; ".join(parts) + "."
 
 

@@ -63,8 +63,8 @@ class Mismatches:
             return f"caption and picture {self.said[row]:.2f} alike"
         name, said = classes[self.label[row]], self.said[row]
         if self.given[row] == 1:
-            return f"has {name}, the caption makes it {said:.0%} likely"
-        return f"lacks {name}, the caption makes it {said:.0%} likely"
+            return f"has {name}, the caption makes it {100 * said:.0f} % likely"
+        return f"lacks {name}, the caption makes it {100 * said:.0f} % likely"
 
 
 def create_mismatch(

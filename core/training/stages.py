@@ -125,7 +125,7 @@ class _Stages:
         """Say how the student fares beside its teachers, where there are validation images."""
         student, teacher = figures["student_accuracy"], figures["teacher_accuracy"]
         if student is not None and teacher is not None:
-            words = f"student {student:.1%} right on validation images, its teachers {teacher:.1%}"
+            words = f"student {100 * student:.1f} % right on validation images, its teachers {100 * teacher:.1f} %"
             self.on_event("note", text=f"Round {number + 1}: {words}.")
 
     def ensemble(self, labels: NDArray[Any], train: Positions) -> tuple[FitResult, list[FitResult]]:
@@ -222,8 +222,10 @@ class _Stages:
         self.on_event("pseudo", round=number, n_used=int(used.sum()), **figures)
         self.figures |= figures
         right = figures["pseudo_precision"]
-        words = f"Round {number + 1}: {used.mean():.0%} of the unlabelled images are used"
-        self.on_event("note", text=f"{words}{f', {right:.1%} of the answers rightly' if right else ''}.")
+        words = f"Round {number + 1}: {100 * used.mean():.0f} % of the unlabelled images are used"
+        self.on_event(
+            "note", text=f"{words}{f', {100 * right:.1f} % of the answers rightly' if right else ''}."
+        )
         labels = self.labels.copy()
         labels[self.positions[used]] = answers[used]
         return labels, np.sort(np.concatenate([self.parts.train, self.positions[used]]))

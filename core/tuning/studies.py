@@ -264,7 +264,7 @@ def text_study(value: Mapping[str, Any]) -> str:
     lines.append(f"  best validation {value['objective']} {best['value']:.4f}, trial {best['number']}:")
     lines += [f"    {name} = {_short(setting)}" for name, setting in best["params"].items()]
     if value["importances"]:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in value["importances"].items())
+        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in value["importances"].items())
         lines.append(f"  what mattered: {shares}")
     lines.append(
         "  The best of many is flattered by luck on the validation images: train it to see its test figures."

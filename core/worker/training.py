@@ -169,7 +169,7 @@ def predict_all(job: Job, result: FitResult, pixels: Pixels, positions: NDArray[
         nonlocal last
         if time.monotonic() - last >= 1:
             last = time.monotonic()
-            job.on_event("progress", share=1.0, seconds_left=None, text=f"Predicting, {share:.0%}")
+            job.on_event("progress", share=1.0, seconds_left=None, text=f"Predicting, {100 * share:.0f} %")
 
     return predict(
         result.model,

@@ -122,7 +122,7 @@ def importances(found: Mapping[str, float], key: str) -> None:
         },
         height=60 + 34 * len(names),
         key=key,
-        alt="Bars: " + ", ".join(f"{title(name)} {share:.0%}" for name, share in found.items()),
+        alt="Bars: " + ", ".join(f"{title(name)} {100 * share:.0f} %" for name, share in found.items()),
     )
 
 

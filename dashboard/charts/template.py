@@ -35,6 +35,8 @@ PALETTE = (
 SPLIT_COLOURS = {"train": PALETTE[0], "val": PALETTE[1], "test": PALETTE[4]}
 GOOD, BAD, QUIET = PALETTE[0], PALETTE[2], PALETTE[3]
 
+_SHARES = {f"{n}%": f"{n} %" for n in range(101)}
+"""Ticks of shares as the rest of the app writes them; Plotly knows no space before the sign."""
 LAYOUT: dict[str, Any] = {
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",
@@ -44,8 +46,8 @@ LAYOUT: dict[str, Any] = {
     "dragmode": False,
     "hoverlabel": {"namelength": -1},
     "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "title": ""},
-    "xaxis": {"automargin": True, "zeroline": False, "title_standoff": 8},
-    "yaxis": {"automargin": True, "zeroline": False, "title_standoff": 8},
+    "xaxis": {"automargin": True, "zeroline": False, "title_standoff": 8, "labelalias": _SHARES},
+    "yaxis": {"automargin": True, "zeroline": False, "title_standoff": 8, "labelalias": _SHARES},
     "uniformtext": {"minsize": 9, "mode": "hide"},
 }
 _FOREIGN_MARK = re.compile(r"<(?!/?extra>)")

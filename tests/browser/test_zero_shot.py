@@ -49,7 +49,7 @@ def test_an_edited_prompt_changes_the_matrix_and_a_disagreement_goes_to_relabel(
                   .join() !== before""",
         arg=",".join(before),
     )
-    expect(page.get_by_text(re.compile(r"[+-]\d+\.\d pt")).first).to_be_visible()
+    expect(page.get_by_text(re.compile(r"[+−]\d+\.\d pt")).first).to_be_visible()
 
     page.get_by_role("radio", name="Test").click()
     page.get_by_role("radio", name="Beside a trained run").click()

@@ -15,7 +15,7 @@ def test_counts_and_shares() -> None:
     assert wording.counted(2, "class", "classes") == "2 classes"
     assert wording.percent(0.9345) == "93.5 %"
     assert wording.percent(math.nan) == "–"
-    assert wording.points(-0.006) == "-0.6 pt"
+    assert wording.points(-0.006) == "−0.6 pt"
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_a_finished_search_shows_what_is_likely_wrong(workspace: Workspace, samp
     shown = {metric.label: metric.value for metric in app.metric}
     assert (shown["Reviewed"], shown["Errors found"]) == ("2", "1")
     best = app.dataframe[0].value.iloc[0]
-    assert (best["Reviewed"], best["Errors"], best["Precision"]) == (2, 1, 0.5)
+    assert (best["Reviewed"], best["Errors"], best["Precision"]) == (2, 1, 50)
     assert any(message.value.startswith("Go on") for message in app.info)
 
     app.switch_page("../pages/relabel.py").run()

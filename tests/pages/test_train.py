@@ -87,7 +87,7 @@ def test_a_name_that_is_taken_is_refused(finished: Run, workspace: Workspace) ->
 def test_how_long_it_takes_is_judged_by_earlier_runs(finished: Run) -> None:
     test = opened()
     assert "Takes about 36 s, judged by 1 earlier run" in captions(test)
-    test.segmented_control(key="preset").set_value("best").run()
+    test.pills(key="preset").set_value("best").run()
     assert "Takes about" not in captions(test)
     assert "How long will it take?" in [button.label for button in test.main.button]
 
@@ -128,5 +128,5 @@ def test_a_run_is_renamed_noted_and_deleted(workspace: Workspace, finished: Run)
 
 def test_a_damaged_recipe_does_not_hide_the_runs(workspace: Workspace, finished: Run) -> None:
     finished.recipe_file.write_text("epochs = [")
-    assert [(row["Run"], row["Test"]) for row in table(opened())] == [("first", 0.855)]
+    assert [(row["Run"], row["Test"]) for row in table(opened())] == [("first", pytest.approx(85.5))]
     assert status(finished).state is RunState.FINISHED
