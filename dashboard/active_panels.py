@@ -10,7 +10,7 @@ from core.quality.active import STRATEGIES
 from core.quality.active_queue import next_items, next_queue
 from core.runs.store import Run, list_runs
 from core.workspace import Workspace
-from dashboard import cached, handover
+from dashboard import cached, handover, links
 
 HELP = {
     "random": "Any images: what the others must beat.",
@@ -43,10 +43,12 @@ def all_labelled(dataset: Dataset) -> None:
     """What to do where nothing is left to label."""
     with st.container(border=True, key="all_labelled"):
         st.markdown(
-            "**Every training image has a label.** To try what a few labels would do, make a copy of this "
-            "data set with most of them hidden:"
+            "**Every training image has a label.** Which of them are likely wrong, Issues says. "
+            "To try what a few labels would do, make a copy of this data set with most of them hidden:"
         )
         st.code(f"tidyset data hide {dataset.name} --name {dataset.name}-few --labels 250", language=None)
+        if st.button("Look for wrong labels", type="primary", icon=":material/troubleshoot:"):
+            st.switch_page(links.ISSUES)
 
 
 def ask(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> None:

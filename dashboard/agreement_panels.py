@@ -251,7 +251,7 @@ def _all_conflicts(dataset: Dataset, known: list[Conflict]) -> int | None:
             "Id": one.item_id,
             **({"Class": one.class_name} if one.class_name else {}),
             **one.said,
-            "Settled on": one.settled,
+            "Settled on": one.settled or "",
         }
         for position, one in zip(positions, shown, strict=True)
     ]

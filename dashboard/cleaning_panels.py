@@ -137,7 +137,10 @@ def outcome(dataset: Dataset, steps: tuple[Step, ...]) -> None:
     height, width = cleaned.images.shape[1:3]
     words = f"Images become {height} x {width} pixels."
     if share is not None:
-        words += f" In {100 * share:.0f} % of {len(spread):,} images exactly as many characters stood apart as wanted."
+        words += (
+            f" In {100 * share:.0f} % of {len(spread):,} images exactly as many characters stood apart"
+            " as wanted."
+        )
     if right is not None:
         words += f" In {100 * right:.0f} % both the digit and the letter have a box of their own."
     st.info(words, icon=":material/select_all:")

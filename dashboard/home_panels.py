@@ -180,7 +180,10 @@ def _review(finished: Runs) -> None:
         return
     run, status = finished[0]
     n_wrong, split = mistakes(status)
-    part = {"val": "validation ", "test": "test "}.get(split or "", "")
+    if split is None:
+        _card("To review", "fact_check", "–", f"{run.name} was scored on no images")
+        return
+    part = {"val": "validation ", "test": "test "}[split]
     _card("To review", "fact_check", count(n_wrong), f"{part}mistakes of {run.name}")
 
 
@@ -218,7 +221,8 @@ def _about(run: Run, status: RunStatus) -> str:
     if status.state is RunState.FINISHED:
         accuracy = percent(float(status.summary.get("test_accuracy", float("nan"))))
         seconds = duration(float(status.summary.get("seconds", 0)))
-        return f"test accuracy {accuracy} · {seconds} · labels {run.label_version} · {ago(run.created)}"
+        labels = f"label version {run.label_version}" if run.label_version else "given labels"
+        return f"test accuracy {accuracy} · {seconds} · {labels} · {ago(run.created)}"
     if status.state.active:
         left = f" · {duration(status.seconds_left)} left" if status.seconds_left else ""
         return f"{percent(status.share, 0)} done{left}"

@@ -33,12 +33,12 @@ class Step:
     split: str | None = None
 
 
-def next_step(runs: Sequence[tuple[Run, RunStatus]], edits_since: Callable[[int], int]) -> Step:
+def next_step(runs: Sequence[tuple[Run, RunStatus]], corrections_since: Callable[[int], int]) -> Step:
     """The step that brings the loop on: train, look at the mistakes, correct, retrain, prove.
 
     Args:
         runs: The data set's training runs on its present content, newest first, each with its status.
-        edits_since: How many label edits came after a label version.
+        corrections_since: How many labels to train on have changed after a label version.
     """
     for run, status in runs:
         if status.state.active:
@@ -47,11 +47,10 @@ def next_step(runs: Sequence[tuple[Run, RunStatus]], edits_since: Callable[[int]
     if not finished:
         return _without_a_model(runs)
     run, status = finished[0]
-    edits = edits_since(run.label_version)
-    if edits > 0:
-        why = (
-            f"{counted(edits, 'edit')} came after {run.name} was trained: train it again to see their effect."
-        )
+    corrected = corrections_since(run.label_version)
+    if corrected > 0:
+        labels = counted(corrected, "label was", "labels were")
+        why = f"{labels} corrected after {run.name} was trained: train it again to see the effect."
         return Step("retrain", "Retrain on the corrected labels", why, run)
     parent = next((other for other, _ in finished if other.id == run.parent), None)
     if parent is not None:

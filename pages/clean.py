@@ -1,6 +1,5 @@
 """Clean: steps that part noisy characters before a network sees them, composed and looked at one by one."""
 
-
 from dashboard import cleaning_panels, picker
 from dashboard.frame import header
 

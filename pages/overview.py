@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from core.labels.versions import edits_since
+from core.labels.versions import edits_since, training_changes_since
 from dashboard import cached, home_panels, picker, tour
 from dashboard.frame import header
 from dashboard.next_step import next_step
@@ -26,7 +26,7 @@ def buttons() -> None:
 
 header(dataset.title, home_panels.sentence(dataset), buttons)
 tour.offer(workspace, dataset, is_new=not runs)
-step = next_step(runs, partial(edits_since, workspace, dataset))
+step = next_step(runs, partial(training_changes_since, workspace, dataset))
 if home_panels.step(step):
     follow(step)
 n_edits = edits_since(workspace, dataset, 0)

@@ -28,7 +28,9 @@ from tests.finished_runs import SAMPLE, finished_run
 from tests.tagged import tagged
 from tests.tiny_clip import write_tiny_clip
 
-TINY = make_recipe({"width": 4, "epochs": 1, "batch_size": 256, "learning_rate": 0.01, "threads": 1})
+TINY = make_recipe(
+    {"width": 4, "epochs": 1, "batch_size": 256, "learning_rate": 0.01, "image_size": 14, "threads": 1}
+)
 TAGS = make_recipe({"width": 8, "epochs": 3, "batch_size": 32, "learning_rate": 3e-3, "threads": 1})
 WORDS = PRESETS["caption"].with_changes(
     {"width": 4, "caption_width": 8, "epochs": 2, "batch_size": 32, "threads": 1}
@@ -64,7 +66,7 @@ def _one_label(workspace: Workspace, sample: Dataset, base: Run) -> None:
 
 
 def _changes() -> dict[str, object]:
-    return {"width": 4, "epochs": 1, "batch_size": 256, "learning_rate": 0.01}
+    return {"width": 4, "epochs": 1, "batch_size": 256, "learning_rate": 0.01, "image_size": 14}
 
 
 def _several_labels(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:

@@ -98,6 +98,7 @@ def in_words(overlap: Overlap, classes: Sequence[str], most: int = 5) -> list[st
     if len(known):
         best = known[np.argmax(overlap.purity[known])]
         sentences.append(
-            f"{classes[best]} stands apart best: {100 * overlap.purity[best]:.0f} % of its neighbours are its own."
+            f"{classes[best]} stands apart best: {100 * overlap.purity[best]:.0f} % of its neighbours"
+            " are its own."
         )
     return sentences

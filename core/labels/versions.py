@@ -110,11 +110,10 @@ def edits_since(workspace: Workspace, dataset: Dataset, version: int) -> int:
 def training_changes_since(workspace: Workspace, dataset: Dataset, version: int) -> int:
     """How many images outside the test split have another label, or were left out or taken in, since then.
 
-    Training again makes another model only when there are such images.
-
-    Raises:
-        NotFound: There is no such version.
+    Training again makes another model only when there are such images. 0 for a version still to come.
     """
+    if not edits_since(workspace, dataset, version):
+        return 0
     then, now = labels_at(workspace, dataset, version), labels_at(workspace, dataset)
     same = (then.labels == now.labels) | (_unknown(then.labels) & _unknown(now.labels))
     changed = ~same if same.ndim == 1 else ~same.all(axis=1)

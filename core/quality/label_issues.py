@@ -119,12 +119,14 @@ class LabelIssues:
         if self.about is None:
             given, likely = probs[self.labels[row]], probs[self.suggested[row]]
             parts = [
-                f"Models that never saw this label give {other} {100 * likely:.0f} % and {label} {100 * given:.0f} %"
+                f"Models that never saw this label give {other} {100 * likely:.0f} %"
+                f" and {label} {100 * given:.0f} %"
             ]
         else:
             name = classes[self.about[row]]
             parts = [
-                f"Models that never saw this answer give {name} {100 * probs[1]:.0f} %, the label says {label}"
+                f"Models that never saw this answer give {name} {100 * probs[1]:.0f} %,"
+                f" the label says {label}"
             ]
         known = int((self.neighbour_labels[row] >= 0).sum())
         if known:

@@ -125,7 +125,8 @@ class _Stages:
         """Say how the student fares beside its teachers, where there are validation images."""
         student, teacher = figures["student_accuracy"], figures["teacher_accuracy"]
         if student is not None and teacher is not None:
-            words = f"student {100 * student:.1f} % right on validation images, its teachers {100 * teacher:.1f} %"
+            words = f"student {100 * student:.1f} % right on validation images"
+            words += f", its teachers {100 * teacher:.1f} %"
             self.on_event("note", text=f"Round {number + 1}: {words}.")
 
     def ensemble(self, labels: NDArray[Any], train: Positions) -> tuple[FitResult, list[FitResult]]:

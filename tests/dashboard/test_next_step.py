@@ -51,7 +51,7 @@ def test_edits_after_the_run_ask_for_a_retraining(workspace: Workspace, sample: 
     assert step(run, edits=5).target == "mistakes"
     todo = step(run, edits=12)
     assert todo.target == "retrain"
-    assert todo.why.startswith("7 edits came after r1")
+    assert todo.why.startswith("7 labels were corrected after r1")
 
 
 def test_a_retrained_run_leads_to_its_verdict(workspace: Workspace, sample: Dataset) -> None:

@@ -45,7 +45,7 @@ def test_finished_runs_fill_the_cards(app: AppTest, workspace: Workspace, sample
         run.events.append("started", n_test=1000, n_val=500)
         run.events.append("finished", test_accuracy=accuracy, valid_accuracy=0.9, seconds=75.0)
     app.run()
-    assert cards(app)["Best test accuracy"] == ("90.0 %", "first · -2.0 pt in the last run")
+    assert cards(app)["Best test accuracy"] == ("90.0 %", "first · −2.0 pt in the last run")
     assert cards(app)["To review"] == ("50", "validation mistakes of second")
     assert app.button(key="next_step").label == "Look at the 50 mistakes"
     assert any("test accuracy 88.0 % · 1 min 15 s" in caption.value for caption in app.caption)

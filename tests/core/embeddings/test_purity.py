@@ -27,9 +27,9 @@ def test_in_words() -> None:
     near[:10, 0] = 15  # a quarter of Shirt's neighbours are coats
     said = in_words(class_overlap(near, labels, 3), CLASSES)
     assert said[0] == (
-        "Shirt and Coat are mixed: 25% of the neighbours of Shirt are Coat, and 0% the other way round."
+        "Shirt and Coat are mixed: 25 % of the neighbours of Shirt are Coat, and 0 % the other way round."
     )
-    assert said[-1] == "Coat stands apart best: 100% of its neighbours are its own."
+    assert said[-1] == "Coat stands apart best: 100 % of its neighbours are its own."
     apart = in_words(class_overlap(near[10:] - 10, labels[10:] - 1, 2), CLASSES[1:])
     assert apart[0].startswith("No two classes are mixed")
 

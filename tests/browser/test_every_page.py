@@ -1,0 +1,201 @@
+"""Every page in one browser: three kinds of data and an empty workspace, light and dark, wide and narrow.
+
+One visit a page and data set looks at all of it at once, so that the whole stays cheap: loaded wide and
+light, then narrowed and darkened in place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
+
+from core.workspace import Workspace
+from tests.browser.conftest import Server, settled
+from tests.finished_runs import SAMPLE
+from tests.furnished import furnish
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+PATIENCE = 60_000  # milliseconds; a busy machine is no fault of the page
+
+PAGES = (
+    "",
+    "explore",
+    "clean",
+    "train",
+    "evaluate",
+    "embeddings",
+    "zero_shot",
+    "issues",
+    "relabel",
+    "label_next",
+    "fill",
+    "agreement",
+    "history",
+    "prove",
+)
+FULL = (
+    *((SAMPLE, page) for page in PAGES if page != "zero_shot"),
+    (SAMPLE, "zero_shot?model=tiny"),
+    (SAMPLE, "issues?look=Images"),
+    (SAMPLE, "train?mode=Cross-validate"),
+    *(("tagged", page) for page in ("", "explore", "evaluate", "issues", "relabel", "fill")),
+    *(("captioned", page) for page in ("explore", "train", "evaluate", "issues?look=Captions", "relabel")),
+)
+"""The last two where what they show differs from what the first does."""
+
+STREAMLITS_OWN = {
+    "list": "the sidebar's <ul> of sections holds <div>s",
+    "listitem": "the same list, seen from its entries",
+    "svg-img-alt": "Vega draws the small charts of st.metric, their marks have no titles",
+    "scrollable-region-focusable": "st.dataframe and st.code scroll by their own keys",
+    "aria-allowed-attr": "the roles that Streamlit gives its own widgets",
+    "nested-interactive": "the help mark stands inside the label of its widget",
+}
+"""Rules of axe that are broken inside Streamlit's own widgets, and by what; what we draw keeps them."""
+
+# Words that a box cuts off, outside Streamlit's own fields, where nothing else says them in full.
+CLIPPED = """() => {
+  const FIELDS = '[role=combobox], [data-baseweb=select], input';
+  const found = [];
+  const look = (root) => {
+    for (const node of root.querySelectorAll('*')) {
+      if (node.shadowRoot) look(node.shadowRoot);
+      const own = [...node.childNodes].some((part) => part.nodeType === 3 && part.textContent.trim());
+      if (!own || !node.clientWidth || node.closest(FIELDS)) continue;
+      const style = getComputedStyle(node);
+      if (style.visibility === 'hidden' || style.overflowX === 'visible') continue;
+      if (style.overflowX === 'auto' || style.overflowX === 'scroll') continue;
+      const cut = node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 3;
+      const said = node.closest('[title], [aria-label]');
+      if (cut && !said) found.push(`${node.tagName}.${node.className}: ${node.textContent.trim()}`);
+    }
+  };
+  look(document.querySelector('[data-testid=stMain]'));
+  return found;
+}"""
+
+
+@dataclass
+class Visitor:
+    """A page of the browser, and what it complained about since it was last asked."""
+
+    page: Page
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"script error: {error}"))
+        self.page.on("response", self._on_response)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.faults.append(f"console: {message.text}")
+
+    def _on_response(self, response: Response) -> None:
+        """Streamlit tries where the server's own addresses begin, below each page first; 404 is an answer."""
+        if response.status >= 400 and "/_stcore/" not in response.url:
+            self.faults.append(f"{response.status} for {response.url}")
+
+    def visit(self, address: str) -> list[str]:
+        """Everything that is wrong with the page at ``address``."""
+        page = self.page
+        page.set_viewport_size(WIDE)
+        page.emulate_media(color_scheme="light")
+        page.goto(address)
+        expect(page.locator("h1")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("This goes on when you leave the page")).to_have_count(0, timeout=PATIENCE)
+        settled(page)
+        faults = [*self._looked_at("wide"), *axe(page)]
+        page.set_viewport_size(NARROW)
+        page.emulate_media(color_scheme="dark")
+        dark = (
+            "() => getComputedStyle(document.querySelector('.stApp')).backgroundColor === 'rgb(15, 20, 25)'"
+        )
+        page.wait_for_function(dark)
+        settled(page)
+        faults += [*self._looked_at("narrow"), *axe(page, "color-contrast")]
+        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        faults += [f"narrow: {wide} pixels wide"] * (wide > NARROW["width"])
+        faults, self.faults = faults + self.faults, []
+        return faults
+
+    def _looked_at(self, how: str) -> list[str]:
+        page = self.page
+        n = page.locator("h1:visible").count()
+        faults = [f"{how}: {n} main headings"] * (n != 1)
+        for what, place in {
+            "an exception": page.get_by_test_id("stException"),
+            "an error": page.get_by_text("Something went wrong"),
+            "a traceback": page.get_by_text("Traceback (most recent call last)"),
+        }.items():
+            faults += [f"{how}: {what}"] * (place.count() > 0)
+        return faults + [f"{how}: cut off: {words}" for words in page.evaluate(CLIPPED)]
+
+
+def axe(page: Page, *rules: str) -> list[str]:
+    """Serious and critical faults that axe-core finds, without those inside Streamlit's own widgets."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = list(rules)
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"axe {one['id']}: {node['target']} {node['html'][:200]} {_why(node)}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+        if one["id"] not in STREAMLITS_OWN
+    ]
+
+
+def _why(node: dict[str, Any]) -> str:
+    return "; ".join(check["message"] for check in [*node["any"], *node["all"], *node["none"]])[:200]
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser) -> Iterator[Visitor]:
+    context = browser.new_context()
+    yield Visitor(context.new_page())
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _served(tmp_path_factory.mktemp("full") / "workspace", furnished=True)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _served(tmp_path_factory.mktemp("empty") / "workspace", furnished=False)
+
+
+def _served(root: Path, *, furnished: bool) -> Iterator[Server]:
+    if furnished:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TIDYSET_WORKSPACE", str(root))
+            patch.delenv("TIDYSET_DATABASE_URL", raising=False)
+            furnish(Workspace(root))
+    server = Server(root)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "home")
+def test_on_an_empty_workspace(visitor: Visitor, empty: Server, path: str) -> None:
+    faults = visitor.visit(f"{empty.url}/{path}")
+    assert not faults, json.dumps(faults, indent=1)
+
+
+@pytest.mark.parametrize(("data", "path"), FULL, ids=lambda part: part or "home")
+def test_on_a_full_workspace(visitor: Visitor, full: Server, data: str, path: str) -> None:
+    faults = visitor.visit(f"{full.url}/{path}{'&' if '?' in path else '?'}data={data}")
+    assert not faults, json.dumps(faults, indent=1)
