@@ -39,6 +39,7 @@ _STATIC = Path(__file__).parent / "static"
 def show() -> None:
     """Draw the frame and, inside it, the page that the address names."""
     st.set_page_config(page_title="Tidyset", page_icon=_STATIC / "icon.png", layout="wide")
+    st.html(_STATIC / "frame.css")
     st.logo(_STATIC / "logo.svg", icon_image=_STATIC / "icon.svg", size="large")
     pages = {
         section: [

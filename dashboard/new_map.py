@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 import streamlit as st
 
@@ -55,9 +55,10 @@ def bases(workspace: Workspace, dataset: Dataset) -> dict[str, Run]:
     }
 
 
-def button(workspace: Workspace, dataset: Dataset) -> None:
-    """The form behind a button at the page's head."""
-    with st.popover("New map", icon=":material/add:", type="primary"), shown_as_message():
+def button(workspace: Workspace, dataset: Dataset, *, is_main: bool = True) -> None:
+    """The form behind a button, usually the main one of the page, at its head."""
+    kind: Literal["primary", "secondary"] = "primary" if is_main else "secondary"
+    with st.popover("New map", icon=":material/add:", type=kind), shown_as_message():
         others = bases(workspace, dataset)
         where = OWN
         if others:
@@ -97,4 +98,4 @@ def nothing_yet(workspace: Workspace, dataset: Dataset) -> None:
         if st.button(f"Make a map of {title.lower()}", type="primary", icon=":material/scatter_plot:"):
             embeddings_panels.start(create_map(workspace, dataset, MapRequest(source)))
         if bases(workspace, dataset):
-            button(workspace, dataset)
+            button(workspace, dataset, is_main=False)

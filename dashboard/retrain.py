@@ -51,7 +51,8 @@ def panel(workspace: Workspace, dataset: Dataset, base: Run) -> None:
 def _offer(workspace: Workspace, dataset: Dataset, base: Run) -> None:
     edits = edits_since(workspace, dataset, base.label_version)
     n = training_changes_since(workspace, dataset, base.label_version) if edits else 0
-    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+    st.space("stretch")  # to the right where there is room, to a line of its own where not
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
         if n:
             st.markdown(f"**{counted(edits, 'edit')}** since {plain(base.name)}", width="content")
         elif edits:

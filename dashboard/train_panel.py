@@ -44,7 +44,11 @@ def draw(workspace: Workspace, dataset: Dataset, start_row: StartRow) -> None:
     Starting something reruns the page, which then follows it.
     """
     with st.container(border=True, key="new_run"):
-        presets = {**PRESETS, **own_presets(workspace)}
+        presets = {
+            name: recipe
+            for name, recipe in {**PRESETS, **own_presets(workspace)}.items()
+            if recipe.inputs == "image" or dataset.captions is not None
+        }
         preset = st.pills("Preset", list(presets), default="fast", required=True, key="preset")
         st.caption(ABOUT.get(preset) or "A preset of this workspace.")
         try:

@@ -9,9 +9,10 @@ from playwright.sync_api import Page, expect
 
 from core.data.catalog import open_dataset
 from core.labels.journal import LabelJournal
+from core.runs import launch
 from core.runs.presets import save_preset
 from core.runs.recipe import make_recipe
-from core.runs.store import list_runs
+from core.runs.store import RunState, list_runs
 from core.workspace import Workspace
 from tests.browser.conftest import Server, settled
 from tests.finished_runs import SAMPLE
@@ -64,7 +65,8 @@ def test_the_loop_by_keyboard_alone(page: Page, server: Server) -> None:
     settled(page)
 
     open_page(page, "Explore")
-    go_to(page, "^test$")
+    go_to(page, "^train$")
+    go_to(page, "^test$", "ArrowRight")
     page.keyboard.press("Space")
     expect(page).to_have_url(re.compile("split=test"))
 
@@ -77,7 +79,8 @@ def test_the_loop_by_keyboard_alone(page: Page, server: Server) -> None:
     go_to(page, "Start training")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
-    expect(page.get_by_text("finished").first).to_be_attached(timeout=4 * MINUTES)
+    (run,) = list_runs(workspace)
+    assert launch.wait(run, timeout=300).state is RunState.FINISHED
 
     open_page(page, "Evaluate")
     go_to(page, r"Review the [\d,]+ mistakes")
