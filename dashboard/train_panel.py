@@ -49,6 +49,8 @@ def draw(workspace: Workspace, dataset: Dataset, start_row: StartRow) -> None:
             for name, recipe in {**PRESETS, **own_presets(workspace)}.items()
             if recipe.inputs == "image" or dataset.captions is not None
         }
+        if st.session_state.get("preset") not in presets:
+            st.session_state.pop("preset", None)  # chosen for another data set
         preset = st.pills("Preset", list(presets), default="fast", required=True, key="preset")
         st.caption(ABOUT.get(preset) or "A preset of this workspace.")
         try:

@@ -160,7 +160,7 @@ def test_trials_are_listed_best_first_and_the_best_becomes_a_preset(
     press(test, "Keep as preset")
     rate = find_recipe(workspace, "mine").learning_rate
     assert rate == frame["Learning rate"][0]
-    assert "mine" in test.segmented_control(key="preset").options
+    assert "mine" in test.pills(key="preset").options
 
 
 def test_a_name_that_is_taken_is_refused_in_words(searched: Run, workspace: Workspace) -> None:
