@@ -23,7 +23,7 @@ def add(page: Page, title: str) -> None:
 
 def test_a_pipeline_is_built_step_by_step_and_kept(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/clean")
-    expect(page.get_by_text("There is no step yet")).to_be_visible()
+    expect(page.get_by_text("No steps yet")).to_be_visible()
     settled(page)
     titles = ["Gaussian blur", "Threshold", "Dilation", "Find characters", "Scale and align", "Reassemble"]
     for number, title in enumerate(titles, 1):

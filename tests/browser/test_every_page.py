@@ -69,8 +69,9 @@ CLIPPED = """() => {
     for (const node of root.querySelectorAll('*')) {
       if (node.shadowRoot) look(node.shadowRoot);
       const own = [...node.childNodes].some((part) => part.nodeType === 3 && part.textContent.trim());
-      if (!own || !node.clientWidth || node.closest(FIELDS)) continue;
+      if (!own || node.clientWidth < 2 || node.closest(FIELDS)) continue;
       const style = getComputedStyle(node);
+      if (style.fontFamily.includes('Material')) continue; // the name of an icon
       if (style.visibility === 'hidden' || style.overflowX === 'visible') continue;
       if (style.overflowX === 'auto' || style.overflowX === 'scroll') continue;
       const cut = node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 3;

@@ -157,7 +157,7 @@ def test_without_a_search_the_labels_offer_one(workspace: Workspace, sample: Dat
     app.switch_page("../pages/issues.py").run()
     assert not app.exception
     assert "Look for label errors" in titles(app)
-    assert "How long is not known before a first run" in texts(app)
+    assert "How long it takes is known after a first run" in texts(app)
 
 
 def test_a_finished_search_shows_what_is_likely_wrong(workspace: Workspace, sample: Dataset) -> None:
