@@ -22,7 +22,7 @@ def draw(workspace: Workspace, run: Run, recipe: Recipe, what: str, *, is_best: 
     """
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"keep_{run.id}"):
         name = st.text_input(
-            f"Keep {what} as a preset", placeholder="name", key=f"preset_{run.id}", width=240
+            f"Keep as a preset: {what}", placeholder="name", key=f"preset_{run.id}", width=240
         )
         kept = st.button("Keep as preset", icon=":material/bookmark_add:", disabled=not name.strip())
         trained = st.button(f"Train {'the best' if is_best else 'it'}", icon=":material/play_arrow:")

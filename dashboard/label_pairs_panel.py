@@ -14,6 +14,9 @@ from dashboard.multilabel_view import MultiLabelEvaluation
 from dashboard.wording import counted, plain
 
 MAX_IMAGES = 60
+SIDE_BY_SIDE = 12
+"""With more labels the matrix needs the whole width for its numbers."""
+
 TITLES: dict[Kind, str] = {"said-for": "Said by mistake", "wrong-together": "Wrong together"}
 WORDS: dict[Kind, confusion.Words] = {
     "said-for": confusion.Words("there", "said", "labels that are there", "labels that are said by mistake"),
@@ -41,7 +44,8 @@ def draw(dataset: Dataset, run: Run, found: MultiLabelEvaluation, scores: MultiL
                 key="pair_kind",
             )
         counts = pair_counts(scores, kind)
-        left, right = st.columns([3, 2], gap="medium")
+        few = len(counts) <= SIDE_BY_SIDE
+        left, right = st.columns([3, 2], gap="medium") if few else (st.container(), st.container())
         with left:
             cell = confusion.show(
                 counts,

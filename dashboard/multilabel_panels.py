@@ -74,9 +74,8 @@ def _headline(result: MultiLabelScores, split: str) -> None:
         )
     words = {"val": "validation", "test": "test", "train": "training"}[split]
     st.caption(
-        f"Over {n_known:,} known labels of {counted(len(result.labels), f'{words} image')}; "
-        f"{n_unknown:,} unknown are left out"
-        + (" (small: the bounds if they were known)" * (n_unknown > 0))
+        f"Over {n_known:,} known labels of {counted(len(result.labels), f'{words} image')}"
+        + (f"; {n_unknown:,} unknown are left out (small: the bounds if they were known)" * (n_unknown > 0))
         + " · at the thresholds below"
         + (", some tuned on these very images" * (split == "val"))
         + (" · the model has learned from these, so it looks better here than it is" * (split == "train"))
