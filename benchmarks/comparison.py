@@ -77,12 +77,15 @@ this job asks for: the table says who can go round the whole loop, not who is be
 `uv run python benchmarks/comparison.py`; the scripts are in `benchmarks/rivals/`. Corrections are welcome.
 
 6,000 images of Fashion-MNIST (28 x 28) as files, {flipped} training labels flipped; the same predictions
-(cross-validated logistic regression), embeddings and two runs are given to each. **import** the data;
-**look**: from the call to a viewer that answers; **find**: how many of the {flipped} flipped labels are among the first
-{flipped} that it ranks; **fix** {fixed}; **export**, checked label by label; **compare** the two runs on the
-test images. Times are by the clock, without installing; *processors* is the time of all processors; *memory*
-the peak of all processes; *lines* what the user writes. – is a step that the tool does not do, or that did
-not work here; why stands below.
+(cross-validated logistic regression), embeddings and two runs are given to each.
+
+- **import** the data; **look**: from the call to a viewer that answers;
+- **find**: how many of the {flipped} flipped labels are among the first {flipped} that it ranks;
+- **fix** {fixed} labels; **export**, checked label by label; **compare** the two runs on the test images.
+
+Times are by the clock, without installing; *processors* is the time of all processors; *memory* the peak of
+all processes; *lines* what the user writes. – is a step that the tool does not do, or that did not work here;
+why stands below.
 """
 ENDING = """
 Newest versions on {date}; {cores} cores without a GPU, load {load}. Other work ran beside, so compare the
