@@ -15,13 +15,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from core.data.catalog import open_dataset
 from core.errors import NotFound
@@ -33,7 +34,9 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM, Server, settled
 
 HERE = Path(__file__).resolve().parent / "pictures"
 SAMPLE, FEW = "fashion-mnist-sample", "few"
+SMALL = ("--recipe", "fast", "--set", "width=16", "--set", "epochs=3")  # some seconds each
 WIDTH, HEIGHT = 1280, 860
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 QUALITY = 78
 PATIENCE = 300_000
 
@@ -46,12 +49,14 @@ class Picture:
         name: Of the file.
         address: Page and query.
         text: Something that is on the page once it is complete.
+        needs: The parts of the workspace that it shows.
         before: What to do before the picture is taken.
     """
 
     name: str
     address: str
     text: str
+    needs: tuple[str, ...] = ()
     before: Callable[[Page], None] | None = None
 
 
@@ -73,22 +78,24 @@ def tour_on(page: Page) -> None:
 
 
 PICTURES = (
-    Picture("home", "/", "Last runs"),
+    Picture("home", "/", "Last runs", ("first",)),
     Picture("explore", "/explore", "will be the hardest to tell apart"),
     Picture("clean", "/clean", "Clean"),
-    Picture("train", "/train", "Runs"),
-    Picture("evaluate", "/evaluate?run=second", "Confusion matrix", to_the("Confusion matrix")),
-    Picture("compare", "/evaluate?run=second&compare=first", "McNemar"),
-    Picture("embeddings", "/embeddings", "trustworth"),
+    Picture("train", "/train", "Runs", ("first",)),
+    Picture("evaluate", "/evaluate?run=first", "Confusion matrix", ("first",), to_the("Confusion matrix")),
+    Picture("compare", "/evaluate?run=second&compare=first", "McNemar", ("first", "second")),
+    Picture("embeddings", "/embeddings", "trustworth", ("first", "map")),
     Picture("zero-shot", "/zero_shot", "Zero-shot"),
-    Picture("issues", "/issues", "Likely wrong"),
-    Picture("relabel", "/relabel?queue=Model disagrees&queue_run=second&queue_split=val", "Refresh"),
-    Picture("label-next", f"/label_next?data={FEW}", "Label next"),
+    Picture("issues", "/issues", "Likely wrong", ("search",)),
+    Picture(
+        "relabel", "/relabel?queue=Model disagrees&queue_run=first&queue_split=val", "Refresh", ("first",)
+    ),
+    Picture("label-next", f"/label_next?data={FEW}", "Label next", ("few",)),
     Picture("fill", "/fill", "Fill in"),
-    Picture("agreement", "/agreement", "Agreement"),
-    Picture("history", "/history", "History"),
-    Picture("prove", "/prove", "Prove"),
-    Picture("tour", "/", "Last runs", tour_on),
+    Picture("agreement", "/agreement", "Agreement", ("edits",)),
+    Picture("history", "/history", "History", ("edits",)),
+    Picture("prove", "/prove", "Prove", ("first", "edits", "proof")),
+    Picture("tour", "/", "Last runs", ("first",), tour_on),
 )
 
 
@@ -109,33 +116,34 @@ def made(workspace: Workspace, name: str) -> bool:
     return True
 
 
-def prepare(workspace: Workspace) -> None:
+def prepare(workspace: Workspace, needs: set[str]) -> None:
     """What the pages show. Each part is made once."""
-    parts = (
-        ("first", ("train", "--data", SAMPLE, "--recipe", "fast", "--name", "first")),
-        ("search", ("issues", "--data", SAMPLE, "--folds", "3", "--name", "search")),
-        ("map", ("embed", "--data", SAMPLE, "--run", "first", "--name", "map")),
-    )
-    for name, command in parts:
-        if not made(workspace, name):
-            tidyset(workspace, *command)
-    if not made(workspace, "second"):
-        correct(workspace)
-        tidyset(workspace, "train", "--data", SAMPLE, "--recipe", "fast", "--name", "second")
-    if not made(workspace, "proof"):
-        tidyset(workspace, "prove", "first", "--seeds", "2", "--set", "epochs=2", "--name", "proof")
-    if not (workspace.datasets / FEW).exists():
+    train = ("train", *SMALL, "--data")
+    parts = {
+        "first": (*train, SAMPLE, "--name", "first"),
+        "search": ("issues", "--data", SAMPLE, "--folds", "2", *SMALL, "--name", "search"),
+        "map": ("embed", "--data", SAMPLE, "--run", "first", "--name", "map"),
+        "second": (*train, SAMPLE, "--name", "second"),
+        "proof": ("prove", "first", "--seeds", "2", "--set", "epochs=1", "--name", "proof"),
+        "few": (*train, FEW, "--name", "few"),
+    }
+    if "few" in needs and not (workspace.datasets / FEW).exists():
         tidyset(workspace, "data", "hide", SAMPLE, "--name", FEW, "--labels", "250")
-        tidyset(workspace, "train", "--data", FEW, "--recipe", "fast", "--name", "few")
-    write_json(workspace.root / "tour.json", {"state": "left", "seen": ["Look", "Find"]})
+    for name, command in parts.items():
+        if name == "second" and {"second", "edits", "proof"} & needs:
+            correct(workspace)
+        if name in needs and not made(workspace, name):
+            tidyset(workspace, *command)
 
 
 def correct(workspace: Workspace) -> None:
     """Forty labels that Ann decided on, twelve of which Bob looked at too, without seeing her answer."""
     dataset = open_dataset(workspace, SAMPLE)
+    journal = LabelJournal(workspace)
+    if journal.version(SAMPLE):
+        return
     rng = np.random.default_rng(0)
     chosen = rng.choice(dataset.in_split("train"), 40, replace=False).tolist()
-    journal = LabelJournal(workspace)
 
     def edits(rows: list[int], kind: EditKind, who: str, shift: int) -> list[NewEdit]:
         return [
@@ -152,24 +160,17 @@ def correct(workspace: Workspace) -> None:
     journal.append(dataset, edits(chosen[:12], EditKind.LOOK, "bob", 4))
 
 
-def photograph(browser: Browser, url: str, picture: Picture, scheme: str) -> bytes:
+def photograph(page: Page, url: str, picture: Picture, scheme: Literal["light", "dark"]) -> bytes:
     """The page as PNG."""
-    context = browser.new_context(
-        viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="dark" if scheme == "dark" else "light"
-    )
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    try:
-        page.goto(url + picture.address)
-        page.get_by_text(picture.text).first.wait_for(state="attached")
+    page.emulate_media(color_scheme=scheme)
+    page.goto(url + picture.address)
+    page.get_by_text(picture.text).first.wait_for(state="attached")
+    settled(page)
+    if picture.before is not None:
+        picture.before(page)
         settled(page)
-        if picture.before is not None:
-            picture.before(page)
-            settled(page)
-        page.wait_for_timeout(2_500)  # charts and thumbnails fade in
-        return page.screenshot()
-    finally:
-        context.close()
+    page.wait_for_timeout(2_500)  # charts and thumbnails fade in
+    return page.screenshot()
 
 
 def keep(png: bytes, path: Path) -> int:
@@ -189,24 +190,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = (wanted.workspace or Path(folder) / "workspace").resolve()
         root.mkdir(parents=True, exist_ok=True)
-        prepare(Workspace(root))
-        if wanted.prepare:
-            return
-        server = Server(root)
-        server.start()
-        try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-                for picture in PICTURES:
-                    if wanted.only and picture.name not in wanted.only:
-                        continue
-                    for scheme in ("light", "dark"):
-                        write_json(root / "tour.json", {"state": "left", "seen": ["Look", "Find"]})
-                        png = photograph(browser, server.url, picture, scheme)
-                        size = keep(png, HERE / f"{picture.name}-{scheme}.webp")
-                        print(f"{picture.name}-{scheme}.webp: {size / 1000:.0f} kB", flush=True)
-        finally:
-            server.kill()
+        wanted_ones = [one for one in PICTURES if not wanted.only or one.name in wanted.only]
+        prepare(Workspace(root), {part for one in wanted_ones for part in one.needs})
+        if not wanted.prepare:
+            take(root, wanted_ones)
+
+
+def take(root: Path, pictures: Sequence[Picture]) -> None:
+    """Photograph pages of a workspace."""
+    server = Server(root)
+    server.start()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+            page.set_default_timeout(PATIENCE)
+            page.set_default_navigation_timeout(PATIENCE)
+            for picture in pictures:
+                for scheme in SCHEMES:
+                    write_json(root / "tour.json", {"state": "left", "seen": ["Look", "Find"]})
+                    png = photograph(page, server.url, picture, scheme)
+                    size = keep(png, HERE / f"{picture.name}-{scheme}.webp")
+                    print(f"{picture.name}-{scheme}.webp: {size / 1000:.0f} kB", flush=True)
+    finally:
+        server.kill()
 
 
 if __name__ == "__main__":
