@@ -8,9 +8,10 @@ the viewer, rank the labels by how likely they are wrong, correct 20, export, co
 does it by a script of its own (benchmarks/rivals/), written as its documentation says, in a throw-away
 environment of uv at its newest version on the project's exclude-newer date; nothing of it is installed here.
 
-Time is by the clock, without installing; memory the peak of proportional set size (PSS) of all its processes;
-lines are those of the step in the script, without blank ones and comments. What was measured is kept in
-benchmarks/results/comparison.json; --only measures some again, --written only writes the page from there.
+Time is that of all processors, without installing, to a quarter of a second; memory the peak of proportional
+set size (PSS) of all processes; lines are those of the steps in the script, without blank ones and comments.
+What was measured is kept in benchmarks/results/comparison.json; --only measures some again, --written only
+writes the page from there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import contextlib
 import csv
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -32,6 +32,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -47,6 +48,7 @@ PAGE = ROOT / "docs" / "comparison.md"
 STEPS = ("import", "look", "find", "fix", "export", "compare")
 N_FLIPPED, N_FIXED = 250, 20
 MOST_SECONDS = 1_800
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,17 @@ this job asks for: the table says who can go round the whole loop, not who is be
 6,000 images of Fashion-MNIST (28 x 28) as files, {flipped} training labels flipped; the same predictions
 (cross-validated linear discriminant analysis), embeddings and two runs are given to each.
 
-- **import** the data; **look**: from the call to a viewer that answers;
+- **import** the data; **look**: until the viewer answers;
 - **find**: how many of the {flipped} flipped labels are among the first {flipped} that it ranks;
 - **fix** {fixed} labels; **export**, checked label by label; **compare** the two runs on the test images.
 
-Times are by the clock, without installing; *processors* is the time of all processors; *memory* the peak of
-all processes; *lines* what the user writes. – is a step that the tool does not do, or that did not work here;
-why stands below.
+Times are seconds of all processors together, without installing, to a quarter of a second; *clock* is by the
+clock; *memory* the peak of all processes; *lines* what the user writes. – is a step that the tool does not
+do, or that did not work here; why stands below.
 """
 ENDING = """
-Newest versions on {date}; {cores} cores without a GPU, load {load}. Other work ran beside, so compare the
-time of processors rather than that of the clock."""
+Newest versions on {date}; {cores} cores without a GPU, load {load}. Other work ran beside, so the
+clock says little: the time of processors does."""
 
 
 def make_inputs(folder: Path) -> None:
@@ -142,35 +144,46 @@ def command_of(tool: Tool) -> list[str]:
     return [*where, "--exclude-newer", exclude_newer(), "--with", tool.package, "python"]
 
 
-def pss(process: int) -> int:
-    """Proportional set size of a process in kB; 0 when it is gone."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    return 0
+class Watch(threading.Thread):
+    """Watches all processes that a job starts, also those that leave its process group.
 
+    Attributes:
+        peak_kb: The most proportional set size of all of them together.
+        used: (time, seconds of processors used until then) at each look.
+    """
 
-def members(group: int) -> list[int]:
-    """The processes of a process group."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.getpgid(int(folder.name)) == group:
-                found.append(int(folder.name))
-    return found
-
-
-class Peak(threading.Thread):
-    """Watches the memory of a process group until it is told to stop."""
-
-    def __init__(self, group: int) -> None:
+    def __init__(self, mark: str) -> None:
         super().__init__(daemon=True)
-        self.group, self.kilobytes, self.ended = group, 0, threading.Event()
+        self.mark, self.peak_kb, self.ended = mark.encode(), 0, threading.Event()
+        self.used: list[tuple[float, float]] = [(time.time(), 0.0)]
+        self._seconds: dict[str, float] = {}
 
     def run(self) -> None:
-        while not self.ended.wait(0.5):
-            self.kilobytes = max(self.kilobytes, sum(map(pss, members(self.group))))
+        while not self.ended.wait(0.25):
+            self.look()
+
+    def look(self) -> None:
+        memory = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                if self.mark in (folder / "environ").read_bytes():
+                    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                    self._seconds[folder.name] = (int(fields[11]) + int(fields[12])) / TICKS
+                    memory += int((folder / "smaps_rollup").read_text().partition("Pss:")[2].split()[0])
+        self.peak_kb = max(self.peak_kb, memory)
+        self.used.append((time.time(), sum(self._seconds.values())))
+
+    def between(self, began: float, ended: float) -> float:
+        """Seconds of processors used between two times, to a quarter of a second or so."""
+        times, totals = zip(*self.used, strict=True)
+        return float(np.interp(ended, times, totals) - np.interp(began, times, totals))
+
+    def kill(self) -> None:
+        """End whatever a job left running."""
+        for name in self._seconds:
+            with contextlib.suppress(OSError):
+                if self.mark in Path(f"/proc/{name}/environ").read_bytes():
+                    os.kill(int(name), signal.SIGKILL)
 
 
 def measured(tool: Tool, folder: Path) -> dict[str, Any]:
@@ -189,52 +202,55 @@ def measured(tool: Tool, folder: Path) -> dict[str, Any]:
 
 def performed(tool: Tool, folder: Path, out: Path) -> dict[str, Any]:
     """What the script's steps took and found, and the memory of all its processes."""
-    script = RIVALS / f"{tool.script}.py"
+    mark = f"SIDE_BY_SIDE={uuid4().hex}"
     environment = {
         **os.environ,
+        **dict([mark.split("=")]),
         "TIDYSET_WORKSPACE": str(out / "workspace"),
         "FIFTYONE_DATABASE_DIR": str(out / "mongo"),
         "FIFTYONE_DO_NOT_TRACK": "true",
         "HF_HUB_OFFLINE": "1",
     }
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [*command_of(tool), str(script), str(folder), str(out)],
-        cwd=ROOT if not tool.package else out,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    peak = Peak(process.pid)
-    peak.start()
+    watch = Watch(mark)
+    watch.start()
+    began = time.time()
     try:
-        _, words = process.communicate(timeout=MOST_SECONDS)
+        done = subprocess.run(
+            [*command_of(tool), str(RIVALS / f"{tool.script}.py"), str(folder), str(out)],
+            cwd=out if tool.package else ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=MOST_SECONDS,
+        )
+        words = done.stderr
     except subprocess.TimeoutExpired:
         words = f"took more than {MOST_SECONDS} s"
-    finally:
-        peak.ended.set()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended = time.time()
+    watch.look()
+    watch.ended.set()
+    watch.kill()
     file = out / "steps.json"
     if not file.exists():
         return {"error": (words.strip().splitlines() or ["no word"])[-1], "when": "running"}
-    steps = json.loads(file.read_text())["steps"]
     return {
-        "seconds": round(time.monotonic() - began, 1),
-        "cpu_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
-        "peak_mb": round(peak.kilobytes / 1024),
-        "steps": {name: judged(name, step, folder, out) for name, step in steps.items()},
+        "seconds": round(ended - began, 1),
+        "cpu_seconds": round(watch.between(began, ended), 1),
+        "peak_mb": round(watch.peak_kb / 1024),
+        "steps": {
+            name: judged(name, step, folder, out, watch)
+            for name, step in json.loads(file.read_text()).items()
+        },
     }
 
 
-def judged(name: str, step: dict[str, Any], folder: Path, out: Path) -> dict[str, Any]:
-    """A step with what can be checked: how many flips are found first, whether the export is right."""
+def judged(name: str, step: dict[str, Any], folder: Path, out: Path, watch: Watch) -> dict[str, Any]:
+    """A step with its times and what can be checked: how many flips are found first, a right export."""
     step = dict(step)
+    if "ended" in step:
+        began, ended = step.pop("began"), step.pop("ended")
+        step |= {"seconds": round(ended - began, 2), "cpu_seconds": round(watch.between(began, ended), 2)}
     if "ranked" in step:
         ranked = step.pop("ranked")[:N_FLIPPED]
         step["found"] = len(set(ranked) & set(json.loads((folder / "flipped.json").read_text())))
@@ -274,7 +290,7 @@ def cell(step: dict[str, Any] | None) -> str:
         return "–"
     if "error" in step:
         return "failed"
-    words = f"{step['seconds']:.1f} s"
+    words = f"{step['cpu_seconds']:.1f} s"
     if "found" in step:
         words += f", {step['found']} of {N_FLIPPED}"
     if step.get("exact") is False:
@@ -285,7 +301,7 @@ def cell(step: dict[str, Any] | None) -> str:
 def table(kept: dict[str, Any]) -> list[str]:
     """Markdown rows: a tool each."""
     rows = [
-        f"| | version | {' | '.join(STEPS)} | in all | processors | memory | lines |",
+        f"| | version | {' | '.join(STEPS)} | in all | clock | memory | lines |",
         "| --- " * (len(STEPS) + 6) + "|",
     ]
     for tool in TOOLS:
@@ -298,8 +314,8 @@ def table(kept: dict[str, Any]) -> list[str]:
             continue
         cells = " | ".join(cell(found["steps"].get(name)) for name in STEPS)
         rows.append(
-            f"| {tool.name} | {found['version']} | {cells} | {found['seconds']:.0f} s | "
-            f"{found['cpu_seconds']:.0f} s | {found['peak_mb']:,} MB | {lines_of(tool)['in all']} |"
+            f"| {tool.name} | {found['version']} | {cells} | {found['cpu_seconds']:.0f} s | "
+            f"{found['seconds']:.0f} s | {found['peak_mb']:,} MB | {lines_of(tool)['in all']} |"
         )
     return rows
 
@@ -328,6 +344,14 @@ def page(kept: dict[str, Any]) -> str:
     return "\n".join([start, *table(kept), ended, *remarks(kept), ""])
 
 
+def keep(tool: Tool, found: dict[str, Any]) -> None:
+    """Write down what was measured, beside what is there."""
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {"tools": {}}
+    kept |= {"exclude_newer": exclude_newer(), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
+    kept["tools"][tool.name] = found
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
@@ -336,17 +360,14 @@ def main() -> None:
     parser.add_argument("--written", action="store_true", help="measure nothing, write the page again")
     parser.add_argument("--json", action="store_true", help="print what is kept, and nothing else")
     wanted = parser.parse_args()
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {"tools": {}}
     if not wanted.written:
-        kept |= {"exclude_newer": exclude_newer(), "cores": os.cpu_count()}
         with tempfile.TemporaryDirectory() as folder:
             make_inputs(Path(folder))
             for tool in TOOLS:
                 if not wanted.only or tool.name in wanted.only:
                     print(f"{tool.name} ...", file=sys.stderr, flush=True)
-                    kept["tools"][tool.name] = measured(tool, Path(folder))
-                    kept["load"] = round(os.getloadavg()[0], 1)
-                    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+                    keep(tool, measured(tool, Path(folder)))
+    kept = json.loads(KEPT.read_text())
     PAGE.write_text(page(kept))
     print(json.dumps(kept) if wanted.json else PAGE.read_text())
 

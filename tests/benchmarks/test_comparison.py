@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,8 +27,8 @@ def test_a_step_that_a_tool_refuses_costs_no_line() -> None:
 
 
 def test_cells() -> None:
-    assert cell({"seconds": 1.24, "found": 200}) == "1.2 s, 200 of 250"
-    assert cell({"seconds": 1.0, "exact": False}) == "1.0 s, not as it should be"
+    assert cell({"cpu_seconds": 1.24, "found": 200}) == "1.2 s, 200 of 250"
+    assert cell({"cpu_seconds": 1.0, "exact": False}) == "1.0 s, not as it should be"
     assert cell({"not_possible": "why"}) == "–"
     assert cell({"error": "why"}) == "failed"
     assert cell(None) == "not reached"
@@ -35,10 +38,27 @@ def test_an_export_is_checked_label_by_label(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("id,file,label,split\n1,a,Cat,train\n2,b,Dog,train\n")
     (tmp_path / "fixes.json").write_text('{"2": "Cat"}')
     (tmp_path / "flipped.json").write_text('["2"]')
+    watch = comparison.Watch("nothing")
     for exported, exact in (({"1": "Cat", "2": "Cat"}, True), ({"1": "Cat", "2": "Dog"}, False)):
         (tmp_path / "exported.json").write_text(json.dumps(exported))
-        assert judged("export", {"seconds": 1.0}, tmp_path, tmp_path)["exact"] is exact
-    assert judged("find", {"seconds": 1.0, "ranked": ["2", "1"]}, tmp_path, tmp_path)["found"] == 1
+        step = judged("export", {"began": 1.0, "ended": 3.0}, tmp_path, tmp_path, watch)
+        assert step == {"seconds": 2.0, "cpu_seconds": 0.0, "exact": exact}
+    assert judged("find", {"ranked": ["2", "1"]}, tmp_path, tmp_path, watch)["found"] == 1
+
+
+def test_a_process_that_leaves_its_group_is_watched_and_ended() -> None:
+    watch = comparison.Watch("SIDE_BY_SIDE=test")
+    command = [sys.executable, "-c", "sum(range(10**7)); print('done', flush=True); input()"]
+    environment = {**os.environ, "SIDE_BY_SIDE": "test"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, start_new_session=True) as one:
+        assert one.stdout is not None
+        one.stdout.readline()
+        watch.look()
+        watch.kill()
+        assert one.wait(60) < 0
+    assert watch.peak_kb > 0
+    assert watch.used[-1][1] > 0
 
 
 def test_what_went_wrong_stands_on_the_page() -> None:
