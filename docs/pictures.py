@@ -5,6 +5,8 @@
 The workspace is made with the command line, on the sample that ships: two runs, edits, a search for label
 errors, a map, a proof; then Chromium visits each page. FOLDER keeps it, so that pictures can be taken again
 in a minute; what is there already is not made again. They are WebP, docs/pictures/NAME-light.webp and -dark.
+In a page ``<!-- picture NAME: what it shows -->`` and ``<!-- /picture -->`` mark the place of one; what stands
+between them is written here.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +28,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from core.data.catalog import open_dataset
+from core.data.dataset import Task
+from core.data.writer import write_array_dataset
 from core.errors import NotFound
 from core.files import write_json
 from core.labels.journal import EditKind, LabelJournal, NewEdit
@@ -33,8 +38,13 @@ from core.workspace import Workspace
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, Server, settled
 
 HERE = Path(__file__).resolve().parent / "pictures"
-SAMPLE, FEW = "fashion-mnist-sample", "few"
+SAMPLE, FEW, SEVERAL = "fashion-mnist-sample", "few", "worn-on"
 SMALL = ("--recipe", "fast", "--set", "width=16", "--set", "epochs=3")  # some seconds each
+PAGES = (HERE.parents[1] / "README.md", *HERE.parent.glob("*.md"))
+PLACE = re.compile(
+    r"<!-- picture (?P<name>[a-z-]+): (?P<alt>[^\n]*) -->\n(?:<picture>.*?</picture>\n)?<!-- /picture -->",
+    re.DOTALL,
+)
 WIDTH, HEIGHT = 1280, 860
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 QUALITY = 78
@@ -77,10 +87,16 @@ def tour_on(page: Page) -> None:
     page.locator(".st-key-tour").wait_for()
 
 
+def an_example(page: Page) -> None:
+    """Let Clean begin with the steps that it offers."""
+    page.get_by_role("button", name="Begin with an example").click()
+    page.get_by_text("As they are").first.wait_for()
+
+
 PICTURES = (
     Picture("home", "/", "Last runs", ("first",)),
     Picture("explore", "/explore", "will be the hardest to tell apart"),
-    Picture("clean", "/clean", "Clean"),
+    Picture("clean", "/clean", "Begin with an example", (), an_example),
     Picture("train", "/train", "Runs", ("first",)),
     Picture("evaluate", "/evaluate?run=first", "Confusion matrix", ("first",), to_the("Confusion matrix")),
     Picture("compare", "/evaluate?run=second&compare=first", "McNemar", ("first", "second")),
@@ -91,7 +107,7 @@ PICTURES = (
         "relabel", "/relabel?queue=Model disagrees&queue_run=first&queue_split=val", "Refresh", ("first",)
     ),
     Picture("label-next", f"/label_next?data={FEW}", "Label next", ("few",)),
-    Picture("fill", "/fill", "Fill in"),
+    Picture("fill", f"/fill?data={SEVERAL}", "Fill in", ("several",)),
     Picture("agreement", "/agreement", "Agreement", ("edits",)),
     Picture("history", "/history", "History", ("edits",)),
     Picture("prove", "/prove", "Prove", ("first", "edits", "proof")),
@@ -129,11 +145,33 @@ def prepare(workspace: Workspace, needs: set[str]) -> None:
     }
     if "few" in needs and not (workspace.datasets / FEW).exists():
         tidyset(workspace, "data", "hide", SAMPLE, "--name", FEW, "--labels", "250")
+    if "several" in needs and not (workspace.datasets / SEVERAL).exists():
+        several_labels(workspace)
     for name, command in parts.items():
         if name == "second" and {"second", "edits", "proof"} & needs:
             correct(workspace)
         if name in needs and not made(workspace, name):
             tidyset(workspace, *command)
+
+
+def several_labels(workspace: Workspace) -> None:
+    """The sample with three labels an image, a third of them unknown."""
+    dataset = open_dataset(workspace, SAMPLE)
+    classes = {"feet": (5, 7, 9), "upper body": (0, 2, 3, 4, 6), "long sleeves": (2, 4, 6)}
+    given = np.asarray(dataset.labels)
+    labels = np.stack([np.isin(given, of) for of in classes.values()], axis=1).astype(np.float32)
+    labels[np.random.default_rng(0).random(labels.shape) < 1 / 3] = np.nan
+    write_array_dataset(
+        workspace,
+        SEVERAL,
+        title="Worn on",
+        task=Task.MULTI_LABEL,
+        classes=list(classes),
+        item_ids=dataset.item_ids,
+        split=np.asarray(dataset.split),
+        labels=labels,
+        images=np.asarray(dataset.images.pixels),
+    )
 
 
 def correct(workspace: Workspace) -> None:
@@ -179,6 +217,22 @@ def keep(png: bytes, path: Path) -> int:
     return path.stat().st_size
 
 
+def shown(page: Path) -> str:
+    """The text of a page with each picture that is there at its place, and nothing where it is not."""
+
+    def element(place: re.Match[str]) -> str:
+        name, alt = place["name"], place["alt"]
+        begin = f"<!-- picture {name}: {alt} -->\n"
+        if not all((HERE / f"{name}-{scheme}.webp").exists() for scheme in SCHEMES):
+            return f"{begin}<!-- /picture -->"
+        folder = HERE.relative_to(page.parent).as_posix()
+        dark = f'<source media="(prefers-color-scheme: dark)" srcset="{folder}/{name}-dark.webp">'
+        light = f'<img alt="{alt}" src="{folder}/{name}-light.webp">'
+        return f"{begin}<picture>\n  {dark}\n  {light}\n</picture>\n<!-- /picture -->"
+
+    return PLACE.sub(element, page.read_text())
+
+
 def main() -> None:
     """Prepare, then photograph."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -194,6 +248,8 @@ def main() -> None:
         prepare(Workspace(root), {part for one in wanted_ones for part in one.needs})
         if not wanted.prepare:
             take(root, wanted_ones)
+    for page in PAGES:
+        page.write_text(shown(page))
 
 
 def take(root: Path, pictures: Sequence[Picture]) -> None:

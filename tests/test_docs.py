@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,12 @@ from benchmarks.comparison import KEPT, PAGE
 from benchmarks.comparison import page as comparison
 
 ROOT = Path(__file__).resolve().parents[1]
+spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "pictures.py")
+assert spec is not None
+assert spec.loader is not None
+pictures = importlib.util.module_from_spec(spec)
+sys.modules["pictures"] = pictures
+spec.loader.exec_module(pictures)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]
 PICTURES = ROOT / "docs" / "pictures"
 MOST_BYTES = 4_000_000
@@ -34,11 +42,12 @@ def test_the_index_has_every_page() -> None:
     assert not {page for page in PAGES if page.parent.name == "docs" and page.name != "README.md"} - index
 
 
-def test_each_page_has_a_picture_in_light_and_dark_and_all_are_small() -> None:
+def test_pictures_are_at_their_places_in_light_and_dark_and_all_are_small() -> None:
+    assert not [page.name for page in pictures.PAGES if pictures.shown(page) != page.read_text()]
     kept = {path.name for path in PICTURES.iterdir()}
-    shown = {Path(link).name for page in PAGES for link in named(page) if link.endswith(".webp")}
-    assert kept == shown, "a picture that no page shows, or that is not there: docs/pictures.py"
-    assert {name.replace("-light.", "-dark.") for name in kept} == {n for n in kept if "-dark." in n}
+    placed = {found["name"] for page in pictures.PAGES for found in pictures.PLACE.finditer(page.read_text())}
+    assert placed == {picture.name for picture in pictures.PICTURES}
+    assert kept == {f"{name}-{scheme}.webp" for name in placed for scheme in pictures.SCHEMES} & kept
     assert sum((PICTURES / name).stat().st_size for name in kept) < MOST_BYTES
 
 
