@@ -1,12 +1,12 @@
 """The pictures of README and of these pages: every page over a prepared workspace, light and dark.
 
-``uv run python docs/pictures.py [--only NAME ...] [--workspace FOLDER] [--prepare]``
+``uv run python docs/pictures.py [--only NAME ...] [--workspace FOLDER] [--pause 3] [--prepare]``
 
 The workspace is made with the command line, on the sample that ships: two runs, edits, a search for label
 errors, a map, a proof; then Chromium visits each page. FOLDER keeps it, so that pictures can be taken again
 in a minute; what is there already is not made again. They are WebP, docs/pictures/NAME-light.webp and -dark.
-In a page ``<!-- picture NAME: what it shows -->`` and ``<!-- /picture -->`` mark the place of one; what stands
-between them is written here.
+In a page ``<!-- picture NAME: what it shows -->`` and ``<!-- /picture -->`` mark the place of one; what
+stands between them is written here.
 """
 
 from __future__ import annotations
@@ -198,7 +198,9 @@ def correct(workspace: Workspace) -> None:
     journal.append(dataset, edits(chosen[:12], EditKind.LOOK, "bob", 4))
 
 
-def photograph(page: Page, url: str, picture: Picture, scheme: Literal["light", "dark"]) -> bytes:
+def photograph(
+    page: Page, url: str, picture: Picture, scheme: Literal["light", "dark"], pause: float
+) -> bytes:
     """The page as PNG."""
     page.emulate_media(color_scheme=scheme)
     page.goto(url + picture.address)
@@ -207,7 +209,8 @@ def photograph(page: Page, url: str, picture: Picture, scheme: Literal["light", 
     if picture.before is not None:
         picture.before(page)
         settled(page)
-    page.wait_for_timeout(2_500)  # charts and thumbnails fade in
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1_000 * pause)
     return page.screenshot()
 
 
@@ -238,6 +241,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=[one.name for one in PICTURES])
     parser.add_argument("--workspace", type=Path, help="kept, so that it is prepared once")
+    parser.add_argument(
+        "--pause", type=float, default=3, help="seconds for charts and thumbnails to be drawn"
+    )
     parser.add_argument("--prepare", action="store_true", help="prepare the workspace and take no picture")
     wanted = parser.parse_args()
     HERE.mkdir(exist_ok=True)
@@ -247,12 +253,12 @@ def main() -> None:
         wanted_ones = [one for one in PICTURES if not wanted.only or one.name in wanted.only]
         prepare(Workspace(root), {part for one in wanted_ones for part in one.needs})
         if not wanted.prepare:
-            take(root, wanted_ones)
+            take(root, wanted_ones, wanted.pause)
     for page in PAGES:
         page.write_text(shown(page))
 
 
-def take(root: Path, pictures: Sequence[Picture]) -> None:
+def take(root: Path, pictures: Sequence[Picture], pause: float) -> None:
     """Photograph pages of a workspace."""
     server = Server(root)
     server.start()
@@ -265,7 +271,7 @@ def take(root: Path, pictures: Sequence[Picture]) -> None:
             for picture in pictures:
                 for scheme in SCHEMES:
                     write_json(root / "tour.json", {"state": "left", "seen": ["Look", "Find"]})
-                    png = photograph(page, server.url, picture, scheme)
+                    png = photograph(page, server.url, picture, scheme, pause)
                     size = keep(png, HERE / f"{picture.name}-{scheme}.webp")
                     print(f"{picture.name}-{scheme}.webp: {size / 1000:.0f} kB", flush=True)
     finally:
