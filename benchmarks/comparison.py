@@ -329,9 +329,9 @@ def remarks(kept: dict[str, Any]) -> list[str]:
             continue
         lines += ["", f"**{tool.name}**: {tool.about}."]
         if "error" in found:
-            lines.append(f"- Failed while {found['when']}: `{found['error']}`")
+            lines.append(f"- Failed while {found['when']}: ``{found['error']}``")
         for name, step in found.get("steps", {}).items():
-            for kind, words in (("not_possible", "{}"), ("error", "failed: `{}`"), ("lacking", "{}")):
+            for kind, words in (("not_possible", "{}"), ("error", "failed: ``{}``"), ("lacking", "{}")):
                 if kind in step:
                     lines.append(f"- {name}: {words.format(step[kind])}.")
     return lines

@@ -16,9 +16,7 @@ def import_(job: Job) -> None:
 
 
 def look(job: Job) -> None:
-    raise NotPossible(
-        "shows nothing: it is a library over arrays (cleanlab's own viewer is a hosted service)"
-    )
+    raise NotPossible("shows nothing: it is a library over arrays")
 
 
 def find(job: Job) -> dict[str, object]:

@@ -78,7 +78,7 @@ def test_what_went_wrong_stands_on_the_page() -> None:
         },
     }
     text = page(kept)
-    assert "Failed while running: `no database`" in text
+    assert "Failed while running: ``no database``" in text
     assert "- look: shows nothing." in text
-    assert "- find: failed: `ValueError: no`." in text
+    assert "- find: failed: ``ValueError: no``." in text
     assert "2026-01-02" in text
