@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import StorageFailed
-from core.files import atomic_writer, digest
+from core.errors import DamagedFile, StorageFailed
+from core.files import atomic_writer, digest, read_array, read_arrays
 from core.workspace import Workspace
 
 Arrays = dict[str, NDArray[Any]]
@@ -46,6 +45,15 @@ def cache_path(workspace: Workspace, kind: str, key: Mapping[str, object], suffi
     return path
 
 
+def kept_array(path: Path, n_rows: int) -> NDArray[Any] | None:
+    """A cached array as a read-only memory map; None where it is missing, damaged or of other length."""
+    try:
+        array = read_array(path)
+    except DamagedFile:
+        return None
+    return array if array.ndim and len(array) == n_rows else None
+
+
 def cached_arrays(
     workspace: Workspace, kind: str, key: Mapping[str, object], compute: Callable[[], Mapping[str, Any]]
 ) -> Arrays:
@@ -54,11 +62,8 @@ def cached_arrays(
     A full or read-only disk costs only the caching: the computed arrays are returned all the same.
     """
     path = cache_path(workspace, kind, key)
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        pass
+    with contextlib.suppress(DamagedFile):
+        return read_arrays(path)
     arrays = {name: np.asarray(value) for name, value in compute().items()}
     try:
         with atomic_writer(path) as file:
@@ -76,7 +81,7 @@ def cached_json(
     path = cache_path(workspace, kind, key, ".json")
     try:
         return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         pass
     value = compute()
     try:

@@ -9,7 +9,10 @@ import json
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +22,11 @@ from numpy.typing import NDArray
 from core.errors import BadInput, DamagedFile, NotAllowed, StorageFailed
 
 Json = dict[str, Any]
+READ_ERRORS = (
+    *(OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError, NotImplementedError),
+    *(MemoryError, OverflowError, SyntaxError, tokenize.TokenError, zlib.error, zipfile.BadZipFile),
+)
+"""What NumPy and zipfile raise where the bytes of an .npy or .npz file make no sense."""
 
 
 @contextlib.contextmanager
@@ -50,13 +58,36 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Say as StorageFailed that ``path`` could not be written, where the block meets an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_failed(path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there. Raises StorageFailed."""
+    with storing(path):
+        path.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those that it lies in, where they are not there. Raises StorageFailed."""
+    with storing(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
 def storage_failed(path: Path, error: OSError) -> StorageFailed:
     """The error to raise when writing ``path`` failed with ``error``."""
     mends = {
         errno.ENOSPC: "The disk is full: free some space and try again.",
         errno.EDQUOT: "The disk quota is used up: free some space and try again.",
+        errno.EFBIG: "Files may not grow that far here (ulimit -f, or the file system): raise that bound.",
         errno.EROFS: "The disk is read-only: set TIDYSET_WORKSPACE to a folder that can be written.",
         errno.EACCES: "Permission was denied: set TIDYSET_WORKSPACE to a folder you may write to.",
+        errno.EPERM: "Permission was denied: set TIDYSET_WORKSPACE to a folder you may write to.",
     }
     mend = mends.get(error.errno or 0, "What was saved before is untouched.")
     return StorageFailed(f"{path} could not be written ({error.strerror or error}).", mend)
@@ -83,6 +114,19 @@ def read_json(path: Path) -> Json:
         ) from error
     if not isinstance(value, dict):
         raise DamagedFile(f"{path} holds no JSON object.", "Restore it from a copy, or delete its folder.")
+    return value
+
+
+def read_result(path: Path, **kinds: type) -> Json:
+    """What a job has written, a JSON object with a value of its kind under each of these names.
+
+    Raises:
+        DamagedFile: It is none; the message names the file and what it lacks.
+    """
+    value = read_json(path)
+    wrong = [name for name, kind in kinds.items() if not isinstance(value.get(name), kind)]
+    if wrong:
+        raise DamagedFile(f"{path} lacks or garbles {', '.join(wrong)}.", "Run it again.")
     return value
 
 
@@ -113,7 +157,7 @@ def read_array(path: Path, *, mmap: bool = True) -> NDArray[Any]:
     """Read a .npy file (as a read-only memory map by default). Raises DamagedFile."""
     try:
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError, EOFError) as error:
+    except READ_ERRORS as error:
         raise DamagedFile(
             f"{path} cannot be read ({error}).", "Restore it from a copy, or import again."
         ) from error
@@ -129,6 +173,18 @@ def let_go(array: NDArray[Any]) -> None:
         owner = owner.base
     if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         owner.madvise(mmap.MADV_DONTNEED)
+
+
+def read_arrays(
+    path: Path, names: Sequence[str] | None = None, optional: Sequence[str] = (), mend: str = ""
+) -> dict[str, NDArray[Any]]:
+    """The named arrays of a .npz file, or all; of the optional those that are there. Raises DamagedFile."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            there = [name for name in optional if name in stored]
+            return {name: stored[name] for name in (stored.files if names is None else [*names, *there])}
+    except READ_ERRORS as error:
+        raise DamagedFile(f"{path} cannot be read ({error}).", mend or "Delete it.") from error
 
 
 def digest(*parts: object) -> str:

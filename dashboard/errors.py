@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import streamlit as st
 
 from core.errors import ImportRejected, TidysetError
+from dashboard.wording import counted, plain
 
 _log = logging.getLogger("tidyset")
 
@@ -20,6 +21,15 @@ def shown_as_message() -> Iterator[None]:
         yield
     except Exception as error:
         show_error(error)
+
+
+def show_damaged(messages: Sequence[str], noun: str) -> None:
+    """A button that tells what could not be read and was left out; nothing where there is none."""
+    if messages:
+        label = f"{counted(len(messages), noun)} cannot be read"
+        with st.popover(label, icon=":material/warning:", type="tertiary"):
+            for message in messages:
+                st.markdown(plain(message))
 
 
 def show_error(error: Exception) -> bool:

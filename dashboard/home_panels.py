@@ -217,12 +217,19 @@ def last_runs(runs: Runs) -> None:
                     open_run(run, status)
 
 
+def _figure(status: RunStatus) -> str:
+    """Its test accuracy; where images have several labels, what decides there."""
+    accuracy, auc = (status.summary.get(name) for name in ("test_accuracy", "macro_auc"))
+    if accuracy is not None:
+        return f"test accuracy {percent(float(accuracy))}"
+    return f"ROC AUC {float(auc):.3f}" if isinstance(auc, float) else "no test images"
+
+
 def _about(run: Run, status: RunStatus) -> str:
     if status.state is RunState.FINISHED:
-        accuracy = percent(float(status.summary.get("test_accuracy", float("nan"))))
-        seconds = duration(float(status.summary.get("seconds", 0)))
+        seconds = duration(float(status.summary.get("seconds") or 0))
         labels = f"label version {run.label_version}" if run.label_version else "given labels"
-        return f"test accuracy {accuracy} · {seconds} · {labels} · {ago(run.created)}"
+        return f"{_figure(status)} · {seconds} · {labels} · {ago(run.created)}"
     if status.state.active:
         left = f" · {duration(status.seconds_left)} left" if status.seconds_left else ""
         return f"{percent(status.share, 0)} done{left}"

@@ -12,12 +12,12 @@ from core.errors import TidysetError
 from core.labels.versions import current_version, edits_since
 from core.runs import launch
 from core.runs.estimate import TRIAL, estimate
-from core.runs.presets import own_presets
+from core.runs.presets import damaged_presets, own_presets
 from core.runs.recipe import PRESETS, Recipe
 from core.runs.store import Run, create_run, list_runs, status
 from core.workspace import Workspace
 from dashboard import recipe_form
-from dashboard.errors import shown_as_message
+from dashboard.errors import show_damaged, shown_as_message
 from dashboard.wording import counted, duration, plain
 
 ABOUT = {
@@ -53,6 +53,7 @@ def draw(workspace: Workspace, dataset: Dataset, start_row: StartRow) -> None:
             st.session_state.pop("preset", None)  # chosen for another data set
         preset = st.pills("Preset", list(presets), default="fast", required=True, key="preset")
         st.caption(ABOUT.get(preset) or "A preset of this workspace.")
+        show_damaged(damaged_presets(workspace), "preset")
         try:
             with st.expander("Recipe", icon=":material/tune:"):
                 recipe = recipe_form.draw(presets[preset], f"recipe_{preset}", dataset.task)

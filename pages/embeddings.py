@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.data.tags import damaged_tags
 from core.embeddings.maps import maps_of
 from dashboard import (
     embeddings_panels,
@@ -13,7 +14,7 @@ from dashboard import (
     picker,
     selection_panels,
 )
-from dashboard.errors import shown_as_message
+from dashboard.errors import show_damaged, shown_as_message
 from dashboard.frame import header
 from dashboard.open_item import open_item
 
@@ -32,6 +33,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     made, beside = embeddings_panels.pick_maps(workspace, maps)
     judge = embeddings_panels.pick_judge(workspace, dataset, made)
     embeddings_panels.manage(maps, made)
+    show_damaged(damaged_tags(workspace, dataset), "tag")
 if not embeddings_panels.has_points(made):
     embeddings_panels.wait_for_points(made)
     st.stop()

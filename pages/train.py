@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.runs.store import status
+from core.runs.store import damaged_runs, status
 from dashboard import (
     cached,
     crossval_panel,
@@ -16,6 +16,7 @@ from dashboard import (
     sweep_results,
     train_panel,
 )
+from dashboard.errors import show_damaged
 from dashboard.frame import header
 
 ONCE, FOLDS, SWEEP, SEARCH = "Train once", "Cross-validate", "Sweep", "Search"
@@ -48,6 +49,7 @@ if mode == SEARCH:
     search_results.draw(workspace, dataset)
     st.stop()
 
+show_damaged([reason for _, reason in damaged_runs(workspace)], "run")
 runs = cached.recent_runs(workspace, dataset, n=1_000)
 if not runs:
     train_panel.first_run(workspace, dataset)

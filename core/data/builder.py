@@ -22,7 +22,7 @@ from core.data.columns import Texts, write_texts
 from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
 from core.data.writer import building_folder, content_hash, publish, sweep_unfinished
 from core.errors import BadInput, NameTaken
-from core.files import Json, read_array, storage_failed, write_array, write_json
+from core.files import Json, read_array, remove, storage_failed, storing, write_array, write_json
 from core.people.acting import allow
 from core.people.roles import Right
 from core.workspace import Workspace, check_name
@@ -123,15 +123,16 @@ class DatasetBuilder:
         suffix = file.suffix.lower() if isinstance(file, Path) else suffix
         name = f"{number // 1_000:04d}/{number:07d}{suffix if file is not None else '.png'}"
         target = self._building / "images" / name
-        target.parent.mkdir(exist_ok=True)
-        if isinstance(file, Path):
-            self._take_file(file, target)
-        elif isinstance(file, bytes):
-            target.write_bytes(file)
-        else:
-            from PIL import Image
+        with storing(target):
+            target.parent.mkdir(exist_ok=True)
+            if isinstance(file, Path):
+                self._take_file(file, target)
+            elif isinstance(file, bytes):
+                target.write_bytes(file)
+            else:
+                from PIL import Image
 
-            Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(target)
+                Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(target)
         self._files.append(name)
 
     def _take_file(self, file: Path, target: Path) -> None:
@@ -140,7 +141,8 @@ class DatasetBuilder:
             with contextlib.suppress(OSError):  # a file system without hard links
                 os.link(file, target)
                 return
-        shutil.copyfile(file, target)
+        with storing(target):
+            shutil.copyfile(file, target)
 
     def _give_up_array(self) -> None:
         """Images differ in size or are large: those in the array so far become PNG files."""
@@ -152,7 +154,7 @@ class DatasetBuilder:
             kept = np.memmap(path, np.uint8, "r", _HEADER_BYTES, (len(self), *self._shape))
             for number, pixels in enumerate(kept):
                 self._keep_file(number, np.asarray(pixels), None, ".png")
-        path.unlink()
+        remove(path)
 
     def finish(
         self,

@@ -70,9 +70,9 @@ def list_datasets(workspace: Workspace) -> list[CatalogEntry]:
         try:
             about = read_json(manifest)
             entries[name] = CatalogEntry(
-                name, about["title"], "ready", about["task"], about["n"], len(about["classes"])
+                name, str(about["title"]), "ready", about["task"], int(about["n"]), len(about["classes"])
             )
-        except (DamagedFile, KeyError) as error:
+        except (DamagedFile, KeyError, TypeError, ValueError, OverflowError) as error:
             entries[name] = CatalogEntry(name, name, "damaged", "", None, None, str(error))
     return list(entries.values())
 

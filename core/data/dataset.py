@@ -16,6 +16,7 @@ On disk a data set is a folder ``<workspace>/datasets/<name>``::
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -168,8 +169,6 @@ def load_dataset(folder: Path) -> Dataset:
         NotFound: There is no complete data set there.
         DamagedFile: A file is missing, unreadable or of the wrong length.
     """
-    from core.data.images import ArrayImages, FileImages  # they import this module's types
-
     if not (folder / "dataset.json").exists():
         raise NotFound(f"There is no data set in {folder}.", "Import one with `tidyset data import`.")
     manifest = read_json(folder / "dataset.json")
@@ -178,30 +177,16 @@ def load_dataset(folder: Path) -> Dataset:
             f"{folder / 'dataset.json'} has format {manifest.get('format')!r}; this version reads {FORMAT}.",
             "Import the data set again.",
         )
-    arrays = {
-        name: read_array(folder / f"{name}.npy")
-        for name in ("item_ids", "split", "labels", "content_hashes", "sizes")
-    }
-    missing = {"n", "name", "title", "task", "classes", "captions", "fingerprint", "info"} - manifest.keys()
-    if missing:
-        raise _damaged(folder / "dataset.json", f"lacks or garbles {', '.join(sorted(missing))}")
-    n = manifest["n"]
+    _check_manifest(folder / "dataset.json", manifest)
+    n, classes, task = manifest["n"], tuple(manifest["classes"]), Task(manifest["task"])
+    arrays = {name: read_array(folder / f"{name}.npy") for name in _ARRAYS}
     for name, array in arrays.items():
         if array.shape[:1] != (n,):
             raise DamagedFile(
                 f"{folder / name}.npy has {len(array) if array.ndim else 'no'} rows, dataset.json says {n}.",
                 "Import the data set again.",
             )
-    images: ImageStore
-    if (folder / "images.npy").exists():
-        images = ArrayImages(read_array(folder / "images.npy"))
-    else:
-        images = FileImages(folder / "images", read_array(folder / "files.npy"), arrays["sizes"])
-    captions = _captions(folder / "captions.json", n) if manifest["captions"] else None
-    try:
-        task, classes = Task(manifest["task"]), tuple(map(str, manifest["classes"]))
-    except (TypeError, ValueError) as error:
-        raise _damaged(folder / "dataset.json", f"lacks or garbles {error}") from None
+    _check_arrays(folder, arrays, task, len(classes))
     return Dataset(
         name=manifest["name"],
         title=manifest["title"],
@@ -210,13 +195,70 @@ def load_dataset(folder: Path) -> Dataset:
         item_ids=arrays["item_ids"],
         split=arrays["split"],
         labels=arrays["labels"],
-        images=images,
+        images=_images(folder, n, arrays["sizes"]),
         content_hashes=arrays["content_hashes"],
-        captions=captions,
+        captions=_captions(folder / "captions.json", n) if manifest["captions"] else None,
         fingerprint=manifest["fingerprint"],
         folder=folder,
         info=manifest["info"],
     )
+
+
+_ARRAYS = ("item_ids", "split", "labels", "content_hashes", "sizes")
+_MANIFEST = {
+    **{"n": int, "name": str, "title": str, "task": str, "classes": list, "captions": bool},
+    **{"fingerprint": str, "info": dict},
+}
+
+
+def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    """Raises DamagedFile where dataset.json does not say what it must."""
+    wrong = [name for name, kind in _MANIFEST.items() if not isinstance(manifest.get(name), kind)]
+    if "classes" not in wrong and not all(isinstance(one, str) for one in manifest["classes"]):
+        wrong.append("classes")
+    if "task" not in wrong and manifest["task"] not in list(Task):
+        wrong.append("task")
+    if wrong:
+        raise _damaged(path, f"lacks or garbles {', '.join(sorted(wrong))}")
+
+
+def _check_arrays(folder: Path, arrays: dict[str, NDArray[Any]], task: Task, n_classes: int) -> None:
+    """Raises DamagedFile where an array is of another kind or shape, or names what is not there."""
+    several = task is Task.MULTI_LABEL
+    wanted = {
+        "item_ids": ("U", ()),
+        "split": ("iu", ()),
+        "labels": ("f" if several else "i", (n_classes,) if several else ()),
+        "content_hashes": ("u", (16,)),
+        "sizes": ("iu", (2,)),
+    }
+    for name, (kinds, shape) in wanted.items():
+        array = arrays[name]
+        if array.dtype.kind not in kinds or array.shape[1:] != shape:
+            raise _damaged(folder / f"{name}.npy", f"holds {array.dtype} of shape {array.shape}")
+    if len(names := arrays["item_ids"]) and names.view(np.uint32).max() > sys.maxunicode:
+        raise _damaged(folder / "item_ids.npy", "holds characters that are none")
+    bounds = {"split": (0, len(SPLITS) - 1), **({} if several else {"labels": (UNLABELLED, n_classes - 1)})}
+    for name, (low, high) in bounds.items():
+        array = arrays[name]
+        if len(array) and not low <= array.min() <= array.max() <= high:
+            raise _damaged(folder / f"{name}.npy", f"holds numbers outside {low} to {high}")
+
+
+def _images(folder: Path, n: int, sizes: NDArray[np.int32]) -> ImageStore:
+    """Where the pixels are. Raises DamagedFile."""
+    from core.data.images import ArrayImages, FileImages  # they import this module's types
+
+    path = folder / "images.npy"
+    if path.exists():
+        pixels = read_array(path)
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or len(pixels) != n or pixels.shape[3] not in (1, 3):
+            raise _damaged(path, f"holds {pixels.dtype} of shape {pixels.shape}")
+        return ArrayImages(pixels)
+    files = read_array(folder / "files.npy")
+    if files.dtype.kind != "U" or files.shape != (n,):
+        raise _damaged(folder / "files.npy", f"holds {files.dtype} of shape {files.shape}")
+    return FileImages(folder / "images", files, sizes)
 
 
 def _captions(path: Path, n: int) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import Offline
-from core.files import storage_failed
+from core.files import make_folder, remove, storage_failed, storing
 
 _BLOCK = 1 << 18
 
@@ -40,10 +40,10 @@ def fetch(url: str, path: Path, remote: Remote, on_bytes: Callable[[int], None])
         on_bytes(remote.n_bytes)
         return
     part = path.with_name(f"{path.name}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(part.parent)
     have = part.stat().st_size if part.exists() else 0
     if have > remote.n_bytes:
-        part.unlink()
+        remove(part)
         have = 0
     if have < remote.n_bytes:
         _complete(url, part, have, on_bytes)
@@ -52,9 +52,10 @@ def fetch(url: str, path: Path, remote: Remote, on_bytes: Callable[[int], None])
             f"{url} broke off after {part.stat().st_size:,} of {remote.n_bytes:,} bytes.", "Try again."
         )
     if _md5(part) != remote.md5:
-        part.unlink()
+        remove(part)
         raise Offline(f"{url} sent another file than expected (its checksum differs).", "Try again.")
-    os.replace(part, path)
+    with storing(path):
+        os.replace(part, path)
 
 
 def _complete(url: str, part: Path, have: int, on_bytes: Callable[[int], None]) -> None:
@@ -71,7 +72,7 @@ def _complete(url: str, part: Path, have: int, on_bytes: Callable[[int], None]) 
                 raise Offline(f"{url} broke off.", "Try again.") from error
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            part.unlink()
+            remove(part)
         raise Offline(f"{url} answered {error.code} {error.reason}.", "Try again later.") from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise Offline(f"{url} cannot be reached ({error}).", "Check the network and try again.") from error

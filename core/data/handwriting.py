@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.readers import idx
-from core.data.readers.stored_arrays import READ_ERRORS
 from core.errors import BadInput, NotFound, Offline
+from core.files import READ_ERRORS
 from core.workspace import PROJECT_ROOT, Workspace
 
 DIGITS, LETTERS = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

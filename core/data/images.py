@@ -96,7 +96,13 @@ class FileImages:
         return None
 
     def read(self, position: int) -> NDArray[np.uint8]:
-        return decode(confined(self.folder, str(self.files[position])))
+        try:
+            path = confined(self.folder, str(self.files[position]))
+        except (ValueError, SystemError) as error:  # characters that are none, or NUL
+            raise DamagedFile(
+                f"The name of image {position} is garbled ({error}).", "Import the data set again."
+            ) from error
+        return decode(path)
 
     def resized(
         self, positions: NDArray[np.int64], height: int, width: int, channels: int

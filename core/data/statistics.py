@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from core.cache import cache_path, cached_arrays
+from core.cache import cache_path, cached_arrays, kept_array
 from core.data.dataset import Dataset
 from core.data.images import ArrayImages, as_channels, resize
-from core.errors import DamagedFile
+from core.errors import DamagedFile, StorageFailed
 from core.files import let_go, read_array, storage_failed
 from core.workspace import Workspace
 
@@ -82,10 +83,16 @@ def image_statistics(
         kept = cached_arrays(workspace, _KIND, key, lambda: _describe_array(small, on_progress))
     else:
         path = cache_path(workspace, "small-images-1", key, ".npy")
-        if not path.exists():  # the two entries are made together, so they are missed together
-            cache_path(workspace, _KIND, key).unlink(missing_ok=True)
-        kept = cached_arrays(workspace, _KIND, key, lambda: _describe_each(dataset, shape, path, on_progress))
-        small = read_array(path)
+        if kept_array(path, len(dataset)) is None:  # made together, so they are missed together
+            with contextlib.suppress(OSError):
+                cache_path(workspace, _KIND, key).unlink(missing_ok=True)
+        try:
+            describe = partial(_kept_small, dataset, shape, path, on_progress)
+            kept = cached_arrays(workspace, _KIND, key, describe)
+            small = read_array(path)
+        except (StorageFailed, DamagedFile):  # the disk does not hold them: in memory, for this time
+            small = np.zeros((len(dataset), *shape), np.uint8)
+            kept = _describe_each(dataset, small, on_progress)
     return ImageStatistics(kept["mean"], kept["deviation"], kept["histogram"], kept["sharpness"], small)
 
 
@@ -114,22 +121,28 @@ def _describe_array(pixels: Array, on_progress: Progress) -> dict[str, Array]:
     return _joined(parts)
 
 
-def _describe_each(
+def _kept_small(
     dataset: Dataset, shape: tuple[int, int, int], path: Path, on_progress: Progress
 ) -> dict[str, Array]:
-    """Statistics of images at their own, varying sizes; each is decoded once, and kept small in ``path``."""
-    parts = [_describe(np.zeros((0, 1, 1), np.uint8))]
+    """``_describe_each``, the small images kept in ``path``. Raises StorageFailed."""
     with atomic_memmap(path, (len(dataset), *shape)) as small:
-        for position in range(len(dataset)):
-            try:
-                image = dataset.images.read(position)
-            except DamagedFile:
-                parts.append(_describe(np.zeros((1, 0, 0), np.uint8)))
-                continue
-            parts.append(_describe(as_channels(image, 1)[None, ..., 0]))
-            small[position] = as_channels(resize(image, *shape[:2]), shape[2])
-            if position % 64 == 0:
-                on_progress(position / len(dataset))
+        return _describe_each(dataset, small, on_progress)
+
+
+def _describe_each(dataset: Dataset, small: Array, on_progress: Progress) -> dict[str, Array]:
+    """Statistics of images at their own sizes; each is decoded once, and put scaled into ``small``."""
+    parts = [_describe(np.zeros((0, 1, 1), np.uint8))]
+    height, width, channels = small.shape[1:]
+    for position in range(len(dataset)):
+        try:
+            image = dataset.images.read(position)
+        except DamagedFile:
+            parts.append(_describe(np.zeros((1, 0, 0), np.uint8)))
+            continue
+        parts.append(_describe(as_channels(image, 1)[None, ..., 0]))
+        small[position] = as_channels(resize(image, height, width), channels)
+        if position % 64 == 0:
+            on_progress(position / len(dataset))
     return _joined(parts)
 
 
@@ -143,6 +156,10 @@ def atomic_memmap(path: Path, shape: tuple[int, ...]) -> Iterator[NDArray[np.uin
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         array = open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        with temporary.open(
+            "r+b"
+        ) as file:  # a full disk is an error here, and a killed process (SIGBUS) later
+            os.posix_fallocate(file.fileno(), 0, max(1, temporary.stat().st_size))
         yield array
         array.flush()
         os.replace(temporary, path)

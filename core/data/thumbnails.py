@@ -8,6 +8,7 @@ crossed-out tile, so that one bad file costs one tile.
 
 from __future__ import annotations
 
+import functools
 import io
 import threading
 from collections.abc import Callable
@@ -53,16 +54,35 @@ def sheet_file(dataset: Dataset, number: int) -> Path:
     """
     path = _path(dataset, number)
     with _locks[hash(path) % len(_locks)]:
-        if not path.exists():
+        if not _is_whole(path):
             write_bytes(path, _render_sheet(dataset, number))
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a sheet is there and can be decoded, looked at once a process; else it is made again."""
+    try:
+        about = path.stat()
+    except OSError:
+        return False
+    return _decodes(path, about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _decodes(path: Path, written_ns: int, n_bytes: int) -> bool:
+    try:
+        with Image.open(path) as sheet:
+            sheet.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def sheet_bytes(dataset: Dataset, number: int) -> bytes:
     """Sheet ``number`` as WebP. Raises NotFound when there is no such sheet."""
     try:
         return sheet_file(dataset, number).read_bytes()
-    except StorageFailed:
+    except (StorageFailed, OSError):
         return _render_sheet(dataset, number)
 
 

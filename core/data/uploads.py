@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from core.errors import BadInput
+from core.files import make_folder
 from core.people.acting import allow
 from core.people.roles import Right
 from core.workspace import Workspace
@@ -28,6 +29,7 @@ def check_room(workspace: Workspace, n_bytes: int) -> None:
 
     Raises:
         BadInput: There are too many already, or too little space.
+        StorageFailed: The disk is full or read-only.
     """
     allow(workspace, Right.DATA)
     forget_old(workspace)
@@ -38,7 +40,7 @@ def check_room(workspace: Workspace, n_bytes: int) -> None:
                 f"{len(waiting)} uploads are waiting to be imported.", "Import those first, or wait an hour."
             )
         shutil.rmtree(upload, ignore_errors=True)
-    workspace.root.mkdir(parents=True, exist_ok=True)
+    make_folder(workspace.root)
     free = shutil.disk_usage(workspace.root).free
     if 2 * n_bytes > free:
         said = f"An upload of {n_bytes:,} bytes needs twice that to be imported; {free:,} are free."

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
 from core.errors import NameTaken
-from core.files import read_json, storage_failed, write_array, write_json
+from core.files import read_json, storage_failed, storing, write_array, write_json
 from core.people.acting import allow
 from core.people.roles import Right
 from core.workspace import Workspace, check_name
@@ -171,8 +171,9 @@ def write_relabelled(
 def _linked(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+    except OSError:  # a file system without hard links
+        with storing(Path(target)):
+            shutil.copy2(source, target)
 
 
 def building_folder(folder: Path) -> Path:
@@ -190,8 +191,10 @@ def sweep_unfinished(datasets: Path) -> None:
 
 
 def publish(building: Path, folder: Path, name: str) -> None:
-    """Rename the finished folder into place; the loser of a race gets NameTaken."""
+    """Rename the finished folder into place; the loser of a race gets NameTaken. Raises StorageFailed."""
     try:
         os.rename(building, folder)
     except OSError as error:
+        if not folder.exists():
+            raise storage_failed(folder, error) from error
         raise NameTaken(f"There is a data set {name!r} already.", "Choose another name.") from error

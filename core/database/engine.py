@@ -88,7 +88,9 @@ def _opened(url: str, sealed: bool) -> Engine:
         return _postgres(url)
     if sealed:
         address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
-        engine = create_engine(url, creator=lambda: sqlite3.connect(address, uri=True))
+        # As SQLAlchemy itself has it for files: its pool lends a connection to one thread at a time.
+        creator = functools.partial(sqlite3.connect, address, uri=True, check_same_thread=False)
+        engine = create_engine(url, creator=creator)
         return engine.execution_options(sealed=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)

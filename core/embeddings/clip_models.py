@@ -228,7 +228,13 @@ def _remembered(workspace: Workspace) -> dict[str, ClipModel]:
     path = workspace.root / _FILE
     if not path.exists():
         return {}
-    return {model.key: model for model in map(model_of, read_json(path).get("models", []))}
+    try:
+        return {model.key: model for model in map(model_of, read_json(path).get("models", []))}
+    except (DamagedFile, TypeError, ValueError) as error:
+        raise DamagedFile(
+            f"{path} does not say which local models there are ({error}).",
+            "Delete it, and choose the models by their files again.",
+        ) from error
 
 
 def model_digest(model: ClipModel) -> str:

@@ -32,6 +32,8 @@ METHODS: tuple[str, ...] = get_args(Method)
 METRICS: tuple[str, ...] = get_args(Metric)
 POSITIONS, PCA, XY, NEIGHBOURS = "positions.npy", "pca.npy", "xy.npy", "neighbours.npy"
 QUALITY = "quality.json"
+FARTHEST = 1_000.0
+"""No point of a map, which is scaled into -1 to 1, or of images placed on one, lies so far out."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,10 @@ def load_map(run: Run) -> EmbeddingMap:
         raise DamagedFile(
             f"{folder / XY} has shape {xy.shape} for {len(positions):,} items.", "Make the map again."
         )
+    if xy.dtype.kind != "f" or not (np.abs(xy) < FARTHEST).all():
+        raise DamagedFile(f"{folder / XY} holds points that lie nowhere.", "Make the map again.")
+    if positions.dtype.kind != "i" or positions.ndim != 1 or (len(positions) and positions.min() < 0):
+        raise DamagedFile(f"{folder / POSITIONS} names no images.", "Make the map again.")
     return EmbeddingMap(positions, xy, is_final, request_of(run), load_quality(run))
 
 
@@ -202,9 +208,16 @@ def load_quality(run: Run) -> MapQuality | None:
     path = run.folder / QUALITY
     if not path.exists():
         return None
+    values = read_json(path)
     try:
-        return MapQuality(**read_json(path))
-    except TypeError as error:
+        return MapQuality(
+            trustworthiness=float(values["trustworthiness"]),
+            continuity=float(values["continuity"]),
+            purity=None if values["purity"] is None else float(values["purity"]),
+            n_neighbors=int(values["n_neighbors"]),
+            n_sampled=int(values["n_sampled"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedFile(f"{path} is garbled ({error}).", "Make the map again.") from error
 
 

@@ -19,7 +19,7 @@ from core.data.dataset import SPLITS, Dataset, Task, is_labelled
 from core.errors import BadInput, NotFound
 from core.evaluation.metrics import scores
 from core.evaluation.multilabel import multilabel_scores
-from core.files import Json, read_json
+from core.files import Json, read_result
 from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.runs.store import Run, create_run
 from core.workspace import Workspace
@@ -87,7 +87,7 @@ def read_crossval(run: Run) -> dict[str, Any]:
     path = crossval_file(run)
     if not path.exists():
         raise NotFound(f"{run.name!r} has not finished.", "Let it finish, or resume it.")
-    return read_json(path)
+    return read_result(path, run=str, data=str, n_folds=int, folds=list, curves=dict, notes=list)
 
 
 def crossval_file(run: Run) -> Path:

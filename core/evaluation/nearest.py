@@ -46,9 +46,9 @@ def nearest_training_items(run: Run, predictions: Predictions, item_id: str, k: 
     if not run.features_file.exists():
         raise NotFound(f"Run {run.name!r} kept no features.", "Resume it to write them.")
     features = read_array(run.features_file)
-    if features.ndim != 2 or len(features) != len(predictions):
+    if features.ndim != 2 or features.dtype.kind != "f" or len(features) != len(predictions):
         raise DamagedFile(
-            f"{run.features_file} has shape {features.shape} for {len(predictions):,} predictions.",
+            f"{run.features_file} is {features.dtype} {features.shape} for {len(predictions):,} items.",
             "Resume the run to write its results again.",
         )
     found = np.flatnonzero(predictions.item_ids == item_id)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.dataset import SPLITS, UNLABELLED
 from core.errors import DamagedFile
 from core.files import atomic_writer
 
@@ -122,7 +123,7 @@ def load_predictions(path: Path) -> Predictions:
         table = pq.read_table(path)
         metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         classes = tuple(metadata["classes"].split("\x1f"))
-        return Predictions(
+        found = Predictions(
             item_ids=_text(table["item_id"]),
             split=_text(table["split"]),
             labels=_labels(table, len(classes)),
@@ -134,7 +135,9 @@ def load_predictions(path: Path) -> Predictions:
             label_version=int(metadata["label_version"]),
             fingerprint=metadata["fingerprint"],
         )
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        _check(found)
+        return found
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise DamagedFile(
             f"{path} cannot be read ({error}).", "Resume the run to write its predictions again."
         ) from error
@@ -151,7 +154,21 @@ def _text(column: pa.ChunkedArray) -> NDArray[np.str_]:
     return out
 
 
+def _check(found: Predictions) -> None:
+    """Raises ValueError for what no run can have said."""
+    if not set(np.unique(found.split).tolist()) <= set(SPLITS):
+        raise ValueError("an unknown split")
+    if len(found) and not found.has_many_labels:
+        low, high = int(found.labels.min()), int(found.labels.max())
+        if low < UNLABELLED or high >= len(found.classes):
+            raise ValueError(f"labels from {low} to {high} for {len(found.classes)} classes")
+    if not np.isfinite(found.pred_probs).all():
+        raise ValueError("a probability that is no number")
+
+
 def _labels(table: pa.Table, n_classes: int) -> NDArray[Any]:
     if "label" in table.column_names:
+        if table["label"].null_count:
+            raise ValueError("a row without a label")
         return np.asarray(table["label"].to_numpy().astype(np.int64))
     return np.stack([table[f"y{k}"].to_numpy() for k in range(n_classes)], axis=1).astype(np.float32)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, Task
 from core.evaluation.multilabel import multilabel_scores
-from core.files import Json, read_json
+from core.files import Json, read_result
 from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.runs.store import Run, create_run
 from core.workspace import Workspace
@@ -118,8 +118,7 @@ def _by_validation(rows: Sequence[Json]) -> list[int]:
 
 def read_sweep(run: Run) -> Json:
     """What a finished run of this kind found. Raises NotFound or DamagedFile."""
-    value: Json = read_json(run.folder / "sweep.json")
-    return value
+    return read_result(run.folder / "sweep.json", rows=list, best=int)
 
 
 def text_sweep(value: Json) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.splits import stratified_folds
-from core.errors import BadInput
+from core.errors import BadInput, DamagedFile
 from core.evaluation.multilabel import Floats, Labels, multilabel_scores
 from core.files import read_json, write_json
 from core.people.acting import allow
@@ -143,15 +143,25 @@ def load_thresholds(run_folder: Path, n_labels: int) -> Thresholds:
     file = thresholds_file(run_folder)
     if not file.exists():
         return Thresholds((HALF,) * n_labels, "manual")
-    values = read_json(file)
-    return Thresholds(
-        values=tuple(map(float, values["values"])),
-        aim=str(values["aim"]),
-        precision=float(values["precision"]),
-        n=tuple(values["n"]),
-        at_half=tuple(values["at_half"]),
-        nested=tuple(values["nested"]),
-    )
+    kept = read_json(file)
+    try:
+        values = tuple(map(float, kept["values"]))
+        if len(values) != n_labels or not all(0 <= value <= 1 for value in values):
+            raise ValueError(f"{n_labels} thresholds from 0 to 1 were expected")
+        return Thresholds(
+            values=values,
+            aim=str(kept["aim"]),
+            precision=float(kept["precision"]),
+            n=tuple(map(int, kept["n"])),
+            at_half=tuple(map(_known, kept["at_half"])),
+            nested=tuple(map(_known, kept["nested"])),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DamagedFile(f"{file} is garbled ({error}).", "Tune the thresholds again.") from error
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def by_hand(values: Sequence[float]) -> Thresholds:

@@ -25,7 +25,7 @@ from core.data.content import content_hashes
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import FileImages
 from core.errors import BadInput, NameTaken
-from core.files import atomic_writer, confined, storage_failed
+from core.files import atomic_writer, confined, storage_failed, storing
 from core.labels.versions import LabelState
 
 UNLABELLED_FOLDER = "unlabelled"
@@ -233,7 +233,7 @@ def _write_folders(dataset: Dataset, state: LabelState, path: Path) -> int:
     files = _safe_names([_file_name(dataset, int(position)) for position in kept])
 
     def fill(building: Path) -> None:
-        with (building / "labels.csv").open("w", encoding="utf-8", newline="") as table:
+        with storing(path), (building / "labels.csv").open("w", encoding="utf-8", newline="") as table:
             writer = csv.writer(table)
             writer.writerow(("file", "item_id", "label"))
             for name, position in zip(files, kept.tolist(), strict=True):
@@ -281,10 +281,11 @@ def _source_file(dataset: Dataset, position: int) -> Path | None:
 def _put_image(dataset: Dataset, position: int, path: Path) -> None:
     """Copy the image file as it is, or write the pixels as PNG."""
     source = _source_file(dataset, position)
-    if source:
-        shutil.copyfile(source, path)
-    else:
-        path.write_bytes(_png(dataset, position))
+    with storing(path):
+        if source:
+            shutil.copyfile(source, path)
+        else:
+            path.write_bytes(_png(dataset, position))
 
 
 def _image_bytes(dataset: Dataset, position: int) -> bytes:
@@ -339,7 +340,7 @@ def _write_hugging_face(dataset: Dataset, state: LabelState, path: Path) -> int:
                 fingerprint=fingerprint,
             )
         datasets.DatasetDict(parts).save_to_disk(str(building))
-        shutil.rmtree(scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
 
     was_shown = datasets.utils.logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()

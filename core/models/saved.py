@@ -125,7 +125,7 @@ def load_card(path: Path) -> ModelCard:
         raise NotFound(f"There is no model in {path}.", "Let the run finish, or resume it.")
     try:
         with safe_open(path, framework="pt") as file:
-            values: dict[str, Any] = json.loads((file.metadata() or {})["card"])
+            values = dict[str, Any](json.loads((file.metadata() or {})["card"]))
         if (written := values.pop("format", FORMAT)) != FORMAT:
             raise ValueError(f"format {written!r}; this version reads {FORMAT}")
         for name in ("classes", "mean", "std", "words", "groups", "members"):

@@ -4,7 +4,6 @@ nearest images, and how its own training went. Made by core.worker.finding, kept
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset, Task
 from core.errors import DamagedFile, NotFound
 from core.evaluation.crossval import N_FOLDS, check_folds
-from core.files import atomic_writer
+from core.files import atomic_writer, read_arrays
 from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.runs.store import Run, RunState, create_run, list_runs, status
 from core.workspace import Workspace
@@ -100,11 +99,13 @@ def load_evidence(run: Run) -> Evidence:
         NotFound: The search has not finished.
         DamagedFile: The file cannot be read.
     """
-    arrays = read_arrays(run, _FILE, _ARRAYS)
+    arrays = kept_arrays(run, _FILE, _ARRAYS)
+    if len({array.shape[:1] for array in arrays.values()}) != 1 or arrays["pred_probs"].ndim != 2:
+        raise DamagedFile(f"{run.folder / _FILE} holds arrays that do not fit together.", "Search again.")
     return Evidence(**arrays, run=run.id, label_version=run.label_version)
 
 
-def read_arrays(
+def kept_arrays(
     run: Run, file: str, names: Sequence[str], optional: Sequence[str] = ()
 ) -> dict[str, NDArray[Any]]:
     """The named arrays of a .npz file in the folder of a search, and those of the optional ones that are
@@ -113,9 +114,7 @@ def read_arrays(
     path = run.folder / file
     if not path.exists():
         raise NotFound(f"{run.name!r} has not finished its search.", "Let it finish, or resume it.")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            there = [name for name in optional if name in stored]
-            return {name: stored[name] for name in [*names, *there]}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DamagedFile(f"{path} cannot be read ({error}).", "Search again.") from error
+    found = read_arrays(path, names, optional, "Search again.")
+    if any(array.dtype.kind not in "biufU" for array in found.values()):
+        raise DamagedFile(f"{path} holds arrays of another kind than expected.", "Search again.")
+    return found

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Dataset, Task
 from core.data.splits import stratified_folds
 from core.errors import BadInput
-from core.files import Json, read_json
+from core.files import Json, read_result
 from core.runs.recipe import MANY_LABELS, Recipe
 from core.runs.store import Run, create_run
 from core.training.scores import roc_auc
@@ -202,8 +202,8 @@ def answers(filling: LabelFilling, probs: Floats) -> NDArray[np.float32]:
 
 def read_fill(run: Run) -> Json:
     """What a finished run of this kind found. Raises NotFound or DamagedFile."""
-    value: Json = read_json(run.folder / "fill.json")
-    return value
+    kinds = {"method": str, "precision": float, "applied": bool, "who": str, "labels": list}
+    return read_result(run.folder / "fill.json", n_unknown=int, n_filled=int, **kinds)
 
 
 def fillings_of(value: Json) -> list[LabelFilling]:

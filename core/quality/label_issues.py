@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import BadInput
 from core.files import atomic_writer
-from core.quality.evidence import Evidence, read_arrays
+from core.quality.evidence import Evidence, kept_arrays
 from core.runs.store import Run
 
 Floats = NDArray[np.float32]
@@ -265,7 +265,7 @@ def save_issues(run: Run, found: LabelIssues) -> None:
 def load_issues(run: Run) -> LabelIssues:
     """What save_issues kept. Raises NotFound when the search has not finished, or DamagedFile."""
     names = [*_ARRAYS, *(f"{_SCORE}{name}" for name in WEIGHTS)]
-    stored = read_arrays(run, _FILE, names, [_ABOUT])
+    stored = kept_arrays(run, _FILE, names, [_ABOUT])
     return LabelIssues(
         positions=stored["positions"],
         labels=stored["labels"],

@@ -9,6 +9,7 @@ whose looks share their images and seeds, 1 to 6 % remain.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,15 +68,16 @@ def looks_at(workspace: Workspace, question: str) -> list[Look]:
     found: dict[str, Look] = {}
     for event in EventLog(workspace.root / FILE).read()[0]:
         if event["type"] == _LOOK and event.get("question") == question:
-            seen = Look(
-                str(event["trial"]),
-                str(event["run"]),
-                str(event["name"]),
-                int(event["n_seeds"]),
-                float(event["p_value"]),
-                float(event["at"]),
-            )
-            found.setdefault(seen.trial, seen)
+            with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):  # a damaged line
+                seen = Look(
+                    str(event["trial"]),
+                    str(event["run"]),
+                    str(event["name"]),
+                    int(event["n_seeds"]),
+                    float(event["p_value"]),
+                    float(event["at"]),
+                )
+                found.setdefault(seen.trial, seen)
     return list(found.values())
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from core.data.captions import words_of
 from core.data.dataset import Dataset, Task
 from core.data.splits import multilabel_folds
-from core.errors import BadInput, DamagedFile, NotFound
-from core.files import Json, write_json
+from core.errors import BadInput, NotFound
+from core.files import Json, read_arrays, write_json
 from core.runs.store import Run, create_run
 from core.workspace import Workspace
 
@@ -29,6 +29,7 @@ N_FOLDS = 5
 STRENGTH = 10.0
 MOST_WORDS = 16  # of a caption, for CLIP: its context is short
 FILE = "mismatch.npz"
+_ARRAYS = ("positions", "scores", "label", "given", "said")
 
 Floats = NDArray[np.float32]
 
@@ -206,7 +207,7 @@ def save_mismatches(run: Run, found: Mismatches) -> None:
     """Keep them with the run. Raises StorageFailed."""
     from core.files import atomic_writer
 
-    arrays = {name: getattr(found, name) for name in ("positions", "scores", "label", "given", "said")}
+    arrays = {name: getattr(found, name) for name in _ARRAYS}
     with atomic_writer(run.folder / FILE) as file:
         np.savez(file, **arrays)
     write_json(run.folder / "mismatch.json", {"by": found.by, "n": len(found)})
@@ -217,11 +218,8 @@ def load_mismatches(run: Run) -> Mismatches:
     path = run.folder / FILE
     if not path.exists():
         raise NotFound(f"Run {run.name!r} has found nothing yet.", "Let it finish, or resume it.")
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return Mismatches(str(run.job["by"]), **{name: kept[name] for name in kept.files})
-    except (OSError, ValueError, TypeError) as error:
-        raise DamagedFile(f"{path} cannot be read ({error}).", "Look again.") from error
+    arrays = read_arrays(path, _ARRAYS, mend="Look again.")
+    return Mismatches(str(run.job.get("by", "")), **arrays)
 
 
 def as_rows(dataset: Dataset, found: Mismatches, top: int) -> list[Json]:

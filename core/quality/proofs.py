@@ -6,7 +6,6 @@ predictions of each training on the test images) and proof.json (the result).
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,10 +13,10 @@ import numpy as np
 
 from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS, UNLABELLED, Dataset
-from core.errors import BadInput, DamagedFile, NotFound
+from core.errors import BadInput, NotFound
 from core.evaluation.metrics import Ints
 from core.evaluation.proof import ARMS, make_proof, text_proof
-from core.files import Json, atomic_writer, read_json
+from core.files import Json, atomic_writer, read_arrays, read_result
 from core.quality.arms import EditSet, right_answers
 from core.runs.store import Run, create_run
 from core.workspace import Workspace
@@ -111,18 +110,16 @@ def create_proof(
 
 def load_edits(run: Run) -> EditSet:
     """The edits that a run is about. Raises DamagedFile."""
-    try:
-        with np.load(edits_file(run), allow_pickle=False) as stored:
-            return EditSet(**{name: stored[name] for name in _ARRAYS}, source=str(run.job.get("source", "")))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DamagedFile(f"{edits_file(run)} cannot be read ({error}).", "Start it anew.") from error
+    arrays = read_arrays(edits_file(run), _ARRAYS, mend="Start it anew.")
+    return EditSet(**arrays, source=str(run.job.get("source", "")))
 
 
 def read_proof(run: Run) -> Json:
     """The result of a finished run. Raises NotFound or DamagedFile."""
     if not proof_file(run).exists():
         raise NotFound(f"Run {run.name!r} has no verdict yet.", "Let it finish, or resume it.")
-    return read_json(proof_file(run))
+    kinds = {"verdict": str, "outcome": str, "seeds": list, "arms": dict, "ci95": list, "looks": dict}
+    return read_result(proof_file(run), difference=float, test_edits=dict, n_edits=int, **kinds)
 
 
 def judge(

@@ -53,7 +53,7 @@ def _points(field: str, epochs: Mapping[int, Event], steps: Sequence[Event]) -> 
     points = [(float(e["epoch"]) + 1, float(e[field])) for e in epochs.values() if e.get(field) is not None]
     if field in _WITHIN_EPOCHS | _OF_THE_MOMENT:
         points += [
-            (float(e["epoch"]) + e["step"] / max(1, e["n_steps"]), float(e[field]))
+            (float(e["epoch"]) + e["step"] / max(1, e.get("n_steps") or 1), float(e[field]))
             for e in steps
             if e.get(field) is not None and (field in _OF_THE_MOMENT or e["epoch"] not in epochs)
         ]

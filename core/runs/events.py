@@ -25,6 +25,7 @@ note, finished, failed and stopped.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import time
@@ -36,6 +37,29 @@ from core.files import storage_failed
 
 Event = dict[str, Any]
 TERMINAL = frozenset({"finished", "failed", "stopped"})
+MOST_TIME = 250_000_000_000.0
+"""Unix time of the year 9892: no date beyond it can be shown."""
+_COUNTS = {"epoch": ("epoch",)}
+"""By type, the whole numbers that it is nothing without."""
+_COUNTS_WITHIN = ("epoch", "step")
+"""Those of what happens within an epoch."""
+_MOST_COUNT = 1 << 53
+_ON_THE_WAY = (
+    "share",
+    "seconds_left",
+    "n_steps",
+    "images_per_second",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+)
+_FIGURES = (
+    *_ON_THE_WAY,
+    *("seconds", "epochs", "resumed_from", "n_train", "best_epoch", "valid_loss", "valid_accuracy"),
+    *("valid_macro_f1", "valid_macro_auc", "valid_average_precision", "test_accuracy", "test_macro_f1"),
+)
+"""What is drawn and calculated with, where it occurs."""
+_NUMBERS = frozenset({int, float, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +69,22 @@ class EventLog:
     path: Path
 
     def append(self, type_: str, **fields: Any) -> None:
-        """Append one event in a single write, and fsync when it ends the run. Raises StorageFailed."""
-        line = json.dumps({"type": type_, "at": time.time(), **fields}, ensure_ascii=False) + "\n"
+        """Append one event in a single write, and fsync when it ends the run.
+
+        A line that an earlier write left unfinished, as on a full disk, is ended first.
+
+        Raises:
+            StorageFailed: It did not reach the file, or only a part of it did.
+        """
+        line = (json.dumps({"type": type_, "at": time.time(), **fields}, ensure_ascii=False) + "\n").encode()
         try:
-            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             try:
-                os.write(handle, line.encode())
+                size = os.fstat(handle).st_size
+                if size and os.pread(handle, 1, size - 1) != b"\n":
+                    line = b"\n" + line
+                if os.write(handle, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 if type_ in TERMINAL or type_ == "checkpoint":
                     os.fsync(handle)
             finally:
@@ -68,11 +102,23 @@ class EventLog:
             with self.path.open("rb") as file:
                 file.seek(offset)
                 block = file.read()
-        except FileNotFoundError:
+        except OSError:  # not there yet, or it cannot be read
             return [], offset
         complete = block[: block.rfind(b"\n") + 1]
-        found = [one for one in _parsed(complete) if isinstance(one, dict) and "type" in one and "at" in one]
+        found = [one for one in _parsed(complete) if _is_event(one)]
         return found, offset + len(complete)
+
+
+def _is_event(value: Any) -> bool:
+    """Whether a line says what every event of its type says, and its figures are numbers."""
+    if not isinstance(value, dict) or not isinstance(type_ := value.get("type"), str):
+        return False
+    if not isinstance(at := value.get("at"), int | float) or not 0 <= at < MOST_TIME:
+        return False
+    counts = _COUNTS_WITHIN if "step" in value else _COUNTS.get(type_, ())
+    if not all(isinstance(n := value.get(name), int) and 0 <= n < _MOST_COUNT for name in counts):
+        return False
+    return _NUMBERS.issuperset(map(type, map(value.get, _FIGURES if type_ != "progress" else _ON_THE_WAY)))
 
 
 def _parsed(block: bytes) -> list[Any]:

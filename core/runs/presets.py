@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from core.errors import BadInput, DamagedFile, NameTaken, TidysetError
@@ -45,14 +46,27 @@ def delete_preset(workspace: Workspace, name: str) -> None:
 
 
 def own_presets(workspace: Workspace) -> dict[str, Recipe]:
-    """Those kept in the workspace, by name; a damaged file is left out."""
+    """Those kept in the workspace, by name; a damaged file is left out (``damaged_presets`` lists them)."""
     found = {}
-    for file in sorted((workspace.root / "presets").glob("*.toml")):
-        try:
+    for file in _files(workspace):
+        with contextlib.suppress(TidysetError):
             found[file.stem] = load_recipe(file)
-        except TidysetError:
-            continue
     return found
+
+
+def damaged_presets(workspace: Workspace) -> list[str]:
+    """What is wrong with each preset of the workspace that cannot be read, and what to do."""
+    found = []
+    for file in _files(workspace):
+        try:
+            load_recipe(file)
+        except TidysetError as error:
+            found.append(f"{file}: {error.problem} {error.mend or 'Mend the file, or delete it.'}")
+    return found
+
+
+def _files(workspace: Workspace) -> list[Path]:
+    return sorted((workspace.root / "presets").glob("*.toml"))
 
 
 def find_recipe(workspace: Workspace, source: str) -> Recipe:

@@ -36,7 +36,7 @@ from core.errors import Busy, DamagedFile, NameTaken, NotFound
 from core.files import Json, read_json, storage_failed, write_bytes, write_json
 from core.people.acting import allow
 from core.people.roles import Right
-from core.runs.events import TERMINAL, Event, EventLog
+from core.runs.events import MOST_TIME, TERMINAL, Event, EventLog
 from core.workspace import Workspace, check_name
 
 if TYPE_CHECKING:
@@ -205,10 +205,11 @@ def create_run(
         StorageFailed: The disk is full or read-only.
     """
     allow(workspace, Right.RUN)
-    taken = {run.name for run in list_runs(workspace, kind=None)}
+    runs = list_runs(workspace, kind=None)
+    taken = {run.name for run in runs}
     if name is not None and check_name(name, "run") in taken:
         raise NameTaken(f"There is a run {name!r} already.", "Choose another name, or delete that run.")
-    now = time.time()
+    now = _after(runs)
     id_ = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}"
     run = Run(
         id=id_,
@@ -236,6 +237,16 @@ def create_run(
         write_bytes(run.recipe_file, recipe.to_toml().encode())
     _write(run)  # last: a folder without run.json is no run
     return run
+
+
+def _after(runs: Sequence[Run]) -> float:
+    """Now; where the clock was put back since the newest run, just after that: lists keep their order.
+
+    Not after one that is more than a day ahead, which came of a clock that was wrong.
+    """
+    now = time.time()
+    newest = runs[0].created if runs else 0.0
+    return newest + 0.001 if now <= newest < now + 86_400 else now
 
 
 def _has_index(workspace: Workspace) -> bool:
@@ -322,7 +333,7 @@ def _run_of(folder: Path, about: Json) -> Run:
             fingerprint=str(about["fingerprint"]),
             label_version=int(about["label_version"]),
             parent=about["parent"],
-            created=float(about["created"]),
+            created=_time(about["created"]),
             notes=str(about["notes"]),
             job=dict(about.get("job", {})),
             tags=tuple(map(str, about.get("tags", ()))),
@@ -332,6 +343,12 @@ def _run_of(folder: Path, about: Json) -> Run:
             f"{folder / 'run.json'} lacks or garbles {error}.",
             "Restore it from a copy, or delete its folder.",
         ) from error
+
+
+def _time(value: Any) -> float:
+    if not 0 <= (at := float(value)) < MOST_TIME:
+        raise ValueError(f"the time {value!r}")
+    return at
 
 
 @lru_cache(maxsize=1_024)
@@ -399,9 +416,11 @@ def damaged_runs(workspace: Workspace) -> list[tuple[Path, str]]:
     found = []
     for manifest in sorted(workspace.runs.glob("*/run.json")):
         try:
-            load_run(manifest.parent)
+            _load_run_once(manifest.parent, manifest.stat().st_mtime_ns)
         except DamagedFile as error:
             found.append((manifest.parent, str(error)))
+        except OSError:  # deleted just now
+            continue
     return found
 
 
@@ -510,7 +529,7 @@ def status(run: Run) -> RunStatus:
             case "finished":
                 summary = event
     latest = next((e for e in reversed(events) if e["type"] in ("progress", "epoch")), {})
-    share = 1.0 if state is RunState.FINISHED else float(latest.get("share", 0.0))
+    share = 1.0 if state is RunState.FINISHED else _within_one(latest.get("share"))
     return RunStatus(
         state=state,
         share=share,
@@ -522,6 +541,10 @@ def status(run: Run) -> RunStatus:
         error=_error(run, state, events),
         notes=tuple(str(event.get("text", "")) for event in events if event["type"] == "note"),
     )
+
+
+def _within_one(share: float | None) -> float:
+    return min(1.0, max(0.0, share)) if share is not None and share == share else 0.0
 
 
 _WATCHED: dict[Path, tuple[int, list[Event]]] = {}

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.cache import cache_path
+from core.cache import cache_path, kept_array
 from core.files import atomic_writer, digest, read_array
 from core.models import Classifier, ModelCard
 from core.training.inference import evaluating
@@ -57,9 +57,11 @@ def backbone_maps(
         "weights": weights_digest(model),
     }
     path = cache_path(workspace, KIND, key, ".npy")
-    if not path.exists():
-        on_event("note", text=f"Running the frozen backbone over {len(pixels):,} images, once.")
-        _write(path, pixels, model, card, machine, on_event)
+    kept = kept_array(path, len(pixels))
+    if kept is not None:
+        return kept
+    on_event("note", text=f"Running the frozen backbone over {len(pixels):,} images, once.")
+    _write(path, pixels, model, card, machine, on_event)
     return read_array(path)
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.cache import cache_path
+from core.cache import cache_path, kept_array
 from core.data.cleaning import as_text, clean, parse
 from core.data.dataset import Dataset
 from core.data.images import ArrayImages
@@ -76,7 +76,8 @@ def cleaned_pixels(
     steps = parse(cleaning)
     path = cache_path(workspace, "cleaned-1", {"of": dataset.fingerprint, "steps": as_text(steps)}, ".npy")
     pixels = pixel_array(workspace, dataset, None, on_event)
-    if not path.exists():
+    kept = kept_array(path, len(pixels))
+    if kept is None:
         exact, n = 0.0, len(pixels)
         share: float | None = None
         with atomic_writer(path) as file:
@@ -94,7 +95,7 @@ def cleaned_pixels(
             wanted = next(int(step.numbers[0]) for step in steps if step.name == "extract")
             words = f"exactly {wanted} character{'s' * (wanted > 1)}"
             on_event("note", text=f"In {exact / n:.1%} of the images {words} stood apart.")
-    return read_array(path)
+    return read_array(path) if kept is None else kept
 
 
 def blank_pixels(n: int) -> Pixels:
@@ -125,7 +126,8 @@ def pixel_array(
         return images.pixels
     key: dict[str, Any] = {"fingerprint": dataset.fingerprint, "shape": shape}
     path = cache_path(workspace, "pixels-1", key, ".npy")
-    if not path.exists():
+    kept = kept_array(path, len(dataset))
+    if kept is None:
         if on_event:
             height, width, _ = shape
             on_event("note", text=f"Scaling {len(dataset):,} images to {height} x {width}, once.")
@@ -140,7 +142,7 @@ def pixel_array(
                     last_told = time.monotonic()
                     text = f"Scaled {chunk[-1] + 1:,} of {len(dataset):,} images"
                     on_event("progress", share=0.0, text=text)
-    return read_array(path)
+    return read_array(path) if kept is None else kept
 
 
 def gather(pixels: Pixels, positions: NDArray[np.int64], device: torch.device) -> Tensor:

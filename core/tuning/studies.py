@@ -135,7 +135,10 @@ def plan_of(run: Run) -> StudyPlan:
     """What the study was asked for. Raises DamagedFile."""
     try:
         plan = dict(run.job["plan"])
-        return StudyPlan(**{**plan, "axes": space_from_json(plan["axes"])})
+        found = StudyPlan(**{**plan, "axes": space_from_json(plan["axes"])})
+        if found.objective not in OBJECTIVES or not 1 <= found.n_trials <= MOST_TRIALS:
+            raise ValueError(f"{found.n_trials!r} trials for {found.objective!r}")
+        return found
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFile(
             f"{run.folder / 'run.json'} has no sound search plan ({error}).", "Start a new search."
@@ -171,7 +174,7 @@ def load_trials(run: Run) -> list[TrialRecord]:
     """All trials by number; one whose file is damaged is left out."""
     found = []
     for file in sorted((run.folder / "trials").glob("*/trial.json")):
-        with contextlib.suppress(DamagedFile, OSError, KeyError, TypeError, ValueError):
+        with contextlib.suppress(DamagedFile, OSError, KeyError, TypeError, ValueError, OverflowError):
             found.append(_load_trial_once(file, file.stat().st_mtime_ns))
     return found
 
@@ -179,14 +182,25 @@ def load_trials(run: Run) -> list[TrialRecord]:
 @lru_cache(maxsize=16_384)
 def _load_trial_once(file: Path, written_ns: int) -> TrialRecord:
     value = read_json(file)
-    return TrialRecord(**{**value, "state": TrialState(value["state"])})
+    best, epoch = value.get("value"), value.get("epoch")
+    return TrialRecord(
+        number=int(value["number"]),
+        params=dict(value["params"]),
+        state=TrialState(value["state"]),
+        value=None if best is None else float(best),
+        epoch=None if epoch is None else int(epoch),
+        n_epochs=int(value.get("n_epochs", 0)),
+        seconds=float(value.get("seconds", 0.0)),
+        error=str(value.get("error", "")),
+        cached=bool(value.get("cached", False)),
+    )
 
 
 def load_importances(run: Run) -> dict[str, float]:
     """By field, its share of what differed between trials, the largest first; {} before there are enough."""
     try:
         return {str(name): float(share) for name, share in read_json(importances_file(run)).items()}
-    except (DamagedFile, ValueError):
+    except (DamagedFile, TypeError, ValueError):
         return {}
 
 

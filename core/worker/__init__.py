@@ -6,6 +6,7 @@ read those. Jobs are found by the run's kind, so another kind of long work is on
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import traceback
 from collections.abc import Callable
@@ -106,7 +107,8 @@ def _work(folder: Path) -> int:
             run.events.append("failed", error=explain(error), details=traceback.format_exc())
             return 1
         finally:
-            run.stop_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it must not hide how the job ended
+                run.stop_file.unlink(missing_ok=True)
             signal.signal(signal.SIGTERM, before)
     return 0
 

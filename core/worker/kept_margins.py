@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import DamagedFile
-from core.files import atomic_writer
+from core.files import atomic_writer, read_arrays, remove
 from core.training.checkpoint import load_checkpoint
 from core.training.dynamics import AnswerMargins, Margins
 
@@ -44,18 +44,18 @@ class KeptMargins:
 
     def discard(self) -> None:
         """Delete both files."""
-        self.checkpoint_file.unlink(missing_ok=True)
-        self._file.unlink(missing_ok=True)
+        remove(self.checkpoint_file)
+        remove(self._file)
 
     def _read(self) -> bool:
         try:
             state = load_checkpoint(self.checkpoint_file).state
-            with np.load(self._file, allow_pickle=False) as stored:
-                if stored["at"].tolist() != [state["epoch"], state["step"]]:
-                    return False
-                if stored["total"].shape != self._margins.total.shape:
-                    return False
-                self._margins.total, self._margins.count = stored["total"], stored["count"]
-        except (OSError, ValueError, KeyError, DamagedFile):
+            stored = read_arrays(self._file, ("at", "total", "count"))
+        except DamagedFile:
             return False
+        if stored["at"].tolist() != [state.get("epoch"), state.get("step")]:
+            return False
+        if stored["total"].shape != self._margins.total.shape:
+            return False
+        self._margins.total, self._margins.count = stored["total"], stored["count"]
         return True

@@ -17,6 +17,7 @@ from typing import Any
 
 from core.engines import Answer, EnginePlan, Task, as_answer, do_all, open_engine, plan_of
 from core.errors import TidysetError
+from core.files import make_folder
 from core.people.acting import acting_as
 from core.people.roles import SERVER
 from core.runs.events import EventLog
@@ -53,7 +54,7 @@ def _do_part(folder: Path, part: str, is_over: Callable[[], bool]) -> Answer:
     try:
         run = load_run(folder)
         log = part_events(run, part)
-        log.path.parent.mkdir(exist_ok=True)
+        make_folder(log.path.parent)
         job = Job(run, Workspace(folder.parents[1]), log.append, lambda: is_over() or run.stop_file.exists())
         module, _, function = PARTS[run.kind].partition(":")
         getattr(import_module(module), function)(job, part)

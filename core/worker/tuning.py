@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from core.cache import cached_json
 from core.errors import BadInput, Busy, TidysetError
-from core.files import Json, digest, write_bytes, write_json
+from core.files import Json, digest, make_folder, remove, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
 from core.training.loop import TrainingFailed, fit
@@ -175,7 +175,7 @@ class Searcher:
     def lock(self, number: int, seconds: float = 0.0) -> FileLock | None:
         """The lock of a trial, or None where a living process holds it for ``seconds`` more."""
         folder = studies.trial_folder(self.run, number)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = FileLock(folder / "lock", is_singleton=False)
         try:
             lock.acquire(timeout=seconds)
@@ -270,7 +270,7 @@ class Searcher:
         )
         if result.stopped and not watch.pruned:
             raise Stopped
-        checkpoint.unlink(missing_ok=True)
+        remove(checkpoint)
         return {"history": result.history, "seconds": result.seconds, "pruned": watch.pruned}
 
     def judged(self, record: TrialRecord, result: Json) -> TrialRecord:

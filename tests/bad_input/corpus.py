@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tests.bad_input.readers import (
     CVAT,
@@ -681,6 +683,107 @@ def stored() -> Iterator[Case]:
         yield Case(f"stored {part}.npy", "cut", npy(np.zeros(N, np.int64))[:-9], "cannot be read")
 
 
+def workspaces() -> Iterator[Case]:
+    """What else a workspace holds: much of it was found by the fuzzer."""
+    sound = npy(pixels())
+    yield Case(
+        "npy images",
+        "a header that never ends",
+        sound.replace(b"(12, 8, 8)", b"(12, 8, 8 "),
+        "damaged",
+    )
+    lists = "\n".join(["file,labels", *(f'a{i}.png,"cat dog"' for i in range(N))]).encode()
+    yield Case(
+        "table of lists",
+        "a carriage return in a name",
+        lists.replace(b"a0.png", b"a\r.png"),
+        "There is no image",
+        2,
+    )
+    header = b"{}"
+    card = json.dumps({"__metadata__": {"card": "null"}}).encode()
+    yield Case("model", "a card of nothing", struct.pack("<Q", len(card)) + card, "no model of Tidyset")
+    for name, content in (("nothing", b""), ("a pickle", pickle.dumps({"w": 1})), ("no header", header)):
+        yield Case("whole model", name, content, "no model of Tidyset")
+    ids, split = [f"a{i}" for i in range(N)], ["test"] * N
+    probs = {f"p{k}": np.full(N, 1 / 3, np.float32) for k in range(3)}
+    for name, changed in (
+        ("no label", {"label": [None, *[0] * (N - 1)]}),
+        ("a label that is no class", {"label": [7] * N}),
+        ("an unknown split", {"split": ["later"] * N}),
+        ("a probability that is no number", {"p1": np.full(N, np.nan, np.float32)}),
+        ("text for a probability", {"p1": ["x"] * N}),
+    ):
+        columns = {"item_id": ids, "split": split, "label": [0] * N, **probs, **changed}
+        yield Case("predictions", name, _predictions(**columns), "cannot be read")
+    for name, change, says in (
+        ("no plan", {"job": {}}, "no sound search plan"),
+        ("a plan of text", {"job": {"plan": "x"}}, "no sound search plan"),
+        ("a plan without trials", {"job": {"plan": {"axes": []}}}, "no sound search plan"),
+        (
+            "an unknown objective",
+            {"job": {"plan": {"axes": [], "n_trials": 3, "objective": "luck"}}},
+            "no sound search plan",
+        ),
+    ):
+        yield Case("study", name, _with(json.loads(run_json()), **change), says)
+    kept = {"values": [0.4, 0.6], "aim": "f1", "precision": 0.9, "n": [], "at_half": [], "nested": []}
+    for name, content in (
+        ("one too few", _with(kept, values=[0.4])),
+        ("beyond one", _with(kept, values=[0.4, 7])),
+        ("not a number", _with(kept, values=[0.4, float("nan")])),
+        ("text", _with(kept, values="ab")),
+        ("no aim", _without(kept, "aim")),
+        ("text for a count", _with(kept, n=["x"])),
+    ):
+        yield Case("thresholds", name, content, "garbled")
+    arrays = {"labels": np.zeros(N), "pred_probs": np.zeros((N, 3)), "neighbours": np.zeros((N, 10))}
+    for name, area in (
+        ("too few", np.zeros(3)),
+        ("a number", np.array(1.0)),
+        ("dates", np.zeros(N, "M8[s]")),
+    ):
+        says = "do not fit together|another kind"
+        yield Case("evidence", f"area: {name}", npz(**arrays, area=area), says)
+    yield Case("evidence", "an array is missing", npz(**arrays), "cannot be read")
+    yield Case("evidence", "cut", npz(**arrays, area=np.zeros(N))[:200], "cannot be read")
+    quality = {"trustworthiness": 1, "continuity": 1, "purity": None, "n_neighbors": 5, "n_sampled": 9}
+    yield Case("map quality", "one is missing", _without(quality, "continuity"), "garbled")
+    yield Case("map quality", "text", _with(quality, n_sampled="many"), "garbled")
+    for name, array in {
+        "too few": np.ones((3, 4), np.float16),
+        "no axis": np.array(1.0),
+        "whole numbers": np.ones((N, 4), np.int64),
+    }.items():
+        yield Case("features", name, npy(array), r"for 12 items")
+    yield Case("journal", "no database", b"hello" * 300, "no label journal")
+    yield Case(
+        "journal", "its first bytes only", b"SQLite format 3\0" + bytes(3_000), "no label journal|database"
+    )
+    yield Case("outbox", "no database", b"hello" * 300, "no label journal|no database")
+    for name, content, says in (
+        ("nothing", b"", "cannot be read"),
+        ("an empty object", b"{}", "lacks or garbles run, data"),
+        ("a list", b"[]", "no JSON object"),
+    ):
+        yield Case("crossval", name, content, says)
+    for part, array in {
+        "split": np.full(N, 7, np.int8),
+        "labels": np.full(N, 9, np.int64),
+        "content_hashes": np.zeros((N, 3), np.uint8),
+        "files": np.zeros(N),
+        "images": np.zeros((N, 8, 8, 7), np.uint8),
+    }.items():
+        yield Case(f"stored {part}.npy", "values that cannot be", npy(array), "holds")
+
+
+def _predictions(**columns: Any) -> bytes:
+    content = io.BytesIO()
+    about = {"classes": "cat\x1fdog\x1fcow", "run": "r1", "label_version": "0", "fingerprint": "0"}
+    pq.write_table(pa.table(columns).replace_schema_metadata(about), content)
+    return content.getvalue()
+
+
 def _with(value: dict[str, Any], **changes: Any) -> bytes:
     return json.dumps({**value, **changes}).encode()
 
@@ -693,6 +796,17 @@ def cases() -> list[Case]:
     """All of them."""
     return [
         case
-        for group in (pixel_csv, tables, idx, arrays, columns, archives, edits, settings, stored)
+        for group in (
+            pixel_csv,
+            tables,
+            idx,
+            arrays,
+            columns,
+            archives,
+            edits,
+            settings,
+            stored,
+            workspaces,
+        )
         for case in group()
     ]

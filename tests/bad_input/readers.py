@@ -14,7 +14,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,37 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from core.data.dataset import Dataset, load_dataset
+from core.cache import cache_path, cached_arrays, cached_json
+from core.data.dataset import Dataset, is_labelled, load_dataset
 from core.data.images import decode
 from core.data.importer import ImportOptions, import_source
 from core.data.readers.base import Hints
+from core.data.tags import add_tag, damaged_tags, tags_of
+from core.data.thumbnails import sheet_bytes
+from core.database.engine import forget_engines
 from core.embeddings.clip_models import check_config
+from core.embeddings.maps import QUALITY, MapQuality, load_quality
 from core.embeddings.prompts import read_prompts
 from core.errors import TidysetError
+from core.evaluation.crossval import read_crossval, summarise
+from core.evaluation.nearest import nearest_training_items
 from core.evaluation.predictions import Predictions, load_predictions, save_predictions
+from core.evaluation.thresholds import Thresholds, load_thresholds, save_thresholds
+from core.labels import outbox
 from core.labels.foreign import read_answers
+from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.patch import read_patch
-from core.models.saved import load_card
+from core.labels.versions import labels_at
+from core.models.saved import ModelCard, build, load_card, load_model, save_model
 from core.models.weights import read_weights
+from core.quality.evidence import load_evidence
+from core.quality.looks import looks_at
+from core.runs.curves import curves
+from core.runs.export import epochs_table
 from core.runs.recipe import PRESETS, load_recipe
-from core.runs.store import load_run
+from core.runs.store import Run, load_run, status
 from core.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from core.tuning.studies import best_so_far, front, load_importances, load_trials, plan_of, ranked
 from core.workspace import Workspace
 
 Read = Callable[[Path, Path], object]
@@ -86,8 +102,30 @@ NAMES = (
     "stored labels.npy",
     "stored item_ids.npy",
     "stored sizes.npy",
+    "stored split.npy",
+    "stored content_hashes.npy",
+    "stored files.npy",
+    "stored images.npy",
+    "events",
+    "trial",
+    "study",
+    "tag",
+    "thresholds",
+    "evidence",
+    "map quality",
+    "features",
+    "whole model",
+    "looks",
+    "journal",
+    "outbox",
+    "sheet",
+    "cached arrays",
+    "cached value",
+    "crossval",
 )
 """Of ``readers``; kept apart so that tests are listed without making the files."""
+FORGIVING = {"events", "trial", "tag", "looks", "sheet", "cached arrays", "cached value"}
+"""Those that leave out what they cannot read, or make it again, instead of raising an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,16 +352,264 @@ def run_json() -> bytes:
     return json.dumps(about).encode()
 
 
-def stored_dataset(folder: Path) -> dict[str, bytes]:
+def stored_dataset(folder: Path, one_size: bool = True) -> dict[str, bytes]:
     """The files of a small data set with captions, as the workspace keeps them."""
     source = folder / "made"
     source.mkdir(parents=True)
-    for name, content in {**pictures(), "labels.csv": table()}.items():
+    other = {} if one_size else {"a0.png": png(pixels(1, 2 * SIDE)[0])}
+    for name, content in {**pictures(), **other, "labels.csv": table()}.items():
         (source / name).write_bytes(content)
     kept = import_source(Workspace(folder / "w"), source, "kept")
     assert len(kept.dataset) == N
     root = folder / "w" / "datasets" / "kept"
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+DATASET_FILES = (
+    "dataset.json",
+    "captions.json",
+    "labels.npy",
+    "item_ids.npy",
+    "sizes.npy",
+    "split.npy",
+    "content_hashes.npy",
+    "files.npy",
+    "images.npy",
+)
+
+
+def used(dataset: Dataset) -> Dataset:
+    """A data set of which all is read once, as pages do."""
+    for split in dataset.splits:
+        dataset.in_split(split)
+    dataset.positions(dataset.item_ids.tolist())
+    is_labelled(dataset.labels)
+    assert len(dataset.images.sizes) == len(dataset)
+    dataset.images.read(0)
+    dataset.images.resized(np.arange(len(dataset)), 4, 4, 1)
+    if dataset.labels.ndim == 1:
+        np.bincount(dataset.labels[dataset.labels >= 0], minlength=len(dataset.classes))
+    return dataset
+
+
+def events() -> bytes:
+    """events.jsonl of a training of two epochs that was resumed."""
+    epoch = {
+        "train_loss": 0.5,
+        "train_accuracy": 0.8,
+        "valid_loss": 0.6,
+        "valid_accuracy": 0.7,
+        "valid_macro_f1": 0.7,
+        "learning_rate": 0.001,
+        "images_per_second": 900.0,
+        "seconds": 2.5,
+        "share": 0.5,
+        "seconds_left": 3.0,
+    }
+    progress = {"epoch": 0, "step": 3, "n_steps": 9, "share": 0.1, "seconds_left": 5.0, "train_loss": 0.9}
+    lines: list[dict[str, Any]] = [
+        {"type": "launched"},
+        {"type": "started", "device": "cpu", "precision": "fp32", "threads": 1, "epochs": 2},
+        {"type": "progress", **progress},
+        {"type": "epoch", "epoch": 0, **epoch},
+        {"type": "checkpoint", "epoch": 0, "step": 9},
+        {"type": "note", "text": "the rate was lowered"},
+        {"type": "started", "device": "cpu", "resumed_from": 1, "epochs": 2},
+        {"type": "progress", **progress, "epoch": 1},
+        {"type": "epoch", "epoch": 1, **epoch},
+        {"type": "finished", "best_epoch": 1, "seconds": 5.0, "test_accuracy": 0.7, "test_macro_f1": 0.7},
+    ]
+    return b"".join(json.dumps({"at": 1.7e9 + at, **line}).encode() + b"\n" for at, line in enumerate(lines))
+
+
+def study_run() -> bytes:
+    """run.json of a search."""
+    axis = {"field": "dropout", "low": 0.0, "high": 0.5, "log": False, "whole": False, "options": []}
+    plan = {"axes": [axis], "n_trials": 3, "objective": "accuracy", "with_cost": False, "prune": True}
+    job = {"plan": {**plan, "n_workers": 1, "seed": 0}}
+    return json.dumps({**json.loads(run_json()), "kind": "tune", "job": job}).encode()
+
+
+def _told(run: Run) -> object:
+    return status(run), curves(run), epochs_table([run])
+
+
+def _studied(path: Path) -> object:
+    run = load_run(path.parents[2] if path.name == "trial.json" else path.parent)
+    plan, trials = plan_of(run), load_trials(run)
+    return ranked(trials, plan), front(trials, plan), best_so_far(trials, plan), load_importances(run)
+
+
+def _alike(folder: Path) -> object:
+    run = load_run(folder)
+    return nearest_training_items(run, load_predictions(run.predictions_file), "a1", 3)
+
+
+def in_a_run(scratch: Path) -> dict[str, Reader]:
+    """Files of run folders."""
+    beside = {"run.json": run_json()}
+    trial = {
+        "number": 0,
+        "params": {"dropout": 0.2},
+        "state": "finished",
+        "value": 0.9,
+        "epoch": 1,
+        "n_epochs": 2,
+        "seconds": 3.0,
+        "error": "",
+        "cached": False,
+    }
+    card = ModelCard("plain-cnn", 8, ("cat", "dog"), 1, SIDE, SIDE, (0.0,), (255.0,))
+    save_model(scratch / "m", build(card), card)
+    thresholds = Thresholds((0.4, 0.6), "f1", 0.9, (5, 5), (0.5, 0.5), (0.6, 0.6))
+    save_thresholds(scratch, thresholds)
+    evidence = npz(
+        labels=np.arange(N) % 3,
+        pred_probs=np.full((N, 3), 1 / 3, np.float32),
+        neighbours=np.zeros((N, 10), np.int32),
+        area=np.zeros(N, np.float32),
+    )
+    quality = asdict(MapQuality(**{field.name: 1 for field in fields(MapQuality)}))
+    folds = [{"accuracy": 0.5, "macro_f1": 0.5, "balanced_accuracy": 0.5, "loss": 1.0}] * 2
+    crossed = summarise(folds, [np.ones((2, 1), np.float32)] * 2, ["valid_loss"])
+    about = {"run": "r1", "data": "clothes", "n_folds": 2, "notes": []}
+    return {
+        "events": Reader(
+            lambda path, folder: _told(load_run(path.parent)), "events.jsonl", events(), beside, True
+        ),
+        "trial": Reader(
+            lambda path, folder: _studied(path),
+            "trials/0000/trial.json",
+            json.dumps(trial).encode(),
+            {"run.json": study_run()},
+            True,
+        ),
+        "study": Reader(lambda path, folder: _studied(path), "run.json", study_run(), {}, True),
+        "thresholds": Reader(
+            lambda path, folder: load_thresholds(path.parent, 2),
+            "thresholds.json",
+            (scratch / "thresholds.json").read_bytes(),
+            {},
+            True,
+        ),
+        "evidence": Reader(
+            lambda path, folder: load_evidence(load_run(path.parent)), "evidence.npz", evidence, beside
+        ),
+        "map quality": Reader(
+            lambda path, folder: load_quality(load_run(path.parent)),
+            QUALITY,
+            json.dumps(quality).encode(),
+            beside,
+            True,
+        ),
+        "features": Reader(
+            lambda path, folder: _alike(path.parent),
+            "features.npy",
+            npy(np.ones((N, 4), np.float16)),
+            {**beside, "predictions.parquet": predictions(scratch)},
+        ),
+        "whole model": Reader(
+            lambda path, folder: load_model(path), "model.safetensors", (scratch / "m").read_bytes(), {}
+        ),
+        "crossval": Reader(
+            lambda path, folder: read_crossval(load_run(path.parent)),
+            "crossval.json",
+            json.dumps({**about, **crossed}).encode(),
+            beside,
+            True,
+        ),
+    }
+
+
+def _labelled(path: Path) -> object:
+    """The journal beside the data set "kept", read as pages do."""
+    workspace = Workspace(path.parent)
+    try:
+        dataset = load_dataset(workspace.datasets / "kept")
+        found = LabelJournal(workspace).edits("kept")
+        return found, labels_at(workspace, dataset), LabelJournal(workspace).named_versions("kept")
+    finally:
+        forget_engines()
+
+
+def _waiting(path: Path) -> object:
+    workspace = Workspace(path.parent)
+    try:
+        return outbox.n_waiting(workspace), outbox.waiting(workspace), outbox.waiting(workspace, refused=True)
+    finally:
+        forget_engines()
+
+
+def _database(workspace: Workspace, name: str, fill: Callable[[], object]) -> bytes:
+    fill()
+    forget_engines()  # closed, so that all of it is in the one file
+    content = (workspace.root / name).read_bytes()
+    forget_engines()
+    return content
+
+
+def _pictured(path: Path) -> object:
+    """A sheet is a picture whatever lies in its file."""
+    dataset = load_dataset(path.parents[1])
+    content = sheet_bytes(dataset, 0)
+    with Image.open(io.BytesIO(content)) as sheet:
+        sheet.load()
+    return content
+
+
+def in_a_workspace(scratch: Path, dataset: Mapping[str, bytes]) -> dict[str, Reader]:
+    """What lies in a workspace beside runs and data sets."""
+    workspace = Workspace(scratch / "w")
+    one = load_dataset(workspace.datasets / "kept")
+    beside = {f"datasets/kept/{name}": content for name, content in dataset.items()}
+    first = str(one.item_ids[0])
+    add_tag(workspace, one, "later", [first])
+    tag = next((workspace.root / "tags" / "kept").iterdir())
+    edit = NewEdit(first, EditKind.EXCLUDE, session="s")
+    journal = _database(workspace, "labels.db", lambda: LabelJournal(workspace).append(one, [edit]))
+    waits = _database(workspace, "outbox.db", lambda: outbox.keep(workspace, one, [edit]))
+    look = {"question": "q", "trial": "t", "run": "r", "name": "r1", "n_seeds": 3, "p_value": 0.2}
+    key: dict[str, object] = {"of": "x"}
+    cached = cache_path(Workspace(Path()), "things-1", key).name
+    return {
+        "tag": Reader(
+            lambda path, folder: (
+                tags_of(Workspace(path.parents[2]), one),
+                damaged_tags(Workspace(path.parents[2]), one),
+            ),
+            f"tags/kept/{tag.name}",
+            tag.read_bytes(),
+            {},
+            True,
+        ),
+        "looks": Reader(
+            lambda path, folder: looks_at(Workspace(path.parent), "q"),
+            "proofs.jsonl",
+            json.dumps({"type": "look", "at": 1.5, **look}).encode() + b"\n",
+            {},
+            True,
+        ),
+        "journal": Reader(lambda path, folder: _labelled(path), "labels.db", journal, beside),
+        "outbox": Reader(lambda path, folder: _waiting(path), "outbox.db", waits, {}),
+        "sheet": Reader(
+            lambda path, folder: _pictured(path), "sheets/00000.webp", sheet_bytes(one, 0), dataset
+        ),
+        "cached arrays": Reader(
+            lambda path, folder: cached_arrays(
+                Workspace(path.parents[2]), "things-1", key, lambda: {"x": np.ones(3)}
+            ),
+            f"cache/things-1/{cached}",
+            npz(x=np.ones(3)),
+            {},
+        ),
+        "cached value": Reader(
+            lambda path, folder: cached_json(Workspace(path.parents[2]), "things-1", key, lambda: [1]),
+            f"cache/things-1/{cached.removesuffix('.npz')}.json",
+            b"[1, 2, 3]",
+            {},
+            True,
+        ),
+    }
 
 
 def readers(scratch: Path) -> dict[str, Reader]:
@@ -342,13 +628,15 @@ def readers(scratch: Path) -> dict[str, Reader]:
     config = {"embed_dim": 8, "vision_cfg": {"image_size": 8}, "text_cfg": {"width": 8}}
     dataset_files = {
         f"stored {name}": Reader(
-            lambda path, folder: load_dataset(folder / "source"),
+            lambda path, folder: used(load_dataset(folder / "source")),
             name,
-            kept[name],
-            kept,
+            files[name],
+            files,
             name.endswith("json"),
         )
-        for name in ("dataset.json", "captions.json", "labels.npy", "item_ids.npy", "sizes.npy")
+        for files in (stored_dataset(scratch / "files", one_size=False), kept)
+        for name in DATASET_FILES
+        if name in files
     }
     return {
         "pixel csv": Reader(_import, "rows.csv", csv_text(), {}, True),
@@ -438,4 +726,6 @@ def readers(scratch: Path) -> dict[str, Reader]:
         ),
         "run.json": Reader(lambda path, folder: load_run(path.parent), "run.json", run_json(), {}, True),
         **dataset_files,
+        **in_a_run(scratch),
+        **in_a_workspace(scratch, kept),
     }

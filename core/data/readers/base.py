@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,14 @@ class Recognised:
     task: Task = Task.SINGLE_LABEL
     classes: tuple[str, ...] = ()
     n_items: int | None = None
+
+
+def cells_of(line: str, delimiter: str = ",") -> list[str]:
+    """The cells of one line of a table; where its quotes or line ends make no sense, what the marks part."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return line.split(delimiter)
 
 
 SPLIT_NAMES = {

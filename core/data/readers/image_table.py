@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Task
 from core.data.problems import ProblemLog
-from core.data.readers.base import IMAGE_SUFFIXES, SPLIT_NAMES, Hints, Label, Recognised, Record, split_of
+from core.data.readers.base import (
+    IMAGE_SUFFIXES,
+    SPLIT_NAMES,
+    Hints,
+    Label,
+    Recognised,
+    Record,
+    cells_of,
+    split_of,
+)
 from core.data.readers.class_folders import is_image
 from core.errors import BadInput, NotAllowed
 from core.files import confined, read_limited
@@ -247,11 +256,11 @@ def _parse(text: str, delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
 
 def _parse_free_text(text: str, delimiter: str, starts: re.Pattern[str]) -> list[tuple[int, tuple[str, ...]]]:
     first, _, _ = text.partition("\n")
-    n_columns = len(next(csv.reader([first], delimiter=delimiter)))
+    n_columns = len(cells_of(first, delimiter))
     marks = [match.start() for match in starts.finditer(text) if _names_image(match.group()[:-1])]
     records: list[tuple[int, tuple[str, ...]]] = []
     if marks and marks[0] > 0:
-        records.append((1, tuple(next(csv.reader([first], delimiter=delimiter)))))
+        records.append((1, tuple(cells_of(first, delimiter))))
     line = 1
     for start, end in zip(marks, [*marks[1:], len(text)], strict=True):
         line = text.count("\n", 0, start) + 1 if start == marks[0] else line

@@ -6,7 +6,6 @@ Read in blocks of lines by pyarrow; only a block in which something is wrong is 
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import math
 import zlib
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.problems import ProblemLog
-from core.data.readers.base import Hints, Recognised, Record, split_of
+from core.data.readers.base import Hints, Recognised, Record, cells_of, split_of
 from core.data.readers.idx import opened
 
 _BLOCK_BYTES = 16 << 20
@@ -68,7 +67,7 @@ def layout_of(path: Path, hints: Hints) -> Layout | None:
             start = [file.readline(_LONGEST_START).decode("utf-8-sig") for _ in range(2)]
     except (OSError, UnicodeDecodeError, EOFError, zlib.error):
         return None
-    lines = [next(csv.reader([line]), []) for line in start if line.strip()]
+    lines = [cells_of(line) for line in start if line.strip()]
     if not lines or len(lines[0]) < 5:
         return None
     header = not _is_number(lines[0][1])
@@ -213,7 +212,7 @@ def _parse_slowly(block: bytes, row: int, file: str, layout: Layout, log: Proble
         at = row + offset
         if not line.strip():
             continue
-        cells = next(csv.reader([line.decode("utf-8", errors="replace")]))
+        cells = cells_of(line.decode("utf-8", errors="replace"))
         if len(cells) != layout.n_columns:
             expected = f"{len(cells):,} columns, but {layout.n_columns:,} were expected"
             log.add(file, at, f"It has {expected}.", "Complete the row, or leave it out.")

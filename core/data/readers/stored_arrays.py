@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput
+from core.files import READ_ERRORS
 
 _MAGIC = b"\x93NUMPY"
 _BLOCK_BYTES = 2 << 20
 _LARGEST_WHOLE = 2 << 30
 _BOMB_BYTES, _BOMB_RATIO = 64 << 20, 200
 _MEND = "Save or fetch it again."
-READ_ERRORS = (
-    OSError,
-    EOFError,
-    ValueError,
-    zlib.error,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def test_a_line_that_is_still_being_written_waits(tmp_path: Path) -> None:
     found, offset = log.read()
     assert ([event["type"] for event in found], offset) == (["started"], whole)
     with log.path.open("ab") as file:
-        file.write(b'ch", "at": 2.0}\n')
+        file.write(b'ch", "at": 2.0, "epoch": 0}\n')
     assert [event["type"] for event in log.read(offset)[0]] == ["epoch"]
 
 

@@ -97,6 +97,15 @@ def test_a_plan_that_cannot_be_is_refused(workspace: Workspace, sample: Dataset,
         create_study(workspace, sample, PRESETS["fast"], plan, label_version=0)
 
 
+def test_a_name_in_use_is_not_taken_for_another_space(
+    workspace: Workspace, sample: Dataset, study: Run
+) -> None:
+    other = StudyPlan(parse_space(["learning_rate=1e-4..1e-2:log"], PRESETS["fast"]), n_trials=9)
+    with pytest.raises(NameTaken, match=rf"'{study.name}' already.*[Cc]hoose another name"):
+        create_study(workspace, sample, PRESETS["fast"], other, label_version=0, name=study.name)
+    assert plan_of(load_run(study.folder)) == PLAN
+
+
 def test_a_run_without_a_sound_plan_is_damaged(study: Run) -> None:
     study.job.pop("plan")
     with pytest.raises(DamagedFile, match="search plan"):
