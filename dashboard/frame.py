@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import picker, sign_in, tour, waiting
 from dashboard.errors import shown_as_message
+from dashboard.wording import as_text
 
 PAGES = {
     "": [("overview.py", "Home", ":material/home:")],
@@ -73,8 +74,8 @@ def header(title: str, sentence: str, action: Callable[[], None] | None = None) 
     """
     with st.container(horizontal=True, vertical_alignment="center", key="page_header"):
         with st.container(gap=None):
-            st.title(title, anchor=False)
-            st.caption(sentence)
+            st.title(as_text(title), anchor=False)
+            st.caption(as_text(sentence))
         if action is not None:
             with st.container(width="content", horizontal=True, horizontal_alignment="right"):
                 action()

@@ -18,7 +18,7 @@ from dashboard.errors import shown_as_message
 from dashboard.next_step import Step, mistakes
 from dashboard.open_item import open_item
 from dashboard.step_links import open_run
-from dashboard.wording import ago, count, counted, duration, percent, plain, points
+from dashboard.wording import ago, as_text, count, counted, duration, percent, plain, points
 
 Runs = Sequence[tuple[Run, RunStatus]]
 STATE_ICONS = {
@@ -100,7 +100,7 @@ def _card(
     st.metric(
         name,
         value,
-        note or None,
+        as_text(note) or None,
         icon=f":material/{icon}:",
         delta_color=tone,
         delta_arrow="off",
@@ -193,7 +193,9 @@ def samples(dataset: Dataset, state: LabelState) -> None:
     with shown_as_message(), st.container(border=True):
         st.subheader("Samples", anchor=False)
         names = dataset.classes[:MAX_PILLS]
-        chosen = st.pills("Class", names, label_visibility="collapsed", key="home_class", wrap=True)
+        chosen = st.pills(
+            "Class", names, format_func=plain, label_visibility="collapsed", key="home_class", wrap=True
+        )
         everything = np.arange(len(dataset))
         k = dataset.classes.index(chosen) if chosen in dataset.classes else None
         shown = (everything if k is None else members(state.labels, everything, k))[:SAMPLES]

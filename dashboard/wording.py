@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+_OPENING = str.maketrans({mark: f"\\{mark}" for mark in "\\[]<>`*_$~"})
 _MARKDOWN = frozenset("\\`*_{}[]()#+-!|<>$:~")
 
 
@@ -52,3 +53,11 @@ def duration(seconds: float) -> str:
 def plain(text: str) -> str:
     """Text from the data (a class name, a file name) with the characters that Markdown would read escaped."""
     return "".join(f"\\{character}" if character in _MARKDOWN else character for character in text)
+
+
+def as_text(sentence: str) -> str:
+    """A sentence of ours with names in it: no link, picture, tag or emphasis comes of them.
+
+    Unlike ``plain`` it leaves what cannot begin such a thing, so that our own words stay as they are.
+    """
+    return sentence.translate(_OPENING)

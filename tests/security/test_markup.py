@@ -14,7 +14,7 @@ from dashboard.charts.template import figure, inert
 from dashboard.embedding_map import Attribute, Cloud, PlaceName
 from dashboard.embedding_map.standalone import page_of
 from dashboard.run_monitor import _legend
-from dashboard.wording import plain
+from dashboard.wording import as_text, plain
 
 HOSTILE = (
     "<script>window.pwned=1</script>",
@@ -76,3 +76,11 @@ def test_a_legend_and_a_chart_show_the_name(name: str) -> None:
 def test_markdown_leaves_a_name_as_it_is(name: str) -> None:
     shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(plain(name))
     assert set(elements(shown).tags) == {"p"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_sentence_with_a_name_in_it_stays_a_sentence(name: str) -> None:
+    sentence = as_text(f"How good {name} is - 5 %.")
+    shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(sentence)
+    assert set(elements(shown).tags) == {"p"}
+    assert as_text("200 train · -2.0 pt (8 x 8), first!") == "200 train · -2.0 pt (8 x 8), first!"
