@@ -67,7 +67,7 @@ def storing(path: Path) -> Iterator[None]:
         raise storage_failed(path, error) from error
 
 
-def remove(path: Path) -> None:
+def delete_file(path: Path) -> None:
     """Delete a file, if it is there. Raises StorageFailed."""
     with storing(path):
         path.unlink(missing_ok=True)

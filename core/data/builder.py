@@ -22,7 +22,7 @@ from core.data.columns import Texts, write_texts
 from core.data.dataset import FORMAT, Dataset, Task, dataset_fingerprint, dataset_folder, load_dataset
 from core.data.writer import building_folder, content_hash, publish, sweep_unfinished
 from core.errors import BadInput, NameTaken
-from core.files import Json, read_array, remove, storage_failed, storing, write_array, write_json
+from core.files import Json, delete_file, read_array, storage_failed, storing, write_array, write_json
 from core.people.acting import allow
 from core.people.roles import Right
 from core.workspace import Workspace, check_name
@@ -154,7 +154,7 @@ class DatasetBuilder:
             kept = np.memmap(path, np.uint8, "r", _HEADER_BYTES, (len(self), *self._shape))
             for number, pixels in enumerate(kept):
                 self._keep_file(number, np.asarray(pixels), None, ".png")
-        remove(path)
+        delete_file(path)
 
     def finish(
         self,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import Offline
-from core.files import make_folder, remove, storage_failed, storing
+from core.files import delete_file, make_folder, storage_failed, storing
 
 _BLOCK = 1 << 18
 
@@ -43,7 +43,7 @@ def fetch(url: str, path: Path, remote: Remote, on_bytes: Callable[[int], None])
     make_folder(part.parent)
     have = part.stat().st_size if part.exists() else 0
     if have > remote.n_bytes:
-        remove(part)
+        delete_file(part)
         have = 0
     if have < remote.n_bytes:
         _complete(url, part, have, on_bytes)
@@ -52,7 +52,7 @@ def fetch(url: str, path: Path, remote: Remote, on_bytes: Callable[[int], None])
             f"{url} broke off after {part.stat().st_size:,} of {remote.n_bytes:,} bytes.", "Try again."
         )
     if _md5(part) != remote.md5:
-        remove(part)
+        delete_file(part)
         raise Offline(f"{url} sent another file than expected (its checksum differs).", "Try again.")
     with storing(path):
         os.replace(part, path)
@@ -72,7 +72,7 @@ def _complete(url: str, part: Path, have: int, on_bytes: Callable[[int], None]) 
                 raise Offline(f"{url} broke off.", "Try again.") from error
     except urllib.error.HTTPError as error:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            remove(part)
+            delete_file(part)
         raise Offline(f"{url} answered {error.code} {error.reason}.", "Try again later.") from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise Offline(f"{url} cannot be reached ({error}).", "Check the network and try again.") from error

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from filelock import FileLock, Timeout
 
 from core.errors import Busy, NotFound, StorageFailed
-from core.files import remove, storage_failed
+from core.files import delete_file, storage_failed
 from core.people.acting import allow
 from core.people.roles import Right
 from core.runs.store import Run, RunState, RunStatus, is_held, status, workspace_of
@@ -33,7 +33,7 @@ def start(run: Run) -> None:
     allow(workspace_of(run), Right.RUN)
     if is_held(run):
         raise Busy(f"Run {run.name!r} is going already.", "Wait for it, or stop it first.")
-    remove(run.stop_file)
+    delete_file(run.stop_file)
     run.events.append("launched")
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TIDYSET_WORKSPACE": str(workspace_of(run).root)}
     try:

@@ -25,7 +25,7 @@ import numpy as np
 
 from core.data.dataset import SPLITS
 from core.errors import BadInput, DamagedFile, StorageFailed, TidysetError
-from core.files import atomic_writer, remove
+from core.files import atomic_writer, delete_file
 from core.runs.recipe import Recipe, make_recipe
 from core.training.loop import OnEvent, TrainingFailed
 from core.training.machine import ALL_THREADS, choose_machine
@@ -230,7 +230,7 @@ def main() -> int:
     except BrokenPipeError:
         return STOPPED
     finally:
-        remove(path)
+        delete_file(path)
     return 0 if is_done else STOPPED
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.files import digest, read_json, remove, write_json
+from core.files import delete_file, digest, read_json, write_json
 from core.models import load_model, save_model
 from core.runs.recipe import Recipe
 from core.training.loop import CHECKPOINT_SECONDS, FitResult, OnEvent, fit
@@ -102,7 +102,7 @@ def _keep(stage: Stage, kept: Kept, result: FitResult) -> None:
     write_json(about, {"key": stage.key, "parameters": result.parameters, **rest})
     checkpoint = kept.file(stage.number, ".checkpoint")
     if checkpoint is not None:
-        remove(checkpoint)
+        delete_file(checkpoint)
 
 
 def kept_history(stage: Stage, kept: Kept) -> list[dict[str, Any]] | None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import is_labelled
 from core.errors import BadInput
-from core.files import remove
+from core.files import delete_file
 from core.models.ensemble import ensemble_of
 from core.runs.recipe import Recipe
 from core.training.diversity import diversity, out_of_bag
@@ -325,4 +325,4 @@ def bootstrap(labels: NDArray[Any], train: Positions, seed: int) -> Positions:
 def discard_stages(checkpoint_file: Path) -> None:
     """Delete the networks that a finished run needs no more: its model holds them all."""
     for path in checkpoint_file.parent.glob("stage-*"):
-        remove(path)
+        delete_file(path)

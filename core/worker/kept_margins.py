@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import DamagedFile
-from core.files import atomic_writer, read_arrays, remove
+from core.files import atomic_writer, delete_file, read_arrays
 from core.training.checkpoint import load_checkpoint
 from core.training.dynamics import AnswerMargins, Margins
 
@@ -44,8 +44,8 @@ class KeptMargins:
 
     def discard(self) -> None:
         """Delete both files."""
-        remove(self.checkpoint_file)
-        remove(self._file)
+        delete_file(self.checkpoint_file)
+        delete_file(self._file)
 
     def _read(self) -> bool:
         try:

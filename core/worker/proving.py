@@ -19,7 +19,7 @@ from core.data.item_index import ItemIndex
 from core.errors import DamagedFile, TidysetError
 from core.evaluation.predictions import Predictions, load_predictions, save_predictions
 from core.evaluation.proof import BEFORE
-from core.files import Json, digest, remove, write_bytes, write_json
+from core.files import Json, delete_file, digest, write_bytes, write_json
 from core.quality.arms import EditSet, arm_labels, placebo_pairs
 from core.quality.looks import about_looks, earlier_than, looks_at, question_of, record_look, warning
 from core.quality.proofs import arm_file, judge, load_edits, proof_file, text_result
@@ -195,7 +195,7 @@ class _Trainer:
         if result.stopped:
             raise Stopped
         outputs = predict(result.model, result.card, self._pixels, self.test, result.machine)
-        remove(checkpoint)
+        delete_file(checkpoint)
         return outputs.pred_probs
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.cache import Arrays, cached_arrays
 from core.evaluation.sweep import figures_of, of_images, put_together, text_sweep
-from core.files import digest, remove, write_bytes, write_json
+from core.files import delete_file, digest, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
 from core.training.frozen import backbone_maps
@@ -126,7 +126,7 @@ class _Sweeper:
         )
         if result.stopped:
             raise Stopped
-        remove(checkpoint)
+        delete_file(checkpoint)
         self._spent += result.seconds
         known: dict[str, Any] = {"maps": result.maps, "words": result.words}
         probs = {

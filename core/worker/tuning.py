@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from core.cache import cached_json
 from core.errors import BadInput, Busy, TidysetError
-from core.files import Json, digest, make_folder, remove, write_bytes, write_json
+from core.files import Json, delete_file, digest, make_folder, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
 from core.training.loop import TrainingFailed, fit
@@ -270,7 +270,7 @@ class Searcher:
         )
         if result.stopped and not watch.pruned:
             raise Stopped
-        remove(checkpoint)
+        delete_file(checkpoint)
         return {"history": result.history, "seconds": result.seconds, "pruned": watch.pruned}
 
     def judged(self, record: TrialRecord, result: Json) -> TrialRecord:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 WRITES = {
+    "delete_file",
+    "make_folder",
     "write_json",
     "write_bytes",
     "write_array",
