@@ -18,7 +18,7 @@ from core.data.dataset import Dataset
 from core.data.fashion_mnist import SAMPLE
 from core.errors import DamagedFile, StorageFailed
 from core.files import read_json, write_json
-from core.labels.versions import edits_since, training_changes_since
+from core.labels.versions import training_changes_since
 from core.workspace import Workspace
 from dashboard import cached, links, picker, step_links
 from dashboard.errors import shown_as_message
@@ -111,7 +111,9 @@ def draw(page: str) -> None:
 def _now(workspace: Workspace) -> tuple[Stage, Step, int]:
     """The stage, the next best step behind it, and how many labels were corrected for it."""
     dataset = cached.open_dataset(workspace, SAMPLE)
-    step = next_step(cached.recent_runs(workspace, dataset), partial(edits_since, workspace, dataset))
+    step = next_step(
+        cached.recent_runs(workspace, dataset), partial(training_changes_since, workspace, dataset)
+    )
     n = 0
     if step.target == "retrain" and step.run is not None:
         n = training_changes_since(workspace, dataset, step.run.label_version)
