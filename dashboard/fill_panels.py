@@ -200,6 +200,9 @@ _COLUMNS = {
     "ROC AUC": st.column_config.NumberColumn(
         format="%.3f", help="Of the answers on known labels; one half is a coin."
     ),
+    "If all were filled": st.column_config.TextColumn(
+        help="How often yes and no are right on known labels when the more likely one is taken everywhere."
+    ),
 }
 
 
@@ -215,6 +218,7 @@ def _row(one: dict[str, Any]) -> dict[str, object]:
         "No": no["n_filled"],
         "Right (no)": _right(no),
         "ROC AUC": one["auc"],
+        "If all were filled": _at_half(one),
         "Known": one["n_known"],
         "Yes from": yes["cut"],
         "No up to": no["cut"],
@@ -223,6 +227,12 @@ def _row(one: dict[str, Any]) -> dict[str, object]:
 
 def _right(side: dict[str, Any]) -> str:
     return f"{percent(side['precision'])} of {side['n_measured']:,}" if side["n_measured"] else "–"
+
+
+def _at_half(one: dict[str, Any]) -> str:
+    """How often yes and no would be right; earlier fillings did not keep it."""
+    shares = (one.get("yes_at_half"), one.get("no_at_half"))
+    return " / ".join("–" if share is None else percent(share) for share in shares)
 
 
 def _warning(value: Json) -> None:

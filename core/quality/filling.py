@@ -60,6 +60,8 @@ class LabelFilling:
         n_known, n_unknown: Labels that may be learnt from, and that may be filled.
         auc: Of the answers on known labels; None without both answers.
         brier: Mean squared error of the probabilities on known labels; 0.25 is a coin.
+        yes_at_half, no_at_half: How often yes and no are right on known labels where the more likely answer
+            is taken: what filling all of them would come to. None where it is never said, or not kept.
     """
 
     name: str
@@ -69,6 +71,8 @@ class LabelFilling:
     brier: float | None
     yes: Side
     no: Side
+    yes_at_half: float | None = None
+    no_at_half: float | None = None
 
 
 def create_fill(
@@ -142,6 +146,8 @@ def plan_label(
         float(((of_known - yes) ** 2).mean()) if known.any() else None,
         _side(yes, of_known, precision),
         _flipped(_side(~yes, 1 - of_known, precision)),
+        _share(yes[of_known >= 0.5]),
+        _share(~yes[of_known < 0.5]),
     )
     found = answers(planned, of_unknown)
     return replace(
@@ -149,6 +155,10 @@ def plan_label(
         yes=replace(planned.yes, n_filled=int((found == 1).sum())),
         no=replace(planned.no, n_filled=int((found == 0).sum())),
     )
+
+
+def _share(right: NDArray[np.bool_]) -> float | None:
+    return float(right.mean()) if len(right) else None
 
 
 def _side(yes: NDArray[np.bool_], probs: Floats, precision: float) -> Side:
@@ -225,7 +235,8 @@ def text_fill(value: Json) -> str:
         f"{'filled' if value['applied'] else 'could be filled'} ({value['method']}), "
         f"asked to be right {100 * value['precision']:.0f} % of the time",
         "",
-        f"  {'label':<20} {'unknown':>8} {'yes':>6} {'right':>14} {'no':>6} {'right':>14} {'AUC':>7}",
+        f"  {'label':<20} {'unknown':>8} {'yes':>6} {'right':>14} {'no':>6} {'right':>14} {'AUC':>7}"
+        f"   {'at one half: yes':>17} {'no':>7}",
     ]
     for one in value["labels"]:
         cells = [f"{one['n_unknown']:>8,}"]
@@ -237,8 +248,16 @@ def text_fill(value: Json) -> str:
             )
             cells.append(f"{side['n_filled']:>6,} {right:>14}")
         auc = "-" if one["auc"] is None else f"{one['auc']:.3f}"
-        lines.append(f"  {one['name'][:20]:<20} {' '.join(cells)} {auc:>7}")
-    lines += ["", "Right: measured on known labels, by models that had not seen their image."]
+        halves = [
+            "-" if share is None else f"{100 * share:.1f} %"
+            for share in (one.get("yes_at_half"), one.get("no_at_half"))
+        ]
+        lines.append(f"  {one['name'][:20]:<20} {' '.join(cells)} {auc:>7}   {halves[0]:>17} {halves[1]:>7}")
+    lines += [
+        "",
+        "Right: measured on known labels, by models that had not seen their image.",
+        "At one half: how often yes and no would be right if every label were filled.",
+    ]
     if value["applied"]:
         lines.append(
             f"Made by {value['who']}; `tidyset labels revert --person {value['who']}` takes all back."

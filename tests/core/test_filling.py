@@ -36,6 +36,9 @@ def test_only_what_is_right_often_enough_crosswise_is_filled() -> None:
     assert (found.yes.n_filled, found.no.n_filled, found.yes.precision) == (100, 0, 1.0)
     coin = plan_label("a", labels, rng.random(500), np.ones(500, bool), 0.95)
     assert (coin.yes.cut, coin.no.cut, coin.yes.n_filled) == (None, None, 0)
+    assert (found.yes_at_half, found.no_at_half) == (1.0, 1.0)
+    said = [coin.yes_at_half, coin.no_at_half]
+    assert said == pytest.approx([yes.mean(), 1 - yes.mean()], abs=0.08), "known even where nothing is filled"
 
 
 def test_what_can_be_told_is_filled_not_by_luck_and_is_as_right_as_it_was_measured() -> None:
