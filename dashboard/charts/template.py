@@ -70,6 +70,7 @@ def figure(height: int = 280, **layout: Any) -> Figure:
         height: In CSS pixels.
         layout: Plotly layout properties on top, magic underscores allowed (``xaxis_title="Epoch"``).
     """
+    import pandas  # noqa: F401  Plotly asks whether it is there, and fails while another thread loads it
     import plotly.graph_objects as go
     import streamlit.elements.plotly_chart  # noqa: F401  makes its template, which follows the theme, the default
 
