@@ -70,6 +70,8 @@ def connect(address: str) -> None:
     check_cluster(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    # Every node has Tidyset already; else Ray, under `uv run`, makes each worker an environment of its own.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     import ray
 
     try:
