@@ -70,7 +70,7 @@ def test_the_reason_says_what_was_seen() -> None:
     words = found.reason(0, CLASSES)
     label, other = CLASSES[found.labels[0]], CLASSES[found.suggested[0]]
     probability = found.pred_probs[0, found.suggested[0]]
-    assert f"give {other} {probability:.0%} and {label} " in words
+    assert f"give {other} {100 * probability:.0f} % and {label} " in words
     assert f"of the 10 nearest images {found.agreeing_neighbours[0]} are {other}" in words
     assert "training held against this label" in words
 
@@ -136,7 +136,7 @@ def test_where_images_have_several_labels_each_known_answer_is_judged() -> None:
     name = ("bag", "hat")[found.about[0]]
     assert found.change(0, ("bag", "hat")) == f"{name}: {label} → {suggested}"
     probability = found.pred_probs[0, 1]
-    assert f"give {name} {probability:.0%}, the label says {label}" in found.reason(0, ("bag", "hat"))
+    assert f"give {name} {100 * probability:.0f} %, the label says {label}" in found.reason(0, ("bag", "hat"))
 
 
 def test_a_class_that_is_always_yes_has_nothing_to_judge() -> None:
