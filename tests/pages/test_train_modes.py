@@ -104,6 +104,7 @@ def test_figures_over_folds_are_shown_with_their_interval(workspace: Workspace, 
     curve = [[0.5, 0.8], [0.6, 0.9]]
     value = {
         "run": "cv",
+        "data": sample.name,
         "n_folds": 2,
         **{name: spread([0.8, 0.9], most=1) for name in FIGURES},
         "folds": folds,
