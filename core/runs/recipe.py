@@ -939,7 +939,9 @@ PRESETS: dict[str, Recipe] = {
     "fixmatch": _FEW.model_copy(update={"semi": "fixmatch"}),
     "flexmatch": _FEW.model_copy(update={"semi": "flexmatch"}),
     "uda": _FEW.model_copy(update={"semi": "uda"}),
-    "mean-teacher": _FEW.model_copy(update={"semi": "mean-teacher", "semi_weight": 20.0}),
+    "mean-teacher": _FEW.model_copy(
+        update={"semi": "mean-teacher", "semi_weight": 20.0, "semi_strength": 1.0}
+    ),
     "bagging": _CHARACTERS.model_copy(update={"members": 3}),
     "teacher-student": _CHARACTERS.model_copy(
         update={"members": 2, "semi": "teacher-student", "semi_threshold": 0.9}
