@@ -94,17 +94,19 @@ class Seen:
             "CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID",
             "BEGIN",
         ):
-            self._database.execute(statement)
+            self._execute(statement)
 
     def add(self, item_id: str) -> bool:
         """Note an id; False when it was there before. Raises StorageFailed."""
+        return self._execute("INSERT OR IGNORE INTO seen VALUES (?)", item_id).rowcount == 1
+
+    def _execute(self, statement: str, *values: str) -> sqlite3.Cursor:
         try:
-            done = self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (item_id,))
+            return self._database.execute(statement, values)
         except sqlite3.Error as error:
             raise StorageFailed(
                 f"{self._place} could not be written ({error}).", "Free some space and try again."
             ) from error
-        return done.rowcount == 1
 
     def close(self) -> None:
         """Give back the file and the memory."""

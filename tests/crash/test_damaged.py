@@ -21,7 +21,7 @@ from core.embeddings.clip_models import ClipModel, remember
 from core.labels import outbox
 from core.labels.journal import EditKind, NewEdit
 from core.workspace import Workspace
-from dashboard.opened import _open
+from dashboard.kept import MEMORY
 from tests.crash.pages import ALL, seen
 from tests.crash.whole import CLOTHES, TAGGED, unpacked
 
@@ -123,7 +123,7 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def problems(thing: Thing, pages: tuple[str, ...]) -> list[str]:
     """What is wrong with how the pages take it."""
     forget_engines()
-    _open.cache_clear()
+    MEMORY.clear()
     found, said = [], False
     for page in pages:
         name, _, query = page.partition("?")
