@@ -18,6 +18,7 @@ from core.data.catalog import open_dataset
 from core.data.thumbnails import make_sheets
 from core.database.engine import forget_engines
 from core.embeddings.clip_models import ClipModel, remember
+from core.files import write_json
 from core.labels import outbox
 from core.labels.journal import EditKind, NewEdit
 from core.workspace import Workspace
@@ -141,6 +142,9 @@ def made(thing: Thing, root: Path) -> list[Path]:
         outbox.keep(workspace, open_dataset(workspace, CLOTHES), [NewEdit("x", EditKind.EXCLUDE)])
     elif thing.files == "clip-models.json":
         remember(workspace, ClipModel("tiny", "x", checkpoint="/x.pt", config="/x.json"))
+    elif thing.name == "importances":  # the search in the archive has too few trials to tell them
+        (log,) = root.glob("runs/*/study.log")
+        write_json(log.with_name("importances.json"), {"learning_rate": 1.0})
     elif thing.files.startswith("cache") or "sheets" in thing.files:
         make_sheets(open_dataset(workspace, CLOTHES))
         for page in thing.pages:
