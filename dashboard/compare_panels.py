@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -25,7 +26,18 @@ LABEL_WORDS = {
 MAX_IMAGES = 120
 
 
-def pick(found: Sequence[Comparison]) -> Comparison:
+class OnLabels(Protocol):
+    """A comparison of two runs, of any kind."""
+
+    @property
+    def label_set(self) -> str:
+        """Which labels count as right: a key of LABEL_WORDS."""
+
+
+C = TypeVar("C", bound=OnLabels)
+
+
+def pick(found: Sequence[C]) -> C:
     """The comparison to show; asked where corrections change the right answers of these images."""
     if len(found) == 1:
         return found[0]

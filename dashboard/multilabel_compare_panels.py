@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import streamlit as st
 
@@ -18,7 +16,7 @@ from core.workspace import Workspace
 from dashboard import gallery, handover, item_dialog
 from dashboard.charts import multilabel as charts
 from dashboard.charts.template import show
-from dashboard.compare_panels import ICONS, LABEL_WORDS
+from dashboard.compare_panels import ICONS, pick
 from dashboard.errors import shown_as_message
 from dashboard.kept import kept
 from dashboard.multilabel_view import saved_thresholds
@@ -42,7 +40,7 @@ def draw(workspace: Workspace, dataset: Dataset, runs: tuple[Run, Run], split: s
         == OWN
     )
     with st.spinner("Drawing images again and again …"):
-        found = _pick(_comparisons(workspace, dataset, runs, split, tuned=tuned))
+        found = pick(_comparisons(workspace, dataset, runs, split, tuned=tuned))
     _verdict(found)
     _labels(found)
     _differing(dataset, runs, found)
@@ -69,22 +67,6 @@ def _compared(
     _runs: tuple[Run, Run],
 ) -> list[MultiLabelComparison]:
     return compare_label_runs(_workspace, *_runs, split, tuned=bool(cuts))
-
-
-def _pick(found: Sequence[MultiLabelComparison]) -> MultiLabelComparison:
-    """The comparison to show; asked where corrections change the right answers of these images."""
-    if len(found) == 1:
-        return found[0]
-    index = st.segmented_control(
-        "Right answers",
-        range(len(found)),
-        format_func=lambda number: LABEL_WORDS[found[number].label_set],
-        default=0,
-        required=True,
-        key="compare_labels",
-        help="Both runs are always scored on the same labels.",
-    )
-    return found[index or 0]
 
 
 def _verdict(found: MultiLabelComparison) -> None:
