@@ -102,7 +102,8 @@ def preview(dataset: Dataset, steps: tuple[Step, ...]) -> None:
     images = pixels_of(dataset, np.arange(first, min(first + N_SHOWN, len(dataset))))
     titles = ["As they are", *(f"After {i}, {KINDS[step.name].title}" for i, step in enumerate(steps, 1))]
     for index, (title, state) in enumerate(zip(titles, states(images, steps), strict=True)):
-        shown = state.images
+        in_colour = not index and images.shape[3] == 3  # the steps work on grey ones
+        shown = images if in_colour else state.images
         if index and steps[index - 1].name == "align" and state.characters is not None:
             shown = np.concatenate(list(state.characters.transpose(1, 0, 2, 3)), axis=2)
         with st.container(key=f"cleaning_preview_{index}"):
@@ -110,7 +111,7 @@ def preview(dataset: Dataset, steps: tuple[Step, ...]) -> None:
             if state.found is not None and steps[index - 1].name == "extract":
                 found = f": {', '.join(map(str, state.found))} found"
             st.caption(f"{title}{found}")
-            height, width = shown.shape[1:]
+            height, width = shown.shape[1:3]
             with st.container(horizontal=True, gap="small"):
                 for place, image in enumerate(_enlarged(shown), first):
                     alt = f"Image {place}: {title.lower()}"
@@ -124,8 +125,8 @@ def _enlarged(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def pixels_of(dataset: Dataset, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """(n, H, W, C) of some images; of files of many sizes, scaled to 64 x 64."""
-    height, width, channels = dataset.images.uniform or (64, 64, 1)
+    """(n, H, W, C) of some images; of files of many sizes, in colour and scaled to 64 x 64."""
+    height, width, channels = dataset.images.uniform or (64, 64, 3)
     return np.asarray(dataset.images.resized(positions, height, width, channels))
 
 
