@@ -7,6 +7,7 @@ grid: no segmentation can be wrong about them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,15 @@ if TYPE_CHECKING:
 
 GRID = 8
 N_SAMPLES = 400
-BATCH = 50
+BATCH = 20
 KERNEL_WIDTH = 0.25
 RIDGE = 1.0
 Floats = NDArray[np.float32]
+OnShare = Callable[[float], None]
+
+
+def _no_word(_share: float) -> None:
+    """For callers that do not wait."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +53,18 @@ class Weights:
     word_weights: Floats
 
 
-def lime(workspace: Workspace, run: Run, dataset: Dataset, position: int, class_index: int) -> Weights:
+def lime(
+    workspace: Workspace,
+    run: Run,
+    dataset: Dataset,
+    position: int,
+    class_index: int,
+    on_share: OnShare = _no_word,
+) -> Weights:
     """The weights for one image of a run, computed once for each run, image and class.
+
+    Args:
+        on_share: Told how much of the asking is done, 0 to 1, now and then.
 
     Raises:
         NotFound, DamagedFile: There is no model, or it or the image cannot be read.
@@ -68,7 +84,7 @@ def lime(workspace: Workspace, run: Run, dataset: Dataset, position: int, class_
 
         model, card = load_model(run.model_file)
         pixels = fed_to(run, dataset, position, card)
-        found = explain_image(model, card, pixels, class_index, caption)
+        found = explain_image(model, card, pixels, class_index, caption, on_share=on_share)
         return {"patches": found.patches, "word_weights": found.word_weights}
 
     kept = cached_arrays(workspace, "lime-1", key, compute)
@@ -84,6 +100,7 @@ def explain_image(
     class_index: int,
     caption: str = "",
     seed: int = 0,
+    on_share: OnShare = _no_word,
 ) -> Weights:
     """LIME of one image.
 
@@ -93,6 +110,7 @@ def explain_image(
         pixels: (H, W, C) uint8, of the size the model was trained on.
         class_index: The class whose probability is explained.
         caption: Of the image, for networks that read it.
+        on_share: As of ``lime``.
     """
     if not 0 <= class_index < len(card.classes):
         raise BadInput(f"There is no class {class_index}; the model knows 0 to {len(card.classes) - 1}.")
@@ -103,7 +121,7 @@ def explain_image(
     kept[0] = True
     if kept.shape[1] == 0:
         return Weights(np.zeros((GRID, GRID), np.float32), (), np.zeros(0, np.float32))
-    answers = _answers(model, card, pixels, words, kept, class_index)
+    answers = _answers(model, card, pixels, words, kept, class_index, on_share)
     weights = ridge(kept.astype(np.float64), answers)
     patches = weights[:n_patches] if n_patches else np.zeros(GRID * GRID)
     return Weights(
@@ -133,6 +151,7 @@ def _answers(
     words: list[str],
     kept: NDArray[np.bool_],
     class_index: int,
+    on_share: OnShare,
 ) -> NDArray[np.float64]:
     """(S,) the class's probability for each sample."""
     from core.training.captions import encoded
@@ -158,10 +177,12 @@ def _answers(
             model, card, images, np.arange(len(part)), machine, words=encoded(card, texts)
         ).pred_probs
         found.append(said[:, class_index].astype(np.float64))
+        on_share((start + len(part)) / len(kept))
     return np.concatenate(found)
 
 
 def _cpu() -> Any:
+    """A GPU is left to those who train; bfloat16, where the processor is made for it, is precise enough."""
     from core.runs.recipe import Recipe
 
-    return Recipe(device="cpu", precision="fp32")
+    return Recipe(device="cpu")

@@ -28,6 +28,10 @@ def test_the_word_that_names_the_thing_speaks_for_it(workspace: Workspace, sampl
     parts = Parts(everything[:130], everything[130:], everything[:0])
     result = fit(pixels, np.array(clothes.labels), parts, clothes.classes, recipe, captions=clothes.captions)
     sneaker = next(at for at in everything if "sneaker" in clothes.captions[at])
-    found = explain_image(result.model, result.card, pixels[sneaker], 0, "a sneaker on white ground")
+    shares: list[float] = []
+    found = explain_image(
+        result.model, result.card, pixels[sneaker], 0, "a sneaker on white ground", on_share=shares.append
+    )
+    assert len(shares) > 1 and shares == sorted(shares) and shares[-1] == 1
     assert found.patches.shape == (GRID, GRID)
     assert found.words[int(found.word_weights.argmax())] == "sneaker"
