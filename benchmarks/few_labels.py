@@ -74,11 +74,12 @@ CHARACTERS: dict[str, dict[str, Any]] = {
     "CNN, sigmoid": {"model": "plain-cnn", "width": 32, "members": 1},
     "CNN, two heads": {"model": "plain-cnn", "width": 32, "members": 1, **GROUPS},
     "ResNet, two heads": {"members": 1, **GROUPS},
-    "bagging of 3": {"members": 3, **GROUPS},
+    "bagging of 3": {"members": 3, "semi_threshold": 0.9, **GROUPS},
     "teacher-student": {"members": 3, "semi": "teacher-student", "semi_threshold": 0.9, **GROUPS},
 }
 VARIED = {
-    "epochs": 10,
+    "epochs": 8,
+    "image_size": 40,
     "rotation_share": 1.0,
     "rotation_degrees": 15.0,
     "crop_share": 0.5,
@@ -108,6 +109,13 @@ class Unit:
     def key(self) -> str:
         """Its name on disk."""
         return digest(self.part, self.dataset, self.recipe.deciding_values())[:20]
+
+    @property
+    def networks(self) -> str:
+        """Where its networks are kept: a bagging and the teachers of a student are the same ones."""
+        if self.recipe.members == 1:
+            return self.key
+        return digest(self.part, self.dataset, self.recipe.of_one_network().deciding_values())[:20]
 
 
 def units(parts: list[str], seeds: list[int], n_labels: list[int], threads: int) -> list[Unit]:
@@ -153,7 +161,7 @@ def train(workspace: Workspace, unit: Unit, folder: Path) -> dict[str, Any]:
     """One training, scored on the test split."""
     dataset = opened(workspace, unit.dataset)
     labels = np.array(dataset.labels)
-    pixels = pixel_array(workspace, dataset)
+    pixels = pixel_array(workspace, dataset, unit.recipe.input_size)
     known, part = is_labelled(labels), np.asarray(dataset.split)
     labelled, test = np.flatnonzero((part == 0) & known), dataset.in_split("test")
     unlabelled = Unlabelled(np.flatnonzero((part == 0) & ~known), hidden_truth(dataset))
@@ -174,7 +182,7 @@ def train(workspace: Workspace, unit: Unit, folder: Path) -> dict[str, Any]:
         dataset.classes,
         unit.recipe,
         on_event,
-        checkpoint_file=folder / f"{unit.key}.checkpoint" / "checkpoint.safetensors",
+        checkpoint_file=folder / f"{unit.networks}.checkpoint" / "checkpoint.safetensors",
         unlabelled=unlabelled,
     )
     seconds = time.monotonic() - began
@@ -301,7 +309,7 @@ def main() -> None:
         if not kept.exists():
             if wanted.limit is not None and n_done >= wanted.limit:
                 continue
-            (folder / f"{unit.key}.checkpoint").mkdir(parents=True, exist_ok=True)
+            (folder / f"{unit.networks}.checkpoint").mkdir(parents=True, exist_ok=True)
             write_json(kept, train(workspace, unit, folder))
             n_done += 1
         rows.append(read_json(kept))
