@@ -252,6 +252,9 @@ def trust(view: View) -> None:
 
 def mixed(view: View) -> None:
     """Which classes the features mix, in words and as a table."""
+    if view.several is not None:
+        _together(view)
+        return
     st.subheader("What is mixed", anchor=False)
     overlap = view.overlap
     if overlap is None:
@@ -277,6 +280,33 @@ def mixed(view: View) -> None:
         st.dataframe(
             rows, hide_index=True, column_config={"Own neighbours": bar, "Share": share}, key="overlap"
         )
+
+
+def _together(view: View) -> None:
+    """Which of several labels lie together."""
+    st.subheader("What lies together", anchor=False)
+    found = view.lift
+    if found is None:
+        st.caption("Told once the neighbours of each image are known.")
+        return
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in view.sentences))
+    rows = [
+        {
+            "Label": view.names[k],
+            "Among neighbours": 100 * float(found.among_neighbours[k]),
+            "Of all images": 100 * float(found.among_all[k]),
+            "Times": float(found.lift[k]),
+            "Images": int(found.counts[k]),
+        }
+        for k in found.order
+    ]
+    bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width="small")
+    share = st.column_config.NumberColumn(format="%.0f %%", width="small")
+    times = st.column_config.NumberColumn(format="%.1f", width="small")
+    with st.expander("Each label", icon=":material/table:"):
+        columns = {"Among neighbours": bar, "Of all images": share, "Times": times}
+        st.dataframe(rows, hide_index=True, column_config=columns, key="label_lift")
+        st.caption("Known labels only. Times: how many times more often among neighbours than anywhere.")
 
 
 def start(run: Run) -> None:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Dataset, Task
 from core.data.tags import tags_version
+from core.embeddings import label_lift
 from core.embeddings.features import named
+from core.embeddings.label_lift import LabelLift
 from core.embeddings.maps import XY, EmbeddingMap, MapRequest, find_map, load_map, load_neighbours
 from core.embeddings.purity import Overlap, class_overlap, in_words
 from core.errors import NotFound
@@ -21,10 +23,10 @@ from core.runs.store import Run
 from core.workspace import Workspace
 from dashboard import cached, embedding_map, evaluate_view
 from dashboard import embeddings_facts as facts
-from dashboard.charts.template import BAD, GOOD, SPLIT_COLOURS
+from dashboard.charts.template import BAD, GOOD, PALETTE, SPLIT_COLOURS
 from dashboard.embedding_map import Attribute, Cloud, PlaceName
 from dashboard.kept import kept
-from dashboard.wording import count, percent
+from dashboard.wording import count, counted, percent
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -33,7 +35,10 @@ Mask = NDArray[np.bool_]
 METHODS = {"fast-umap": "UMAP", "umap": "UMAP (reference)", "pca": "principal components"}
 SPLIT_TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 RIGHT, WRONG = 0, 1
+YES_NO = (PALETTE[0], PALETTE[1])
 MOST_NAMES = 60
+MOST_LABELS = 40
+"""Of several an image, that points can be coloured by."""
 MOST_MODELS = 5
 NO_NAMES, CLASS_NAMES, ISLAND_NAMES = "None", "Classes", "Islands"
 
@@ -54,6 +59,8 @@ class View:
         tags: (n,) the first tag of each point, an index into ``tag_names``; -1 without one.
         ground: (m, 2) the points that the contours are of: the map's own, or those it was placed on.
         overlap: The classes of each class's neighbours in feature space; None while they are not known.
+        several: (n, K) 1 yes, 0 no, NaN unknown, where images have several labels; else None.
+        lift: Instead of ``overlap``, how the images of each of several labels lie.
     """
 
     map: EmbeddingMap
@@ -71,6 +78,8 @@ class View:
     tag_names: tuple[str, ...]
     ground: Floats
     overlap: Overlap | None
+    several: Floats | None = None
+    lift: LabelLift | None = None
 
     @property
     def has_guess(self) -> bool:
@@ -81,6 +90,8 @@ class View:
     def attributes(self) -> dict[str, Attribute]:
         """What the points can be coloured by."""
         found = {"label": embedding_map.classes("Label", self.labels, self.names, none="unlabelled")}
+        if self.several is not None:
+            found = {**self._yes_or_no, "label": replace(found["label"], title="Only label")}
         if self.has_guess:
             both = (self.labels >= 0) & (self.guess >= 0)
             correct = np.where(both, np.where(self.guess == self.labels, RIGHT, WRONG), -1)
@@ -101,22 +112,54 @@ class View:
             found["tag"] = embedding_map.classes("Tag", self.tags, self.tag_names, none="no tag")
         return found
 
+    @property
+    def _yes_or_no(self) -> dict[str, Attribute]:
+        """Of several labels an image: each by itself, those that halve the images best first."""
+        assert self.several is not None
+        yes, no = (np.asarray((self.several == value).sum(axis=0)) for value in (1, 0))
+        halved = np.argsort(-np.minimum(yes, no), kind="stable")[:MOST_LABELS].tolist()
+        values = np.where(np.isnan(self.several), -1, 1 - np.nan_to_num(self.several)).astype(np.int64)
+        return {
+            f"label-{k}": embedding_map.classes(
+                f"{self.names[k]}: yes or no",
+                values[:, k],
+                ("yes", "no"),
+                colours=(GOOD, BAD),
+                none="unknown",
+            )
+            for k in halved
+        }
+
     @cached_property
     def class_places(self) -> list[PlaceName]:
         """Where each class lies, the largest first."""
         from core.embeddings.landscape import centroids
 
+        if self.several is not None:
+            return self._label_places
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.names))
         places = centroids(self.map.xy, self.labels, len(self.names))
         order = [int(k) for k in np.argsort(-counts, kind="stable")[:MOST_NAMES] if counts[k]]
         return [PlaceName(self.names[k], float(places[k, 0]), float(places[k, 1]), k) for k in order]
+
+    @property
+    def _label_places(self) -> list[PlaceName]:
+        """Where each of several labels lies, the most frequent first."""
+        from core.embeddings.landscape import centroids
+
+        assert self.several is not None
+        yes = self.several == 1
+        order = [int(k) for k in np.argsort(-yes.sum(axis=0), kind="stable")[:MOST_NAMES] if yes[:, k].any()]
+        places = [centroids(self.map.xy, np.where(yes[:, k], 0, -1), 1)[0] for k in order]
+        return [PlaceName(self.names[k], float(x), float(y)) for k, (x, y) in zip(order, places, strict=True)]
 
     @cached_property
     def island_places(self) -> list[PlaceName]:
         """The dense parts of the map by name, the largest first."""
         from core.embeddings.landscape import islands
 
-        found, _ = islands(self.map.xy, self.labels, self.names)
+        labels = self.labels if self.several is None else self.several
+        found, _ = islands(self.map.xy, labels, self.names)
         return [PlaceName(one.name, one.x, one.y) for one in found[:MOST_NAMES]]
 
     @cached_property
@@ -130,6 +173,8 @@ class View:
     @property
     def sentences(self) -> list[str]:
         """Which classes the features mix, in words; nothing while that is not known."""
+        if self.lift is not None:
+            return label_lift.in_words(self.lift, self.names)
         return [] if self.overlap is None else in_words(self.overlap, self.names)
 
     def cell(self, given: int, predicted: int) -> Mask:
@@ -174,7 +219,10 @@ class View:
     @property
     def figures(self) -> str:
         """How many images of how many classes, and how far to trust the map, in a line."""
-        parts = [f"{count(len(self.map))} images of {len(self.class_places)} classes."]
+        kinds = (
+            counted(len(self.class_places), "class", "classes") if self.several is None else "several labels"
+        )
+        parts = [f"{count(len(self.map))} images of {kinds}."]
         if (quality := self.map.quality) is not None:
             parts.append(
                 f"Trustworthiness {quality.trustworthiness:.2f}, continuity {quality.continuity:.2f}."
@@ -238,6 +286,7 @@ def _view(
     issue = facts.issues(_dataset, _search)
     tag_names, tags = facts.first_tags(_workspace, _dataset)
     at = made.positions
+    several = None if _dataset.task is Task.SINGLE_LABEL else np.asarray(_state.labels, np.float32)[at]
     return View(
         map=made,
         title=title_of(_workspace, made.request),
@@ -253,7 +302,9 @@ def _view(
         tags=tags[at],
         tag_names=tag_names,
         ground=_ground(_workspace, made),
-        overlap=_overlap(_made, labels[at], len(names)),
+        overlap=_overlap(_made, labels[at], len(names)) if several is None else None,
+        several=several,
+        lift=None if several is None else _lift(_made, several),
     )
 
 
@@ -265,6 +316,13 @@ def _ground(workspace: Workspace, made: EmbeddingMap) -> Floats:
         return load_map(find_map(workspace, made.request.onto)).xy
     except NotFound:
         return made.xy
+
+
+def _lift(made: Run, several: Floats) -> LabelLift | None:
+    try:
+        return label_lift.label_lift(load_neighbours(made), several)
+    except NotFound:
+        return None
 
 
 def _overlap(made: Run, labels: Ints, n_classes: int) -> Overlap | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from core.runs.store import Run
     from core.workspace import Workspace
 
+MOST_ISLANDS = 12
+"""Named on the command line; --json has all."""
 Data = Annotated[str, typer.Option("--data", help="Name of the data set.")]
 FromRun = Annotated[str | None, typer.Option("--run", help="Features of this run's last layer but one.")]
 FromFeatures = Annotated[
@@ -164,18 +166,18 @@ def as_value(workspace: Workspace, dataset: Dataset, run: Run, found: EmbeddingM
     import numpy as np
 
     from core.data.dataset import Task
-    from core.embeddings import maps, purity
+    from core.embeddings import label_lift, maps, purity
     from core.embeddings.landscape import islands
     from core.embeddings.quality import CANNOT_TELL
     from core.labels.versions import labels_at
 
-    labels = None
-    mixed: list[str] = []
+    labels = np.asarray(labels_at(workspace, dataset, run.label_version).labels)[found.positions]
+    neighbours = maps.load_neighbours(run)
     if dataset.task is Task.SINGLE_LABEL:
-        state = labels_at(workspace, dataset, run.label_version)
-        labels = np.asarray(state.labels, np.int64)[found.positions]
-        overlap = purity.class_overlap(maps.load_neighbours(run), labels, len(dataset.classes))
+        overlap = purity.class_overlap(neighbours, labels.astype(np.int64), len(dataset.classes))
         mixed = purity.in_words(overlap, dataset.classes)
+    else:
+        mixed = label_lift.in_words(label_lift.label_lift(neighbours, labels), dataset.classes)
     made, _ = islands(found.xy, labels, dataset.classes)
     return {
         "map": run.name,
@@ -201,5 +203,6 @@ def as_text(value: dict[str, Any]) -> str:
         lines.append(f"  {', '.join(figures)}{purity}")
     lines += [f"  {text}" for text in (*value["notes"], *value["mixed"])]
     named = [f"{one['name']} ({one['n']:,})" for one in value["islands"]]
-    lines.append(f"  islands: {'; '.join(named) or 'none'}")
+    more = f"; and {len(named) - MOST_ISLANDS} more" if len(named) > MOST_ISLANDS else ""
+    lines.append(f"  islands: {'; '.join(named[:MOST_ISLANDS]) or 'none'}{more}")
     return "\n".join([*lines, f"  points  {value['xy']}", "", value["cannot_tell"]])

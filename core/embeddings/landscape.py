@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ class Island:
 
     Attributes:
         name: The most frequent class and its share, such as "Sneaker, 97 %"; "unlabelled" without labels.
+            Where images have several labels, that which is most in excess of its share of all points.
         label: That class, or -1.
         share: Of the labelled points, how many are of it.
         n: Its points.
@@ -126,12 +128,15 @@ def _on_edge(found: Density, edge: int, rows: Ints, columns: Ints, values: list[
     )
 
 
-def islands(xy: Floats, labels: Ints | None, classes: Sequence[str]) -> tuple[list[Island], Ints]:
+def islands(xy: Floats, labels: NDArray[Any] | None, classes: Sequence[str]) -> tuple[list[Island], Ints]:
     """The dense parts of a map with their names, the largest first, and the island of each point.
 
     Cells are taken from the densest down; each joins the island of its highest neighbour, and two islands
     that meet become one unless the valley between them is deep (ToMATo, Chazal et al. 2013, on a grid). The
     grid makes it quick for a million points, where HDBSCAN compares all with all.
+
+    Args:
+        labels: (n,) int64 classes, -1 unlabelled; or (n, K) float, 1 yes, 0 no, NaN unknown; None for none.
 
     Returns:
         (islands, (n,) int64 index into them; -1 for points outside).
@@ -139,6 +144,7 @@ def islands(xy: Floats, labels: Ints | None, classes: Sequence[str]) -> tuple[li
     found = density(xy)
     rows, columns = found.cells(xy)
     labelled = np.full(len(xy), -1) if labels is None else labels
+    usual = yes_shares(labelled) if labelled.ndim == 2 else None
     peaks = _peaks(found.grid)[rows, columns]
     made: list[Island] = []
     member = np.full(len(xy), -1, np.int64)
@@ -149,18 +155,30 @@ def islands(xy: Floats, labels: Ints | None, classes: Sequence[str]) -> tuple[li
         inside = peaks == peak
         member[inside] = len(made)
         place = found.places(*(np.array([float(v)]) for v in divmod(peak, len(found.grid))))[0]
-        made.append(_island(labelled[inside], classes, place))
+        made.append(_island(labelled[inside], classes, place, usual))
     return made, member
 
 
-def _island(labels: Ints, classes: Sequence[str], place: Floats) -> Island:
-    known = labels[labels >= 0]
+def yes_shares(labels: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(K,) the share of yes among what is known of (n, K) labels; NaN where nothing is."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((labels == 1).sum(axis=0) / (~np.isnan(labels)).sum(axis=0), np.float64)
+
+
+def _island(
+    labels: NDArray[Any], classes: Sequence[str], place: Floats, usual: NDArray[np.float64] | None
+) -> Island:
     x, y = float(place[0]), float(place[1])
-    if not len(known):
+    if usual is None:
+        counts = np.bincount(labels[labels >= 0], minlength=1)
+        shares = excess = counts / max(1, counts.sum())
+    else:
+        shares = np.nan_to_num(yes_shares(labels))
+        excess = np.where(shares > 0, shares - np.nan_to_num(usual), -1.0)
+    label = int(excess.argmax())
+    share = float(shares[label])
+    if share == 0:
         return Island("unlabelled", -1, 0.0, len(labels), x, y)
-    counts = np.bincount(known)
-    label = int(counts.argmax())
-    share = float(counts[label] / len(known))
     return Island(f"{classes[label]}, {100 * share:.0f} %", label, share, len(labels), x, y)
 
 

@@ -19,6 +19,7 @@ from core.worker import work
 from core.workspace import Workspace
 from dashboard import embeddings_actions, issues_view
 from dashboard.embeddings_view import View, view_of
+from dashboard.wording import plain
 from tests.core.embeddings.test_embedding_job import part
 from tests.finished_runs import finished_run
 from tests.tagged import tagged
@@ -168,6 +169,15 @@ def test_several_labels_an_image_have_a_map_too(workspace: Workspace, sample: Da
     assert [metric.label for metric in app.metric] == ["Trustworthiness", "Continuity"]
     shown = view_of(workspace, several, made, None)
     assert shown.names == (*several.classes, "several labels", "no label")
+    yes = np.asarray(several.labels)[:, 0] == 1
+    own = shown.attributes["label-0"]
+    assert own.title == f"{several.classes[0]}: yes or no"
+    assert own.names == ("yes", "no")
+    assert np.array_equal(own.values == 0, yes)
+    assert {place.text for place in shown.class_places} == set(several.classes)
+    assert shown.lift is not None
+    assert shown.lift.counts[0] == yes.sum()
+    assert plain(shown.sentences[0]) in texts(app)
 
 
 def test_placed_images_show_the_map_beneath(workspace: Workspace, sample: Dataset, made: Run) -> None:

@@ -58,6 +58,17 @@ def test_islands_are_named_by_their_majority() -> None:
     assert (member[3_000:] == 1).mean() > 0.98
 
 
+def test_with_several_labels_an_island_is_named_by_what_is_rare_elsewhere() -> None:
+    xy = blobs((-0.6, 0, 3_000), (0.6, 0, 1_000))
+    labels = np.zeros((4_000, 3), np.float32)
+    labels[:, 0] = 1  # everywhere
+    labels[3_100:, 1] = 1
+    labels[:3_000, 2] = np.nan
+    made, _ = islands(xy, labels, ("man", "dog", "boat"))
+    assert [one.name for one in made] == ["man, 100 %", "dog, 90 %"]
+    assert made[1].label == 1
+
+
 def test_two_clouds_without_a_valley_are_one_island() -> None:
     made, _ = islands(blobs((-0.05, 0, 2_000), (0.05, 0, 2_000)), None, ())
     assert [one.name for one in made] == ["unlabelled"]
