@@ -78,13 +78,10 @@ CHARACTERS: dict[str, dict[str, Any]] = {
     "teacher-student": {"members": 3, "semi": "teacher-student", "semi_threshold": 0.9, **GROUPS},
 }
 VARIED = {
-    "epochs": 8,
-    "image_size": 40,
-    "rotation_share": 1.0,
+    "epochs": 6,
+    "rotation_share": 0.5,
     "rotation_degrees": 15.0,
-    "crop_share": 0.5,
-    "crop_least": 0.85,
-    "elastic_share": 1.0,
+    "elastic_share": 0.5,
 }
 COMBO: dict[str, Any] = {
     "n": 20_000,
