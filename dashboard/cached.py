@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -15,6 +16,7 @@ from core.runs.store import Run, RunStatus, list_runs, status
 from core.workspace import Workspace
 from dashboard.kept import kept
 from dashboard.opened import opened
+from dashboard.wording import duration
 
 
 def open_dataset(workspace: Workspace, name: str) -> Dataset:
@@ -61,11 +63,15 @@ def recent_runs(workspace: Workspace, dataset: Dataset, n: int = 20) -> list[tup
 
 @contextlib.contextmanager
 def progress(text: str) -> Iterator[Callable[[float], None]]:
-    """A callable that draws a progress bar once it is called with a share; gone when the block ends."""
-    place = st.empty()
+    """A callable that draws a progress bar, with the time left, once it is called with a share (0 to 1); gone
+    when the block ends.
+    """
+    place, began = st.empty(), time.monotonic()
 
     def draw(share: float) -> None:
-        place.progress(share, text)
+        took = time.monotonic() - began
+        left = f", {duration(took * (1 / share - 1))} left" if took > 1 and share > 0 else ""
+        place.progress(share, f"{text}{left}")
 
     yield draw
     place.empty()

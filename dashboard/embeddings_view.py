@@ -124,7 +124,7 @@ class View:
                 f"{self.names[k]}: yes or no",
                 values[:, k],
                 ("yes", "no"),
-                colours=(GOOD, BAD),
+                colours=YES_NO,
                 none="unknown",
             )
             for k in halved

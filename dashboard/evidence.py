@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import numpy as np
 import streamlit as st
@@ -17,8 +16,8 @@ from core.evaluation.overlay import enlarged, overlaid
 from core.evaluation.predictions import Predictions
 from core.evaluation.seen import shown_to
 from core.runs.store import Run
-from dashboard import picker
-from dashboard.wording import duration, plain
+from dashboard import cached, picker
+from dashboard.wording import plain
 
 GRAD_CAM, LIME = "Grad-CAM", "LIME"
 HELP = (
@@ -63,7 +62,8 @@ def draw(
     picture = enlarged(shown_to(run, dataset, position), side)
     with st.spinner(words, show_time=True):
         if method == LIME:
-            found = _lime(dataset, position, run, class_index)
+            with cached.progress("Greying out parts of the image") as on_share:
+                found = lime(picker.workspace(), run, dataset, position, class_index, on_share)
             heat = _as_heat(found.patches)
         else:
             found, heat = None, explanation(picker.workspace(), run, dataset, position, class_index)
@@ -74,19 +74,6 @@ def draw(
         st.markdown(_marked(found))
     elif not heat.any():
         st.caption("Nothing that was looked at speaks for this class.")
-
-
-def _lime(dataset: Dataset, position: int, run: Run, class_index: int) -> Weights:
-    """LIME, with the time left while it asks the network hundreds of times."""
-    place, began = st.empty(), time.monotonic()
-
-    def on_share(share: float) -> None:
-        left = (time.monotonic() - began) * (1 / share - 1)
-        place.progress(share, f"Greying out parts of the image: {duration(left)} left")
-
-    found = lime(picker.workspace(), run, dataset, position, class_index, on_share)
-    place.empty()
-    return found
 
 
 def _as_heat(patches: NDArray[np.float32]) -> NDArray[np.float32]:

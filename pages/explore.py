@@ -15,7 +15,7 @@ header(
 )
 chosen = explore_panels.filters(dataset)
 state = cached.labels(workspace, dataset)
-with cached.progress("Reading the images once …") as on_progress:
+with cached.progress("Reading the images, only this once") as on_progress:
     view = view_of(workspace, dataset, state, chosen, on_progress)
 
 if not len(view.positions):
