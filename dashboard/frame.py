@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
-from dashboard import picker, sign_in, tour, waiting
+from dashboard import here, picker, sign_in, tour, waiting
 from dashboard.errors import shown_as_message
 from dashboard.wording import as_text
 
@@ -37,6 +39,19 @@ PAGES = {
 _STATIC = Path(__file__).parent / "static"
 
 
+class _Ended(BaseException):
+    """Leaves a page early; no ``except Exception`` on the way up stops it."""
+
+
+def end_page() -> NoReturn:
+    """Leave the page: what is drawn is all there is.
+
+    Not ``st.stop()``: that throws away a button of a fragment that was pressed while the page was still at
+    work (Streamlit 1.67 keeps the press for after the run, and its stop forgets what it keeps).
+    """
+    raise _Ended
+
+
 def show() -> None:
     """Draw the frame and, inside it, the page that the address names."""
     st.set_page_config(page_title="Tidyset", page_icon=_STATIC / "icon.png", layout="wide")
@@ -56,12 +71,14 @@ def show() -> None:
         if not admitted:
             sign_in.draw()
             return
+        here.arrive(page.url_path)
         picker.draw()
         waiting.draw()
         tour.draw(page.url_path)
         sign_in.draw_account()
         sign_in.note_presence(page.title)
-        page.run()
+        with contextlib.suppress(_Ended):
+            page.run()
 
 
 def header(title: str, sentence: str, action: Callable[[], None] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 import streamlit as st
 
@@ -12,12 +13,12 @@ from core.labels.versions import current_version, edits_since, training_changes_
 from core.runs import launch
 from core.runs.store import Run, RunState, create_run, find_run, list_runs, status
 from core.workspace import Workspace
-from dashboard import handover, links
+from dashboard import handover, here, links
 from dashboard.errors import shown_as_message
 from dashboard.wording import counted, duration, plain
 
 _WATCHED = "retrain_watched"
-_DONE = "retrain_done"
+_LIVE = "retrain_live"
 
 
 def retrain(workspace: Workspace, dataset: Dataset, base: Run) -> Run:
@@ -37,15 +38,28 @@ def retrain(workspace: Workspace, dataset: Dataset, base: Run) -> Run:
 
 def panel(workspace: Workspace, dataset: Dataset, base: Run) -> None:
     """How many edits came since the labels of ``base``, the button, and what became of the last press."""
-    done = st.session_state.pop(_DONE, None)
-    if done is not None:
-        run = find_run(workspace, done)
-        handover.to_evaluate(run, compare=find_run(workspace, run.parent or base.id))
     running = _watched(workspace, dataset)
-    if running is not None:
-        _watch(workspace, dataset, running)
-    else:
+    if running is None:
         _offer(workspace, dataset, base)
+        return
+    active = status(running).state.active
+    if active:
+        here.kept()[_LIVE] = running.id
+    elif here.kept().get(_LIVE) == running.id and _is_the_newest(workspace, dataset, running):
+        _compare(workspace, running)
+    _watch(workspace, dataset, running, active=active)
+
+
+def _is_the_newest(workspace: Workspace, dataset: Dataset, run: Run) -> bool:
+    """Whether it finished, and nobody has edited on since; else the person is not torn from the list."""
+    finished = status(run).state is RunState.FINISHED
+    return finished and not edits_since(workspace, dataset, run.label_version)
+
+
+def _compare(workspace: Workspace, run: Run) -> NoReturn:
+    """Open the comparison of a repeated run with the one that it repeats."""
+    st.session_state.pop(_WATCHED, None)
+    handover.to_evaluate(run, compare=find_run(workspace, run.parent or run.id))
 
 
 def _offer(workspace: Workspace, dataset: Dataset, base: Run) -> None:
@@ -90,31 +104,24 @@ def _watched(workspace: Workspace, dataset: Dataset) -> Run | None:
     return None
 
 
-def _watch(workspace: Workspace, dataset: Dataset, run: Run) -> None:
-    active = status(run).state.active
-
+def _watch(workspace: Workspace, dataset: Dataset, run: Run, *, active: bool) -> None:
     @st.fragment(run_every=1.0 if active else None)
     def live() -> None:
         with shown_as_message():
-            _progress(workspace, dataset, run, was_active=active)
+            _progress(workspace, run, was_active=active)
 
     live()
 
 
-def _progress(workspace: Workspace, dataset: Dataset, run: Run, *, was_active: bool) -> None:
+def _progress(workspace: Workspace, run: Run, *, was_active: bool) -> None:
     now = status(run)
     if now.state.active:
         left = f", {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
         epoch = f", epoch {len(now.epochs)} done" if now.epochs else ""
         st.progress(min(1.0, now.share), f"Training {plain(run.name)} on the corrected labels{epoch}{left}")
         return
-    newer = edits_since(workspace, dataset, run.label_version)
-    if now.state is RunState.FINISHED and was_active and not newer:
-        del st.session_state[_WATCHED]
-        st.session_state[_DONE] = run.id
-        st.rerun(scope="app")
     if was_active:
-        st.rerun(scope="app")
+        st.rerun(scope="app")  # panel() opens the comparison, whatever else redraws the page first
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         if now.state is RunState.FINISHED:
             st.markdown(f"{plain(run.name)} is trained on the corrected labels.", width="content")
@@ -124,9 +131,7 @@ def _progress(workspace: Workspace, dataset: Dataset, run: Run, *, was_active: b
                 icon=":material/compare_arrows:",
                 key="see_comparison",
             ):
-                st.session_state.pop(_WATCHED, None)
-                st.session_state[_DONE] = run.id
-                st.rerun(scope="app")
+                _compare(workspace, run)
         else:
             st.markdown(f"{plain(run.name)} {_ENDED[now.state]} {plain(now.error)}", width="content")
             if st.button("See its log", icon=":material/description:"):

@@ -11,6 +11,7 @@ import contextlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 
@@ -27,6 +28,7 @@ from dashboard.tour_steps import STAGES, Stage, pointer, stage_of, visited
 
 ON, LEFT, ENDED = "on", "left", "ended"
 EVERY_SECONDS = 2.0
+_ASKED = "tour_asked"
 _BY_ITSELF = frozenset({Stage.TRAIN, Stage.FIX, Stage.RETRAIN})
 """Stages that end without a press of a Streamlit button."""
 
@@ -70,46 +72,74 @@ def offer(workspace: Workspace, dataset: Dataset, *, is_new: bool) -> None:
         with st.container(gap=None):
             st.markdown("**New here?**")
             st.markdown("Go once round the loop on this sample: look, train, find, fix, retrain, prove.")
-        if st.button("Take the tour", icon=":material/explore:", help="About five minutes"):
-            _turn(workspace, ON)
-        if st.button("Not now", type="tertiary", help="The tour stays at hand in the head of this page"):
-            _turn(workspace, LEFT)
+        turn = partial(st.button, on_click=_turn)
+        turn("Take the tour", icon=":material/explore:", help="About five minutes", args=(workspace, ON))
+        later = "The tour stays at hand in the head of this page"
+        turn("Not now", type="tertiary", help=later, args=(workspace, LEFT))
 
 
 def resume_button(workspace: Workspace) -> None:
     """In Home's head: the tour again, from where it was left, or from the start when it had ended."""
     state = load(workspace).state
     words = "Resume the tour" if state == LEFT else "Take the tour again"
-    if state in (LEFT, ENDED) and st.button("Tour", icon=":material/explore:", type="tertiary", help=words):
-        _turn(workspace, ON)
+    if state in (LEFT, ENDED):
+        st.button(
+            "Tour",
+            icon=":material/explore:",
+            type="tertiary",
+            help=words,
+            on_click=_turn,
+            args=(workspace, ON),
+        )
 
 
 def _turn(workspace: Workspace, state: str) -> None:
     """Begin, leave or end the tour; one that had ended begins with nothing seen."""
-    before = load(workspace)
-    save(workspace, Tour(state, frozenset() if before.state == ENDED else before.seen))
-    if state == ON:
-        picker.choose(SAMPLE)
-    st.rerun(scope="app")
+    with shown_as_message():
+        before = load(workspace)
+        save(workspace, Tour(state, frozenset() if before.state == ENDED else before.seen))
+        if state == ON:
+            picker.choose(SAMPLE)
 
 
 def draw(page: str) -> None:
-    """The strip on ``page`` (its address), where the tour is on."""
+    """The strip on ``page`` (its address), where the tour is on.
+
+    Only its words look again by themselves. Its buttons are the page's, not the fragment's: a press on one
+    need not wait until a page at work is done, and does what the button said even if a step has ended since.
+    """
     workspace = picker.workspace()
     if load(workspace).state != ON:
         return
-    stage = _noted(workspace, page, compares="compare" in st.query_params)
+    if (asked := st.session_state.pop(_ASKED, None)) is not None:
+        _go(*asked)
+    now = _noted(workspace, page, compares="compare" in st.query_params)
+    stage, step, n_corrected = now
+    todo = pointer(stage, step, n_corrected, page)
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="tour"):
+        _words(workspace, page, now)
+        if page != todo.page or stage is Stage.PROVE:
+            words = "Read the verdict" if stage is Stage.PROVE else f"Go to {todo.title}"
+            st.button(
+                words, icon=":material/arrow_forward:", key="tour_go", on_click=_ask, args=(stage, step)
+            )
+        st.button(
+            "End the tour" if stage is Stage.DONE else "Leave the tour",
+            type="tertiary",
+            help="It can be taken up again from Home",
+            key="tour_leave",
+            on_click=_turn,
+            args=(workspace, ENDED if stage is Stage.DONE else LEFT),
+        )
+    if todo.key:
+        st.html(_ring(todo.key))
 
-    @st.fragment(run_every=EVERY_SECONDS if stage in _BY_ITSELF else None)
-    def strip() -> None:
-        with shown_as_message():
-            _strip(workspace, page, stage)
 
-    strip()
+_Now = tuple[Stage, Step, int]
+"""The stage, the next best step behind it, and how many labels were corrected for it."""
 
 
-def _now(workspace: Workspace) -> tuple[Stage, Step, int]:
-    """The stage, the next best step behind it, and how many labels were corrected for it."""
+def _now(workspace: Workspace) -> _Now:
     dataset = cached.open_dataset(workspace, SAMPLE)
     step = next_step(
         cached.recent_runs(workspace, dataset), partial(training_changes_since, workspace, dataset)
@@ -120,34 +150,32 @@ def _now(workspace: Workspace) -> tuple[Stage, Step, int]:
     return stage_of(step, load(workspace).seen, n), step, n
 
 
-def _noted(workspace: Workspace, page: str, *, compares: bool) -> Stage:
-    """The stage, after noting that the page that was asked for is open. A full disk stops no page."""
-    stage, _, _ = _now(workspace)
-    if not visited(stage, page, compares=compares):
-        return stage
+def _noted(workspace: Workspace, page: str, *, compares: bool) -> _Now:
+    """Where the tour is, after noting that the page that was asked for is open. A full disk stops no page."""
+    now = _now(workspace)
+    if not visited(now[0], page, compares=compares):
+        return now
     with contextlib.suppress(StorageFailed):
-        save(workspace, Tour(ON, load(workspace).seen | {stage}))
-    return _now(workspace)[0]
+        save(workspace, Tour(ON, load(workspace).seen | {now[0]}))
+    return _now(workspace)
 
 
-def _strip(workspace: Workspace, page: str, drawn_for: Stage) -> None:
-    stage, step, n_corrected = _now(workspace)
-    if stage is not drawn_for:
-        st.rerun(scope="app")  # the page has something new too, and another rhythm is right
-    todo = pointer(stage, step, n_corrected, page)
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="tour"):
-        with st.container(gap=None):
-            st.caption(_steps(stage))
-            st.markdown(todo.text)
-        if page != todo.page or stage is Stage.PROVE:
-            words = "Read the verdict" if stage is Stage.PROVE else f"Go to {todo.title}"
-            if st.button(words, icon=":material/arrow_forward:", key="tour_go"):
-                _go(stage, step)
-        leave = "End the tour" if stage is Stage.DONE else "Leave the tour"
-        if st.button(leave, type="tertiary", help="It can be taken up again from Home"):
-            _turn(workspace, ENDED if stage is Stage.DONE else LEFT)
-    if todo.key:
-        st.html(_ring(todo.key))
+def _words(workspace: Workspace, page: str, drawn: _Now) -> None:
+    """What to do, said anew while something may happen by itself; a new stage redraws the page."""
+    known = [drawn]  # within the run that draws the page, nothing may end that run: a press is in it
+
+    @st.fragment(run_every=EVERY_SECONDS if drawn[0] in _BY_ITSELF else None)
+    def words() -> None:
+        with shown_as_message():
+            stage, step, n_corrected = known.pop() if known else _now(workspace)
+            todo = pointer(stage, step, n_corrected, page)
+            if (stage, todo.key) != (drawn[0], pointer(*drawn, page).key):
+                st.rerun(scope="app")  # the page has something new too, and another rhythm is right
+            with st.container(gap=None):
+                st.caption(_steps(stage))
+                st.markdown(todo.text)
+
+    words()
 
 
 def _steps(now: Stage) -> str:
@@ -160,7 +188,12 @@ def _steps(now: Stage) -> str:
     return "Tour  ·  " + "  →  ".join(marks)
 
 
-def _go(stage: Stage, step: Step) -> None:
+def _ask(stage: Stage, step: Step) -> None:
+    """Note a press, before the script runs: whatever ends that run early, the next one goes there."""
+    st.session_state[_ASKED] = (stage, step)
+
+
+def _go(stage: Stage, step: Step) -> NoReturn:
     """To the page of ``stage``, with the run or the list that it is about."""
     from dashboard import handover
 

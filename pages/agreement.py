@@ -1,9 +1,7 @@
 """Agreement: how far people agree with themselves and each other, seen blind, and what they settle on."""
 
-import streamlit as st
-
 from dashboard import agreement_panels, agreement_view, picker
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 from dashboard.open_item import open_item
 from dashboard.review import controls
 
@@ -15,10 +13,10 @@ header(
 )
 looks, who = agreement_view.looks_of(workspace, dataset), controls.name()
 if agreement_panels.looking(workspace, dataset, looks, who):
-    st.stop()
+    end_page()
 if not looks.decided and not looks.agreement.conflicts:
     agreement_panels.nothing_decided()
-    st.stop()
+    end_page()
 
 agreement_panels.test_fixes(workspace, dataset, looks, who)
 agreement_panels.figures(looks.agreement)

@@ -15,7 +15,7 @@ from dashboard import (
     selection_panels,
 )
 from dashboard.errors import show_damaged, shown_as_message
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 from dashboard.open_item import open_item
 
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -24,7 +24,7 @@ SENTENCE = "Every image is a point, near to those like it. Draw around some to s
 if not maps:
     header("Embeddings", SENTENCE)
     new_map.nothing_yet(workspace, dataset)
-    st.stop()
+    end_page()
 
 header("Embeddings", SENTENCE, lambda: new_map.button(workspace, dataset))
 job_monitor.follow(maps)
@@ -36,7 +36,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     show_damaged(damaged_tags(workspace, dataset), "tag")
 if not embeddings_panels.has_points(made):
     embeddings_panels.wait_for_points(made)
-    st.stop()
+    end_page()
 
 
 @st.fragment

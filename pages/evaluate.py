@@ -15,7 +15,7 @@ from dashboard import (
     multilabel_view,
     picker,
 )
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 from dashboard.wording import plain
 
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -28,7 +28,7 @@ if not runs:
         st.caption("Train a model first; its confusion matrix, its mistakes and its calibration appear here.")
         if st.button("Train a model", type="primary", icon=":material/model_training:"):
             st.switch_page(links.TRAIN)
-    st.stop()
+    end_page()
 
 heading = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -47,7 +47,7 @@ if baseline is not None:
         header("Evaluate", f"Is {run.name} better than {baseline.name}, on the same images?")
     if dataset.task is Task.MULTI_LABEL:
         multilabel_compare_panels.draw(workspace, dataset, (baseline, run), split)
-        st.stop()
+        end_page()
     comparisons = evaluate_view.comparisons(workspace, dataset, baseline, run, split)
     found = compare_panels.pick(comparisons)
     compare_panels.verdict(found, comparisons)
@@ -57,14 +57,14 @@ if baseline is not None:
     with right:
         compare_panels.classes(found)
     compare_panels.differing_images(dataset, (baseline, run), found)
-    st.stop()
+    end_page()
 
 if dataset.task is Task.MULTI_LABEL:
     with heading:
         header("Evaluate", f"How well {run.name} tells each label, and where it goes wrong.")
     answers = multilabel_view.evaluation(dataset, run, split, labels)
     multilabel_panels.draw(dataset, run, answers, split)
-    st.stop()
+    end_page()
 
 evaluated = evaluate_view.evaluation(dataset, run, split, labels)
 with heading:

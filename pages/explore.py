@@ -5,7 +5,7 @@ import streamlit as st
 from core.data.dataset import Task
 from dashboard import cached, captions_panels, explore_panels, labels_panels, picker
 from dashboard.explore_view import view_of
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 from dashboard.open_item import open_item
 from dashboard.wording import counted
 
@@ -22,7 +22,7 @@ if not len(view.positions):
     st.info(
         "No image passes these filters. Take one away to see images again.", icon=":material/filter_alt_off:"
     )
-    st.stop()
+    end_page()
 st.caption(f"{counted(len(view.positions), 'image')} of {len(dataset):,} · label version {state.version}")
 
 opened = explore_panels.findings(view)

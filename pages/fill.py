@@ -4,14 +4,14 @@ import streamlit as st
 
 from core.data.dataset import Task
 from dashboard import cached, fill_panels, job_monitor, picker, train_panel, unknown_panels
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 
 FILL, COMPARE = "Fill in", "Compare ways"
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Fill in", f"Let a model answer unknown labels of {dataset.title}, where it is right often enough.")
 if dataset.task is not Task.MULTI_LABEL:
     fill_panels.one_label(dataset)
-    st.stop()
+    end_page()
 
 mode = st.segmented_control(
     "What",
@@ -25,7 +25,7 @@ mode = st.segmented_control(
 if mode == COMPARE:
     train_panel.draw(workspace, dataset, unknown_panels.start_row)
     unknown_panels.results(workspace, dataset)
-    st.stop()
+    end_page()
 
 state = cached.labels(workspace, dataset)
 runs = fill_panels.fillings(workspace, dataset)

@@ -1,10 +1,8 @@
 """History: every edit of the labels, who made it, how to take it back, and the versions that they make."""
 
-import streamlit as st
-
 from core.labels.versions import current_version
 from dashboard import history_panels, picker
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 from dashboard.review import controls
 
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -16,7 +14,7 @@ header(
 newest = current_version(workspace, dataset.name)
 if not newest:
     history_panels.nothing_yet()
-    st.stop()
+    end_page()
 
 edits = history_panels.edits_of(workspace, dataset)
 history_panels.journal(workspace, dataset, edits, controls.name())

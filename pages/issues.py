@@ -11,7 +11,7 @@ from dashboard import (
     mismatch_panels,
     picker,
 )
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 
 LABELS, IMAGES, CAPTIONS = "Labels", "Images", "Captions"
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -33,17 +33,17 @@ if look == LABELS:
     search = label_issues_panels.newest(runs)
     opened = label_issues_panels.found(workspace, dataset, search) if search is not None else None
     issues_panels.open_clicked(dataset, opened)
-    st.stop()
+    end_page()
 
 if look == CAPTIONS:
     issues_panels.open_clicked(dataset, mismatch_panels.draw(workspace, dataset))
-    st.stop()
+    end_page()
 
 state = cached.labels(workspace, dataset)
 issues_panels.undo_row(workspace, dataset)
 found = issues_panels.finished(issues_view.survey(workspace, dataset, state))
 if found is None:
-    st.stop()
+    end_page()
 
 kind = issues_panels.kind_in_address(found)
 if kind is None:

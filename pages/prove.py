@@ -1,16 +1,14 @@
 """Prove: did the corrections help?"""
 
-import streamlit as st
-
 from dashboard import evaluate_view, job_monitor, picker, prove_panel
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Prove", "Did the corrections help? Trainings before and after them, scored on the same test images.")
 runs = evaluate_view.finished_runs(workspace, dataset)
 if not runs:
     prove_panel.nothing_trained()
-    st.stop()
+    end_page()
 
 prove_panel.start(workspace, dataset, runs)
 proofs = prove_panel.proofs_of(workspace, dataset)

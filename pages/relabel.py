@@ -5,7 +5,7 @@ import streamlit as st
 from core.people.roles import Right
 from core.quality.queue import FILLED, NEED_A_RUN
 from dashboard import cached, links, new_classes_panel, picker, retrain, review, sign_in
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 from dashboard.review import controls, shared_work
 
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -16,12 +16,12 @@ header(
 )
 
 if not sign_in.only_for(Right.LABEL):
-    st.stop()
+    end_page()
 state = cached.labels(workspace, dataset)
 shared = shared_work.chosen(workspace, dataset)
 if shared is not None:
     shared_work.draw(workspace, dataset, shared, state)
-    st.stop()
+    end_page()
 runs = controls.finished_runs(workspace, dataset)
 if not runs:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -53,7 +53,7 @@ if not len(shown.queue):
         else "No image passes these filters."
     )
     st.info(f"{what} Choose another list above, or take a filter away.", icon=":material/task_alt:")
-    st.stop()
+    end_page()
 judge = run.name if run is not None and asked.kind == FILLED else ""
 offset = review.show(workspace, dataset, shown, who=controls.name(), key="review", judge=judge)
 if offset is not None:

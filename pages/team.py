@@ -1,15 +1,13 @@
 """Team: who is here, what is shared out, and who did how much."""
 
-import streamlit as st
-
 from core.labels.versions import has_journal
 from dashboard import picker, team_panels
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 
 workspace, dataset = picker.workspace(), picker.dataset()
 header("Team", f"Who works on {dataset.title}: shared lists, who is here, and what each has done.")
 if not has_journal(workspace):
     team_panels.nothing_yet()
-    st.stop()
+    end_page()
 team_panels.overview(workspace, dataset)
 team_panels.closing(workspace, dataset)

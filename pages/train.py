@@ -17,7 +17,7 @@ from dashboard import (
     train_panel,
 )
 from dashboard.errors import show_damaged
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 
 ONCE, FOLDS, SWEEP, SEARCH = "Train once", "Cross-validate", "Sweep", "Search"
 START = {
@@ -41,19 +41,19 @@ mode = st.segmented_control(
 train_panel.draw(workspace, dataset, START[mode])
 if mode == FOLDS:
     crossval_panel.results(workspace, dataset)
-    st.stop()
+    end_page()
 if mode == SWEEP:
     sweep_results.draw(workspace, dataset)
-    st.stop()
+    end_page()
 if mode == SEARCH:
     search_results.draw(workspace, dataset)
-    st.stop()
+    end_page()
 
 show_damaged([reason for _, reason in damaged_runs(workspace)], "run")
 runs = cached.recent_runs(workspace, dataset, n=1_000)
 if not runs:
     train_panel.first_run(workspace, dataset)
-    st.stop()
+    end_page()
 
 live = st.container()
 st.subheader("Runs", anchor=False)

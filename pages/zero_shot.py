@@ -9,7 +9,7 @@ from dashboard import evaluate_view, job_monitor, picker
 from dashboard import zero_shot_beside as side
 from dashboard import zero_shot_panels as panels
 from dashboard import zero_shot_several as several
-from dashboard.frame import header
+from dashboard.frame import end_page, header
 from dashboard.zero_shot_classes import per_class
 from dashboard.zero_shot_few import few
 
@@ -26,7 +26,7 @@ base = panels.base_prompts(dataset, runs)
 before = panels.answered(workspace, dataset, model, split, base)
 if before is None:
     panels.compute(workspace, dataset, model, base)
-    st.stop()
+    end_page()
 
 LOOKS = ["Prompts", "Beside a trained run", "Few labels", "Search"]
 look = st.segmented_control(
@@ -34,11 +34,11 @@ look = st.segmented_control(
 )
 if look == LOOKS[2]:
     few(workspace, dataset, model, base, panels.kept_run(runs, model, base))
-    st.stop()
+    end_page()
 if look == LOOKS[3]:
     side.search(workspace, dataset, model)
     side.best_of_each(dataset, base, before)
-    st.stop()
+    end_page()
 
 prompts, now = base, before
 if look == LOOKS[0]:

@@ -145,6 +145,20 @@ def test_retraining_differs_only_in_the_labels(workspace: Workspace, sample: Dat
     assert predictions.labels[row] == (int(sample.labels[position]) + 1) % 10
 
 
+def test_the_comparison_opens_though_something_else_redraws_the_page_first(
+    workspace: Workspace, sample: Dataset, run: Run
+) -> None:
+    again = create_run(workspace, sample, run.recipe, name="first-v1", parent=run.id)
+    test = relabel()
+    again.events.append("finished", test_accuracy=0.5)
+    test.run()  # not the panel's own timer: a person's press, or the tour's
+    assert test.query_params["compare"] == run.id
+    assert "Evaluate" in [title.value for title in test.title]
+
+    test.switch_page("../pages/relabel.py").run()  # who comes back is not sent away again
+    assert "Relabel" in [title.value for title in test.title]
+
+
 def test_where_an_image_has_several_labels_one_can_be_asked_about(
     workspace: Workspace, sample: Dataset
 ) -> None:

@@ -2,6 +2,7 @@
 const STRIP = 9;
 const PREFETCH = 10;
 const SETTLE_MS = 2_500; // longer than a person takes for one image, so that the page is not run for each
+const BUSY = new Set(["running", "rerunRequested"]); // how Streamlit's frame calls it
 const IDLE_MS = 15_000;
 
 function onOutbox(view) {
@@ -17,13 +18,18 @@ function onOutbox(view) {
     view.refusal = problem;
   }
   clearTimeout(view.settling);
-  if (!waiting(box) && box.saved !== view.reported) {
-    view.settling = setTimeout(() => {
-      view.reported = box.saved;
-      view.report(box.saved);
-    }, SETTLE_MS);
-  }
+  if (!waiting(box) && box.saved !== view.reported) settle(view);
   paint(view);
+}
+
+// A report runs the page anew, which would end a run that a press has begun, and with it the press: it waits.
+function settle(view) {
+  view.settling = setTimeout(() => {
+    const state = document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
+    if (BUSY.has(state) || performance.now() - view.pressedAt < SETTLE_MS) return settle(view);
+    view.reported = view.box.saved;
+    view.report(view.box.saved);
+  }, SETTLE_MS);
 }
 
 // Many changes in one frame are painted once, before the next picture that the screen shows.

@@ -20,6 +20,7 @@ function review({ data, parentElement, setStateValue, setTriggerValue }) {
     clearTimeout(view.asking);
     clearInterval(view.watch);
     document.removeEventListener("pointerdown", view.elsewhere, true);
+    document.removeEventListener("click", view.pressed, true);
     view.box?.watchers.delete(view.onBox);
     view.root.remove();
     views.delete(parentElement);

@@ -37,6 +37,9 @@ function createView(parent) {
     if (!event.composedPath().includes(view.root)) view.wanted = false;
   };
   document.addEventListener("pointerdown", view.elsewhere, true);
+  view.pressedAt = -Infinity;
+  view.pressed = () => (view.pressedAt = performance.now());
+  document.addEventListener("click", view.pressed, true);
   view.watch = setInterval(() => reclaim(view), RECLAIM_MS);
   view.onBox = () => onOutbox(view);
   return view;
