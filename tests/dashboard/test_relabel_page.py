@@ -152,8 +152,7 @@ def test_the_comparison_opens_though_something_else_redraws_the_page_first(
     test = relabel()
     again.events.append("finished", test_accuracy=0.5)
     test.run()  # not the panel's own timer: a person's press, or the tour's
-    assert test.query_params["compare"] == run.id
-    assert "Evaluate" in [title.value for title in test.title]
+    assert (test.query_params["run"], test.query_params["compare"]) == (again.id, run.id)
 
     test.switch_page("../pages/relabel.py").run()  # who comes back is not sent away again
     assert "Relabel" in [title.value for title in test.title]
