@@ -10,6 +10,7 @@ import streamlit as st
 
 from core import workspace as workspaces
 from core.errors import TidysetError
+from core.labels.versions import has_journal
 from core.workspace import Workspace
 from dashboard.wording import counted, plain
 
@@ -42,6 +43,16 @@ def send(workspace: Workspace) -> None:
         return
     except Exception:  # the thread must live on, or later edits would wait for good
         _log.exception("Label edits that wait could not be sent")
+
+
+def tell_if_behind(workspace: Workspace) -> None:
+    """Say on the page that the database is too old for it and cannot be brought up to date, where so."""
+    if not has_journal(workspace):
+        return
+    from core.database.migrate import why_behind
+
+    if why := why_behind(workspace):
+        st.warning(why, icon=":material/lock:")
 
 
 def draw() -> None:

@@ -17,12 +17,15 @@ from sqlite3 import connect as sqlite_connect
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, event, inspect, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateTable
 
 from core.database.address import place, sqlite_file
-from core.database.engine import address_of, is_sealed, reading, writing
+from core.database.engine import address_of, connect, is_sealed, reading, writing
+from core.database.tables import metadata
 from core.errors import DamagedFile, StorageFailed
+from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -42,6 +45,8 @@ _LOCK = threading.Lock()  # Alembic keeps what it works on in a module
 def prepare(engine: Engine) -> Engine:
     """Make the tables of an empty database, or bring an older one up to date; returns ``engine``.
 
+    One that can only be read stays as it is: tables that came later are read as empty.
+
     Raises:
         DamagedFile: It has a newer schema, or is no journal.
         StorageFailed: It, or the copy that is made before, cannot be written. It is then as it was.
@@ -49,10 +54,42 @@ def prepare(engine: Engine) -> Engine:
     if engine not in _READY:
         with reading(engine) as connection:
             found = schema_of(connection)
-        if found != NEWEST and not is_sealed(engine):
+        if found != NEWEST and is_sealed(engine):
+            event.listen(engine, "begin", _lend_tables)
+        elif found != NEWEST:
             upgrade(engine)
         _READY.add(engine)
     return engine
+
+
+def why_behind(workspace: Workspace) -> str:
+    """Why the workspace's database has an older schema than this version's; "" where it has not.
+
+    Raises as ``prepare`` does.
+    """
+    engine = prepare(connect(workspace))
+    if not is_sealed(engine):
+        return ""
+    with reading(engine) as connection:
+        found = schema_of(connection)
+    if found == NEWEST:
+        return ""
+    return (
+        f"The workspace is read-only, and its labels.db is older than this version of Tidyset (schema "
+        f"{found or 'none'}, not {NEWEST}): what was added since, such as shared lists, is empty here, and "
+        "nothing can be saved. Make the folder writable; the file is copied and brought up to date then."
+    )
+
+
+def _lend_tables(connection: Connection) -> None:
+    """Empty tables in memory where the file has none of them; no step does more than add tables."""
+    connection.exec_driver_sql("PRAGMA temp_store=MEMORY")
+    found = inspect(connection)
+    there = {*found.get_table_names(), *found.get_temp_table_names()}
+    for table in metadata.sorted_tables:
+        if table.name not in there:
+            made = str(CreateTable(table).compile(dialect=connection.dialect))
+            connection.exec_driver_sql(made.replace("CREATE TABLE", "CREATE TEMPORARY TABLE", 1))
 
 
 def schema_of(connection: Connection) -> str | None:

@@ -14,8 +14,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
+from core.database import engine as engine_module
 from core.database import migrate
 from core.database.engine import connect, forget_engines, reading, writing
 from core.database.tables import metadata
@@ -24,10 +26,12 @@ from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.runs import index  # noqa: F401  (declares its table)
 from core.team import schema as team_schema  # noqa: F401  (declares its tables)
+from core.team.lists import lists_of
 from core.tuning import study_log  # noqa: F401  (declares its table)
 from core.workspace import Workspace
 
 OLD = Path(__file__).parent / "old"
+HOME = Path(__file__).resolve().parents[3] / "dashboard" / "Home.py"
 
 
 def old_workspace(workspace: Workspace, schema: str) -> Path:
@@ -96,6 +100,44 @@ def test_every_step_is_made_from_the_one_before(backend: str, workspace: Workspa
     assert LabelJournal(workspace).version("any") == 0
     with reading(engine) as connection:
         assert migrate.schema_of(connection) == migrate.NEWEST
+
+
+def sealed(workspace: Workspace, schema: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """An old workspace on a disk that takes no writes; returns what is in its file."""
+    file = old_workspace(workspace, schema)
+    monkeypatch.setattr(engine_module, "_is_sealed", lambda _file: True)
+    forget_engines()
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize("schema", ["0001", "0003"])
+def test_an_old_database_that_can_only_be_read_shows_what_it_has(
+    workspace: Workspace, sample: Dataset, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sealed(workspace, schema, monkeypatch)
+    assert int(labels_at(workspace, sample).edited.sum()) == 1
+    assert lists_of(workspace, sample.name) == []
+    assert len(LabelJournal(workspace).named_versions(sample.name)) == (schema == "0003")
+    why = migrate.why_behind(workspace)
+    assert f"schema {schema}, not {migrate.NEWEST}" in why
+    assert "Make the folder writable" in why
+    with pytest.raises(StorageFailed, match="readonly"):
+        LabelJournal(workspace).append(sample, [NewEdit(str(sample.item_ids[0]), EditKind.LABEL, "Bag")])
+    assert (workspace.root / "labels.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("page", ["relabel", "team"])
+def test_the_pages_say_so_and_show_the_rest(
+    workspace: Workspace, sample: Dataset, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed(workspace, "0003", monkeypatch)
+    test = AppTest.from_file(str(HOME), default_timeout=60).run()
+    test.switch_page(f"../pages/{page}.py").run()
+    assert not test.exception
+    assert not test.error
+    assert "older than this version of Tidyset" in test.warning[0].value
+    said = [*(one.value for one in test.main.subheader), *(one.label for one in test.main.selectbox)]
+    assert {"relabel": "Show", "team": "Shared lists"}[page] in said
 
 
 OPEN = (
