@@ -144,7 +144,7 @@ def result(value: Json, found: Json) -> None:
     _figures(found)
     left, right = st.columns([2, 3])
     with left, st.container(border=True, height="stretch"):
-        st.subheader("Change of accuracy", anchor=False)
+        st.subheader(f"Change of {charts.measure_of(found)}", anchor=False)
         st.caption("Dot: mean. Bar: 95 % interval. Ticks: each seed. Grey: it could be luck.")
         show(charts.arms(found), f"prove_arms_{found['labels']}", _arms_in_words(found))
     with right:
@@ -170,12 +170,13 @@ def _on_answers(value: Json) -> Json:
 
 def _figures(found: Json) -> None:
     before, after = found["arms"]["before"], found["arms"]["after"]
+    measure = charts.measure_of(found).removeprefix("the ")
     p_value = float(found["p_value"])
     paid = float(found.get("p_value_for_looks", p_value))  # not in results from before looks were counted
     below = "proven below 0.05" if paid == p_value else f"{_p(paid)} after earlier looks"
     cards = (
         (
-            f"Accuracy, {_change(before['accuracy'], after['accuracy'])}",
+            f"{measure[0].upper()}{measure[1:]}, {_change(before['accuracy'], after['accuracy'])}",
             points(found["difference"], 2),
             _interval(found["ci95"]),
         ),
@@ -213,7 +214,7 @@ def _arms_in_words(found: Json) -> str:
         for arm, one in found["arms"].items()
         if "difference" in one
     ]
-    return f"Change of accuracy with its 95 % interval: {', '.join(changes)}"
+    return f"Change of {charts.measure_of(found)} with its 95 % interval: {', '.join(changes)}"
 
 
 def _classes(found: Json) -> None:

@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.evaluation.metrics import Floats, Ints
 from core.evaluation.paired import FEWEST_DISCORDANT, tango_interval
 
-Right = NDArray[np.bool_]
+Right = NDArray[np.bool_] | NDArray[np.int64]
 _CHUNK = 128  # bootstrap draws at once: 128 draws of 10,000 items are 10 MB
 
 
@@ -42,7 +42,7 @@ class Effect:
     detectable: float
 
 
-def effect(right: Right, first: int, second: int) -> Effect:
+def effect(right: Right, first: int, second: int, *, most: float = 1.0) -> Effect:
     """Test two arms against each other, with items and seeds both drawn at random.
 
     The variance is that of the crossed random-effects model of Obuchowski and Rockette (Communications in
@@ -52,8 +52,10 @@ def effect(right: Right, first: int, second: int) -> Effect:
     the exact sign-flip test, so that few differing items prove nothing.
 
     Args:
-        right: (A, S, n) bool, whether arm a trained with seed s is right about item i. At least two seeds.
+        right: (A, S, n) bool, whether arm a trained with seed s is right about item i; or int64, how many of
+            several answers about it are right. At least two seeds.
         first, second: Which arms.
+        most: Answers that an item has on average: accuracy is right answers by answers.
 
     Raises:
         BadInput: Fewer than two arms, two seeds or two items.
@@ -63,14 +65,15 @@ def effect(right: Right, first: int, second: int) -> Effect:
             f"{right.shape[0]} arms, {right.shape[1]} seeds and {right.shape[2]} items cannot be compared.",
             "At least two of each are needed: one seed cannot tell a better way to train from luck.",
         )
-    gap = right[second].astype(np.float64) - right[first]
+    counts = right[second].astype(np.int64) - right[first]
+    gap = counts / most
     difference = float(gap.mean())
-    error, df = _standard_error(right, gap)
-    flip = sign_flip(gap.sum(axis=0).astype(np.int64))
+    error, df = _standard_error(right / most, gap)
+    flip = sign_flip(counts.sum(axis=0))
     if error == 0:
         n = gap.shape[1]
         low, high = tango_interval(n * (difference < 0), n * (difference > 0), n)
-        return Effect(difference, (low, high), flip, 0.0, df, FEWEST_DISCORDANT / n)
+        return Effect(difference, (low, high), flip, 0.0, df, FEWEST_DISCORDANT / (most * n))
     from scipy import stats
 
     p_value = max(flip, 2 * float(stats.t.sf(abs(difference) / error, df)))
@@ -79,11 +82,11 @@ def effect(right: Right, first: int, second: int) -> Effect:
     if p_value >= 0.05:  # the sign-flip test doubts it: so does the interval
         low, high = min(low, 0.0), max(high, 0.0)
     power = float(stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * error
-    detectable = min(1.0, max(power, FEWEST_DISCORDANT / gap.shape[1]))
+    detectable = min(1.0, max(power, FEWEST_DISCORDANT / (most * gap.shape[1])))
     return Effect(difference, (low, high), p_value, error, df, detectable)
 
 
-def _standard_error(right: Right, gap: Floats) -> tuple[float, float]:
+def _standard_error(right: Floats, gap: Floats) -> tuple[float, float]:
     """Of the mean of ``gap`` (S, n), and its degrees of freedom."""
     n_arms, n_seeds, n = right.shape
     by_seed, by_item, mean = gap.mean(axis=1), gap.mean(axis=0), gap.mean()
@@ -108,7 +111,7 @@ def sign_flip(sums: Ints) -> float:
     Permutation Tests for Complex Data, 2010).
 
     Args:
-        sums: (n,) int64, each item's difference summed over seeds: -S to S.
+        sums: (n,) int64, each item's difference summed over seeds: -S to S, or as far as its answers go.
     """
     sizes = np.abs(sums)
     distribution = np.ones(1)

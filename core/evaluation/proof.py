@@ -6,16 +6,18 @@ them keep the verdict honest: as many random edits (the placebo), and the edited
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core.data.dataset import UNLABELLED
+from core.data.dataset import is_labelled
 from core.errors import BadInput
 from core.evaluation.crossed import Effect, Intervals, Right, bootstrap, effect
-from core.evaluation.metrics import Ints, Scores, scores
+from core.evaluation.metrics import Floats, scores
 from core.evaluation.paired import holm, mcnemar_exact
 from core.evaluation.predictions import LABEL_WORDS
 from core.files import Json
@@ -23,6 +25,26 @@ from core.files import Json
 BEFORE, AFTER, PLACEBO, DROP = "before", "after", "placebo", "drop"
 ARMS = (BEFORE, AFTER, PLACEBO, DROP)
 SIGNIFICANT = 0.05
+
+
+class ArmScores(Protocol):
+    """Of one training: what a proof compares. Arrays are (K,), NaN for a class without test items."""
+
+    @property
+    def accuracy(self) -> float:
+        """Right answers by answers."""
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean of ``f1`` over the classes."""
+
+    @property
+    def recall(self) -> Floats:
+        """Of each class."""
+
+    @property
+    def f1(self) -> Floats:
+        """Of each class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +73,7 @@ class Proof:
         label_set: Which right answers they are scored on: "given" or "corrected".
         classes: K class names.
         seeds: The S seeds that every arm was trained with.
-        labels: (n,) int64, the right answers.
+        labels: (n,) int64, the right answers; of several labels: core.evaluation.proof_several.
         predicted: By arm, (S, n) int64. "before" and "after" at least.
         look: 1 for the first verdict on these edits; each later one must show more (``look_penalty``).
     """
@@ -59,9 +81,11 @@ class Proof:
     label_set: str
     classes: tuple[str, ...]
     seeds: tuple[int, ...]
-    labels: Ints
-    predicted: Mapping[str, Ints]
+    labels: NDArray[Any]
+    predicted: Mapping[str, NDArray[Any]]
     look: int = 1
+
+    measure: ClassVar[str] = "accuracy"
 
     @cached_property
     def right(self) -> Right:
@@ -69,7 +93,7 @@ class Proof:
         return np.stack([guesses == self.labels for guesses in self.predicted.values()])
 
     @cached_property
-    def scores(self) -> dict[str, list[Scores]]:
+    def scores(self) -> Mapping[str, Sequence[ArmScores]]:
         """By arm, the scores of each seed."""
         return {
             arm: [scores(self.labels, guess, len(self.classes)) for guess in guesses]
@@ -87,7 +111,12 @@ class Proof:
     def against(self, first: str, second: str) -> Effect:
         """The effect of ``second`` over ``first``. Raises BadInput when too little was trained."""
         arms = list(self.predicted)
-        return effect(self.right, arms.index(first), arms.index(second))
+        return effect(self.right, arms.index(first), arms.index(second), most=self.answers_each)
+
+    @property
+    def answers_each(self) -> float:
+        """How many answers a test item has on average."""
+        return 1.0
 
     @cached_property
     def effect(self) -> Effect:
@@ -102,11 +131,14 @@ class Proof:
 
     @cached_property
     def mcnemar(self) -> list[Json]:
-        """Of each seed, what only one arm got right, and the exact McNemar test of that pair of models."""
+        """Of each seed, the items that one arm answers better, and the exact McNemar test of that pair of
+        models (of several answers an item: the sign test).
+        """
         rows = []
-        before, after = (self.predicted[arm] == self.labels for arm in (BEFORE, AFTER))
+        arms = list(self.predicted)
+        before, after = (self.right[arms.index(arm)].astype(np.int64) for arm in (BEFORE, AFTER))
         for seed, a, b in zip(self.seeds, before, after, strict=True):
-            only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+            only_a, only_b = int((a > b).sum()), int((b > a).sum())
             p_value = mcnemar_exact(only_a, only_b)
             rows.append({"seed": seed, "only_before": only_a, "only_after": only_b, "p_value": p_value})
         return rows
@@ -143,24 +175,23 @@ class Proof:
         sureness = f"95 % interval {low} to {high} points, p {_p_words(found.p_value)}"
         if self.outcome != "not proven":
             word = "Gain: the edits raise" if self.outcome == "gain" else "Loss: the edits lower"
-            return (
-                f"{word} accuracy by {size} on {where} ({sureness}){self._placebo_words}{self._look_words}."
-            )
+            what = f"{word} {self.measure} by {size} on {where} ({sureness})"
+            return f"{what}{self._placebo_words}{self._look_words}."
         if self.p_for_looks >= SIGNIFICANT > found.p_value:
             moved = "rises" if found.difference > 0 else "falls"
             return (
-                f"Not proven: accuracy {moved} by {size} on {where} ({sureness}), but who looks again and "
-                f"again finds something sooner or later{self._look_words}."
+                f"Not proven: {self.measure} {moved} by {size} on {where} ({sureness}), but who looks again "
+                f"and again finds something sooner or later{self._look_words}."
             )
         if found.p_value < SIGNIFICANT:
             return (
-                f"Not proven: accuracy rises by {size} on {where} ({sureness}), "
+                f"Not proven: {self.measure} rises by {size} on {where} ({sureness}), "
                 f"but as many random edits raise it as much{self._placebo_words}."
             )
         moved = (
-            f"accuracy {'rises' if found.difference > 0 else 'falls'} by {size}"
+            f"{self.measure} {'rises' if found.difference > 0 else 'falls'} by {size}"
             if found.difference
-            else "accuracy stays the same"
+            else f"{self.measure} stays the same"
         )
         return (
             f"Not proven: {moved} on {where}, which luck alone could explain ({sureness}); the smallest gain "
@@ -188,12 +219,16 @@ class Proof:
     @cached_property
     def class_effects(self) -> tuple[ClassEffect, ...]:
         """One entry a class that has test items, in class order."""
-        present = np.flatnonzero(np.bincount(self.labels, minlength=len(self.classes)))
+        present = [k for k in range(len(self.classes)) if self.right_of(k).shape[2]]
         p_values = holm(np.array([self._class_p(int(c)) for c in present]))
         return tuple(self._class_effect(int(c), float(p)) for c, p in zip(present, p_values, strict=True))
 
+    def right_of(self, index: int) -> Right:
+        """(A, S, m) whether the m test items of a class are answered rightly."""
+        return self.right[:, :, self.labels == index]
+
     def _class_p(self, index: int) -> float:
-        right = self.right[:, :, self.labels == index]
+        right = self.right_of(index)
         arms = list(self.predicted)
         if right.shape[2] < 2:
             return 1.0
@@ -204,7 +239,7 @@ class Proof:
         f1 = {arm: _mean([one.f1[index] for one in self.scores[arm]]) for arm in (BEFORE, AFTER)}
         return ClassEffect(
             self.classes[index],
-            int((self.labels == index).sum()),
+            self.right_of(index).shape[2],
             recall[BEFORE],
             recall[AFTER],
             f1[BEFORE],
@@ -218,6 +253,7 @@ class Proof:
         found, intervals = self.effect, self.intervals
         return {
             "labels": self.label_set,
+            "measure": self.measure,
             "n": len(self.labels),
             "seeds": list(self.seeds),
             "outcome": self.outcome,
@@ -258,8 +294,8 @@ class Proof:
 def make_proof(
     classes: tuple[str, ...],
     seeds: tuple[int, ...],
-    labels: Ints,
-    predicted: Mapping[str, Ints],
+    labels: NDArray[Any],
+    predicted: Mapping[str, NDArray[Any]],
     *,
     label_set: str = "given",
     look: int = 1,
@@ -267,21 +303,26 @@ def make_proof(
     """Score arms on the items that have a label.
 
     Args:
-        labels: (N,) int64 the right answers, -1 unlabelled (such items are left out).
-        predicted: By arm, (S, N) int64, columns as ``labels``.
+        labels: (N,) int64 the right answers, -1 unlabelled (such items are left out); or (N, K) float, 1 yes,
+            0 no, NaN unknown.
+        predicted: By arm, (S, N) int64, columns as ``labels``; or (S, N, K) bool.
         label_set: What to call the labels.
         look: 1 for the first verdict on these edits.
 
     Raises:
         BadInput: Fewer than two items are labelled, or fewer than two seeds.
     """
-    kept = np.flatnonzero(labels != UNLABELLED)
+    kept = np.flatnonzero(is_labelled(labels))
     if len(kept) < 2 or len(seeds) < 2:
         raise BadInput(
             f"{len(kept)} labelled test images and {len(seeds)} seeds cannot prove anything.",
             "At least two of each are needed; three seeds and some hundred images are a good start.",
         )
     arms = {arm: guess[:, kept] for arm, guess in predicted.items()}
+    if labels.ndim == 2:
+        from core.evaluation.proof_several import SeveralProof
+
+        return SeveralProof(label_set, classes, seeds, labels[kept], arms, look)
     return Proof(label_set, classes, seeds, labels[kept], arms, look)
 
 
@@ -296,6 +337,9 @@ def look_penalty(look: int) -> int:
 def text_proof(value: Json) -> str:
     """One proof's JSON form for people: verdict, arms and classes."""
     lines = [f"On the {LABEL_WORDS[value['labels']]} of the test split:", value["verdict"], ""]
+    measure = value.get("measure", "accuracy").removeprefix("the ")
+    if measure != "accuracy":
+        lines.append(f"  accuracy: {measure}, the share of known labels that are answered rightly")
     lines.append("  arm      accuracy  macro-F1   against before, points (95 %)         p")
     for arm, figures in value["arms"].items():
         line = f"  {arm:<8} {figures['accuracy']:.4f}    {figures['macro_f1']:.4f}"
@@ -312,9 +356,12 @@ def text_proof(value: Json) -> str:
         f"  smallest gain that this would show four times in five: "
         f"{100 * value['minimum_detectable']:.2f} points",
     ]
+    test = ("only before right", "only after", "McNemar")
+    if measure != "accuracy":
+        test = ("images better before", "better after", "sign test")
     lines += [
-        f"  seed {one['seed']}: only before right {one['only_before']:,}, only after {one['only_after']:,}, "
-        f"exact McNemar p {_p_words(one['p_value'])}"
+        f"  seed {one['seed']}: {test[0]} {one['only_before']:,}, {test[1]} {one['only_after']:,}, "
+        f"exact {test[2]} p {_p_words(one['p_value'])}"
         for one in value["mcnemar"]
     ]
     width = max(len(one["name"]) for one in value["classes"])

@@ -121,7 +121,7 @@ def without_left_out(labels: NDArray[Any], excluded: Mask) -> NDArray[Any]:
 
 def count_fixes(given: NDArray[Any], suggested: NDArray[Any], flagged: Mask, blind: Mask) -> Fixes:
     """Tell the corrections that count from those that do not; all arguments have one shape."""
-    fixed = ~((given == suggested) | (_unknown(given) & _unknown(suggested)))
+    fixed = ~((given == suggested) | (unknown(given) & unknown(suggested)))
     unreviewed = fixed & flagged & ~blind
     return Fixes(
         counted=np.where(unreviewed, given, suggested),
@@ -233,5 +233,6 @@ def _any(mask: Mask) -> Mask:
     return mask if mask.ndim == 1 else np.asarray(mask.any(axis=1))
 
 
-def _unknown(labels: NDArray[Any]) -> Mask:
+def unknown(labels: NDArray[Any]) -> Mask:
+    """Where a label of several is unknown; shaped as they are."""
     return np.asarray(labels != labels)  # NaN alone differs from itself

@@ -7,26 +7,40 @@ there. The arm "drop" leaves the edited images out: if it does as well, throwing
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.content import positions_of_content
-from core.data.dataset import UNLABELLED, Dataset
+from core.data.dataset import Dataset
 from core.errors import BadInput, NotFound
 from core.evaluation.metrics import Ints
+from core.evaluation.of_run import as_answers
 from core.evaluation.proof import AFTER, ARMS, BEFORE, DROP
-from core.labels.guard import confirm_blind, count_fixes, edits_in_force, is_blind, origin_of, saw_a_model
+from core.labels.guard import (
+    confirm_blind,
+    count_fixes,
+    edits_in_force,
+    is_blind,
+    origin_of,
+    saw_a_model,
+    unknown,
+    without_left_out,
+)
 from core.labels.versions import LabelState, labels_at
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.labels.patch import Patch
 
+Labels = NDArray[Any]
 Mask = NDArray[np.bool_]
 TEST_ROLE = 2
+OTHER = -9
+"""In place of a label that an edit leaves alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +48,17 @@ class EditSet:
     """Labels before and after some edits. Rows as in the data set.
 
     Attributes:
-        before, after: (N,) int64 class indices, -1 unlabelled.
+        before, after: (N,) int64 class indices, -1 unlabelled; of several labels (N, K) float32, 1 yes, 0 no,
+            NaN unknown.
         excluded_before, excluded_after: (N,) bool, left out by a person.
-        model_flagged: (N,) bool, whoever edited it saw a model's guess: such fixes favour that model.
-        blind: (N,) bool, somebody who was shown no label and no guess saw the same as the edit says.
+        model_flagged: Bool, shaped as the labels: whoever edited it saw a model's guess; such fixes favour
+            that model.
+        blind: The same shape: somebody who was shown no label and no guess saw the same as the edit says.
         source: Where the edits are from, for people.
     """
 
-    before: Ints
-    after: Ints
+    before: Labels
+    after: Labels
     excluded_before: Mask
     excluded_after: Mask
     model_flagged: Mask
@@ -53,8 +69,13 @@ class EditSet:
     def changed(self) -> Mask:
         """(N,) whether the edits change anything about an item."""
         taken = ~(self.excluded_before & self.excluded_after)
-        differs = (self.before != self.after) | (self.excluded_before != self.excluded_after)
-        return np.asarray(taken & differs)
+        labels = self.labels_changed.reshape(len(taken), -1).any(axis=1)
+        return np.asarray(taken & (labels | (self.excluded_before != self.excluded_after)))
+
+    @property
+    def labels_changed(self) -> Mask:
+        """Which labels are others; shaped as they are."""
+        return np.asarray(~((self.before == self.after) | (unknown(self.before) & unknown(self.after))))
 
 
 def edits_of_version(
@@ -83,9 +104,11 @@ def edits_of_patch(workspace: Workspace, dataset: Dataset, before: int, patch: P
         BadInput: It fits no image of the data set, or names a class that is not there.
         NotFound: There is no such version.
     """
+    from core.labels.journal import ANSWERS
+
     then = labels_at(workspace, dataset, before)
-    labels, excluded = np.array(then.labels, np.int64), np.array(then.excluded, bool)
-    flagged, blind = _no_item(dataset), _no_item(dataset)
+    labels, excluded = np.array(as_answers(np.asarray(then.labels))), np.array(then.excluded, bool)
+    flagged, blind = np.zeros(labels.shape, bool), np.zeros(labels.shape, bool)
     fits = False
     for line, found in zip(
         patch.lines, positions_of_content(dataset, [line.image for line in patch.lines]), strict=True
@@ -93,12 +116,14 @@ def edits_of_patch(workspace: Workspace, dataset: Dataset, before: int, patch: P
         same_name = found[dataset.item_ids[found] == line.item]
         chosen = same_name if len(same_name) else found
         fits = fits or len(chosen) > 0
+        one_of = labels.ndim == 2 and line.class_name is not None
+        where = (chosen, _class_index(dataset, line.class_name or "")) if one_of else (chosen,)
         if line.kind in ("exclude", "include"):
             excluded[chosen] = line.kind == "exclude"
         elif line.new is not None:
-            labels[chosen] = _class_index(dataset, line.new)
-        flagged[chosen] |= saw_a_model(line.evidence)
-        blind[chosen] |= is_blind(line.kind, line.evidence)
+            labels[where] = ANSWERS[line.new] if one_of else _class_index(dataset, line.new)
+        flagged[where] |= saw_a_model(line.evidence)
+        blind[where] |= is_blind(line.kind, line.evidence)
     if not fits:
         raise BadInput(
             f"None of the patch's {len(patch.lines):,} images is in {dataset.name!r}.",
@@ -109,11 +134,11 @@ def edits_of_patch(workspace: Workspace, dataset: Dataset, before: int, patch: P
 
 
 def _edit_set(
-    then: LabelState, labels: NDArray[np.int64], excluded: Mask, flagged: Mask, blind: Mask, source: str
+    then: LabelState, labels: Labels, excluded: Mask, flagged: Mask, blind: Mask, source: str
 ) -> EditSet:
     return EditSet(
-        np.array(then.labels, np.int64),
-        np.array(labels, np.int64),
+        np.array(as_answers(np.asarray(then.labels))),
+        np.array(as_answers(np.asarray(labels))),
         np.array(then.excluded, bool),
         np.array(excluded, bool),
         flagged,
@@ -131,12 +156,8 @@ def _class_index(dataset: Dataset, name: str) -> int:
     return dataset.classes.index(name)
 
 
-def _no_item(dataset: Dataset) -> Mask:
-    return np.zeros(len(dataset), bool)
-
-
-def arm_labels(edits: EditSet, roles: NDArray[np.int8], arm: str, seed: int) -> tuple[Ints, Mask]:
-    """What one arm trains on: (labels (N,), excluded (N,)); test images stay as they were before.
+def arm_labels(edits: EditSet, roles: NDArray[np.int8], arm: str, seed: int) -> tuple[Labels, Mask]:
+    """What one arm trains on: (labels (N,) or (N, K), excluded (N,)); test images stay as they were before.
 
     Args:
         roles: (N,) 0 train, 1 val, 2 test.
@@ -159,28 +180,47 @@ def arm_labels(edits: EditSet, roles: NDArray[np.int8], arm: str, seed: int) -> 
     if arm not in ARMS:
         raise NotFound(f"There is no arm {arm!r}.", f"Choose one of {', '.join(ARMS)}.")
     targets, sources = placebo_pairs(edits, roles, seed)
-    labels[targets], excluded[targets] = edits.after[sources], edits.excluded_after[sources]
+    moved = edits.labels_changed[sources]  # of several labels the others stay those of the image
+    labels[targets] = np.where(moved, edits.after[sources], labels[targets])
+    excluded[targets] = edits.excluded_after[sources]
     return labels, excluded
 
 
 def placebo_pairs(edits: EditSet, roles: NDArray[np.int8], seed: int) -> tuple[Ints, Ints]:
     """(images that the placebo edits, the real edits that it copies onto them), both (M,), M at most n edits.
 
-    An image is drawn among those of the same role and the same label before that no edit touches. Where a
-    class has too few of them, some edits have no counterpart.
+    An image is drawn among those of the same role and the same label before that no edit touches; of several
+    labels, where those that the edits change were the same. Where there are too few of them, some edits have
+    no counterpart.
     """
     rng = np.random.default_rng([seed, int(edits.changed.sum())])
     free = ~edits.changed & ~edits.excluded_before
     targets: list[Ints] = []
     sources: list[Ints] = []
     for role in (0, 1):
-        for label in np.unique(edits.before):
-            alike = (roles == role) & (edits.before == label)
-            wanted, there = np.flatnonzero(alike & edits.changed), np.flatnonzero(alike & free)
+        for kind, alike in _kinds(edits, roles == role):
+            wanted, there = np.flatnonzero(kind), np.flatnonzero(alike & free)
             n = min(len(wanted), len(there))
             targets.append(rng.permutation(there)[:n])
             sources.append(rng.permutation(wanted)[:n])
-    return np.concatenate(targets), np.concatenate(sources)
+            free[targets[-1]] = False  # of several labels an image is like edits of many kinds
+    nothing = [np.zeros(0, np.int64)]
+    return np.concatenate(targets or nothing), np.concatenate(sources or nothing)
+
+
+def _kinds(edits: EditSet, among: Mask) -> Iterator[tuple[Mask, Mask]]:
+    """(edited images of one kind, all images that such an edit could be of), both (N,), kind by kind."""
+    if edits.before.ndim == 1:
+        for label in np.unique(edits.before):
+            alike = among & (edits.before == label)
+            yield alike & edits.changed, alike
+        return
+    before = np.where(unknown(edits.before), -1, edits.before)  # a number, so that equal is equal
+    edited = among & edits.changed
+    kinds = np.where(edits.labels_changed, before, OTHER)
+    for kind in np.unique(kinds[edited], axis=0):
+        own, same = edited & (kinds == kind).all(axis=1), kind != OTHER
+        yield own, among & (before[:, same] == kind[same]).all(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,18 +228,18 @@ class Answers:
     """Right answers of the test images, which no arm was trained on.
 
     Attributes:
-        given: (n,) int64, as imported.
-        corrected: (n,) int64, with the corrections that count: no model suggested them, or a blind review
-            saw the same. -1 for images left out.
-        suggested: (n,) int64, with all corrections.
+        given: (n,) int64 or (n, K) float32, as imported.
+        corrected: With the corrections that count: no model suggested them, or a blind review saw the same.
+            Images left out are unlabelled.
+        suggested: With all corrections.
         n_counted: Corrections that count.
         n_blind: Those of them that a model suggested and a blind review confirmed.
         n_unreviewed: Corrections that a model suggested and nobody reviewed blind; they do not count.
     """
 
-    given: Ints
-    corrected: Ints
-    suggested: Ints
+    given: Labels
+    corrected: Labels
+    suggested: Labels
     n_counted: int
     n_blind: int
     n_unreviewed: int
@@ -207,7 +247,7 @@ class Answers:
 
 def right_answers(dataset: Dataset, edits: EditSet, positions: NDArray[np.int64]) -> Answers:
     """The three sets of right answers for the images at ``positions``, those of the test split."""
-    given = np.asarray(dataset.labels, np.int64)[positions]
-    suggested = np.where(edits.excluded_after, UNLABELLED, edits.after)[positions]
+    given = as_answers(np.asarray(dataset.labels))[positions]
+    suggested = without_left_out(edits.after, edits.excluded_after)[positions]
     found = count_fixes(given, suggested, edits.model_flagged[positions], edits.blind[positions])
     return Answers(given, found.counted, suggested, found.n_counted, found.n_blind, found.n_unreviewed)

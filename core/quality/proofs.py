@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.data.catalog import open_dataset
-from core.data.dataset import SPLITS, UNLABELLED, Dataset
+from core.data.dataset import SPLITS, Dataset, is_labelled
 from core.errors import BadInput, NotFound
 from core.evaluation.metrics import Ints
 from core.evaluation.proof import ARMS, make_proof, text_proof
@@ -73,7 +75,7 @@ def create_proof(
             f"{n_seeds} seed cannot tell a gain from luck.", "Train at least two seeds; three by default."
         )
     in_test = np.asarray(dataset.split) == SPLITS.index("test")
-    if (np.asarray(dataset.labels)[in_test] != UNLABELLED).sum() < 2:
+    if is_labelled(np.asarray(dataset.labels)[in_test]).sum() < 2:
         raise BadInput(
             f"Data set {base.dataset!r} has no labelled test images to judge by.",
             "Import it with a test share, or label its test images.",
@@ -127,7 +129,7 @@ def judge(
     edits: EditSet,
     positions: Ints,
     seeds: Sequence[int],
-    predicted: Mapping[str, Ints],
+    predicted: Mapping[str, NDArray[Any]],
     *,
     look: int = 1,
 ) -> Json:
@@ -135,7 +137,7 @@ def judge(
 
     Args:
         positions: (n,) the test images.
-        predicted: By arm, (S, n) class indices.
+        predicted: By arm, (S, n) class indices; of several labels (S, n, K) bool.
         look: 1 for the first verdict on these edits (core.quality.looks).
 
     Returns:
@@ -144,11 +146,11 @@ def judge(
     """
     answers = right_answers(dataset, edits, positions)
 
-    def scored(labels: Ints, name: str) -> Json:
+    def scored(labels: NDArray[Any], name: str) -> Json:
         proof = make_proof(dataset.classes, tuple(seeds), labels, predicted, label_set=name, look=look)
         return proof.to_json()
 
-    corrected = not np.array_equal(answers.corrected, answers.given)
+    corrected = not np.array_equal(answers.corrected, answers.given, equal_nan=True)
     return {
         **scored(answers.given, "given"),
         "on_corrected": scored(answers.corrected, "corrected") if corrected else None,

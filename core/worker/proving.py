@@ -17,9 +17,11 @@ from core.cache import cached_arrays
 from core.data.dataset import Dataset
 from core.data.item_index import ItemIndex
 from core.errors import DamagedFile, TidysetError
+from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions, load_predictions, save_predictions
 from core.evaluation.proof import BEFORE
 from core.files import Json, delete_file, digest, write_bytes, write_json
+from core.labels.guard import without_left_out
 from core.quality.arms import EditSet, arm_labels, placebo_pairs
 from core.quality.looks import about_looks, earlier_than, looks_at, question_of, record_look, warning
 from core.quality.proofs import arm_file, judge, load_edits, proof_file, text_result
@@ -31,7 +33,7 @@ from core.training.parts import assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread
-from core.worker.training import now_and_then, open_run_dataset, stoppable
+from core.worker.training import now_and_then, open_run_dataset, stoppable, treated
 
 CACHE = "prove-1"
 
@@ -52,10 +54,10 @@ def prove(job: Job) -> Outcome:
     todo = [one for one in trainer.plan if not trainer.is_done(*one)]
     spread(job, [f"{arm}.{seed}" for arm, seed in todo], len(todo))
     progress = _Progress(job, [one for one in trainer.plan if not trainer.is_done(*one)], len(trainer.plan))
-    predicted: dict[str, list[NDArray[np.int64]]] = {}
+    predicted: dict[str, list[NDArray[Any]]] = {}
     for arm, seed in trainer.plan:
         progress.begin(arm, seed)
-        predicted.setdefault(arm, []).append(trainer.predictions(arm, seed, progress).predicted)
+        predicted.setdefault(arm, []).append(said(trainer.predictions(arm, seed, progress)))
         progress.end(arm, seed)
     seeds = job.run.job["seeds"]
     arms = {arm: np.stack(rows) for arm, rows in predicted.items()}
@@ -67,6 +69,11 @@ def prove(job: Job) -> Outcome:
     write_bytes(job.run.report_file, (text_result(value) + "\n").encode())
     headline = ("outcome", "verdict", "difference", "ci95", "p_value", "minimum_detectable", "seconds")
     return Outcome("finished", {name: value[name] for name in headline})
+
+
+def said(predictions: Predictions) -> NDArray[Any]:
+    """(n,) the classes that are predicted; of several labels (n, K) bool, those likelier there than not."""
+    return predictions.pred_probs > 0.5 if predictions.has_many_labels else predictions.predicted
 
 
 def _about(run: Run, trainer: _Trainer) -> Json:
@@ -102,7 +109,7 @@ class _Trainer:
 
     def __init__(self, job: Job) -> None:
         self.job, self.run = job, job.run
-        self.dataset: Dataset = open_run_dataset(job)
+        self.dataset: Dataset = open_run_dataset(job, any_task=True)
         self.edits: EditSet = load_edits(self.run)
         self.recipe: Recipe = self.run.recipe
         given = np.asarray(self.dataset.labels)
@@ -129,7 +136,7 @@ class _Trainer:
         predictions = Predictions(
             item_ids=np.asarray(self.dataset.item_ids[self.test]),
             split=np.full(len(self.test), "test"),
-            labels=np.asarray(self.dataset.labels, np.int64)[self.test],
+            labels=as_answers(np.asarray(self.dataset.labels))[self.test],
             pred_probs=found,
             classes=self.dataset.classes,
             run=self.run.id,
@@ -159,7 +166,7 @@ class _Trainer:
         """(n, K) probabilities, from the cache where these labels were trained with this recipe before."""
         labels, excluded = arm_labels(self.edits, self.roles, arm, seed)
         recipe = self.recipe.with_changes({"seed": seed})
-        seen = np.where(excluded | (self.roles == 2), -1, labels)
+        seen = without_left_out(labels, excluded | (self.roles == 2))
         key = {
             "fingerprint": self.dataset.fingerprint,
             "recipe": recipe.model_dump(),
@@ -173,7 +180,7 @@ class _Trainer:
 
     def _train(
         self,
-        labels: NDArray[np.int64],
+        labels: NDArray[Any],
         excluded: NDArray[np.bool_],
         recipe: Recipe,
         name: str,
@@ -182,6 +189,7 @@ class _Trainer:
         if self._pixels is None:
             self._pixels = run_pixels(self.job.workspace, self.dataset, recipe, stoppable(self.job))
         checkpoint = self.run.folder / "arms" / f"{name}.checkpoint.safetensors"
+        labels = treated(labels, self.roles, recipe)
         result = fit(
             self._pixels,
             labels,
@@ -191,10 +199,13 @@ class _Trainer:
             progress.on_event,
             checkpoint_file=checkpoint,
             should_stop=now_and_then(self.job.should_stop),
+            captions=self.dataset.captions,
         )
         if result.stopped:
             raise Stopped
-        outputs = predict(result.model, result.card, self._pixels, self.test, result.machine)
+        outputs = predict(
+            result.model, result.card, self._pixels, self.test, result.machine, words=result.words
+        )
         delete_file(checkpoint)
         return outputs.pred_probs
 

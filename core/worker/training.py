@@ -104,7 +104,11 @@ def labels_to_train(state: LabelState, roles: NDArray[np.int8], recipe: Recipe) 
     """The labels of a version in memory; where there are several an image, the unknown ones of the training
     images are treated as the recipe says.
     """
-    labels = as_answers(np.asarray(state.labels))
+    return treated(as_answers(np.asarray(state.labels)), roles, recipe)
+
+
+def treated(labels: NDArray[Any], roles: NDArray[np.int8], recipe: Recipe) -> NDArray[Any]:
+    """Labels, of several the unknown ones of the training images as the recipe treats them."""
     if labels.ndim == 2:
         train = roles == SPLITS.index("train")
         labels = labels.copy()

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 NAMES = {AFTER: "The edits", PLACEBO: "As many random edits", DROP: "Edited images left out"}
 
 
+def measure_of(found: Json) -> str:
+    """What is compared: accuracy, or where images have several labels the Hamming score."""
+    return str(found.get("measure", "accuracy"))  # not in results from before there was a choice
+
+
 def arms(found: Json) -> Figure:
     """For each arm its gain over the training before the edits: a dot, its 95 % interval, and each seed."""
     shown = [arm for arm in (DROP, PLACEBO, AFTER) if arm in found["arms"]]
     names = [NAMES[arm] for arm in shown]
-    fig = figure(height=90 + 56 * len(shown), xaxis_title="Points of accuracy", showlegend=False)
+    fig = figure(height=90 + 56 * len(shown), xaxis_title=f"Points of {measure_of(found)}", showlegend=False)
     before = found["arms"]["before"]["accuracy_by_seed"]
     for arm, name in zip(shown, names, strict=True):
         one = found["arms"][arm]

@@ -19,6 +19,7 @@ from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, create_run, status
 from core.worker import proving, work
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 TINY = {"width": 4, "epochs": 1, "batch_size": 256, "learning_rate": 0.01, "threads": 1, "dropout": 0.0}
 
@@ -216,3 +217,27 @@ def test_a_proof_whose_edits_are_gone_fails_with_a_sentence(
     (run.folder / "edits.npz").write_bytes(b"")
     assert work(run.folder) == 1
     assert "Start it anew." in status(run).error
+
+
+def test_several_labels_and_captions_are_proven_too(workspace: Workspace, sample: Dataset) -> None:
+    several = tagged(workspace, sample, 180, captions=True, split=(np.arange(180) % 3).astype(np.int8))
+    recipe = make_recipe({**TINY, "inputs": "both", "caption_width": 16, "batch_size": 16})
+    base = create_run(workspace, several, recipe, name="both")
+    assert work(base.folder) == 0
+    train = several.in_split("train")[:10]
+    new = ["no" if several.labels[p, 0] == 1 else "yes" for p in train]
+    edits = [
+        NewEdit(str(several.item_ids[p]), EditKind.LABEL, answer, class_name="footwear")
+        for p, answer in zip(train, new, strict=True)
+    ]
+    LabelJournal(workspace).append(several, edits)
+    run = create_proof(workspace, base, edits_of_version(workspace, several, 0), n_seeds=2)
+    assert work(run.folder) == 0, status(run).error
+    value = read_proof(run)
+    assert value["n_edits"] == 10
+    assert value["measure"] == "the Hamming score"
+    assert set(value["arms"]) == set(ARMS)
+    assert [one["name"] for one in value["classes"]] == list(several.classes)
+    before = load_predictions(arm_file(run, "before", base.recipe.seed))
+    own = load_predictions(base.predictions_file).only("test")
+    assert np.allclose(before.pred_probs, own.pred_probs), "the base run is the training before the edits"

@@ -23,6 +23,7 @@ from core.quality.arms import (
 from core.runs.recipe import make_recipe
 from core.training.parts import assign_roles
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 
 def relabel(dataset: Dataset, position: int, shift: int = 1, **evidence: object) -> NewEdit:
@@ -157,3 +158,60 @@ def test_a_settled_test_fix_counts(workspace: Workspace, sample: Dataset) -> Non
     LabelJournal(workspace).append(sample, [fix, settle])
     answers = right_answers(sample, edits_of_version(workspace, sample, 0), np.array([position]))
     assert (answers.n_counted, answers.n_unreviewed) == (1, 0)
+
+
+@pytest.fixture
+def several(workspace: Workspace, sample: Dataset) -> Dataset:
+    return tagged(workspace, sample, 200)
+
+
+def test_of_several_labels_only_the_edited_ones_move(workspace: Workspace, several: Dataset) -> None:
+    given, train = np.asarray(several.labels), several.in_split("train")
+    first, second = train[:2]
+    answers = {first: ("footwear", 0), second: ("sleeves", 1)}
+    made = [
+        NewEdit(
+            str(several.item_ids[p]),
+            EditKind.LABEL,
+            "no" if given[p, k] == 1 else "yes",
+            class_name=name,
+            evidence={"model": "r1"} if k else {},
+        )
+        for p, (name, k) in answers.items()
+    ]
+    made.append(NewEdit(str(several.item_ids[train[2]]), EditKind.EXCLUDE))
+    LabelJournal(workspace).append(several, made)
+    edits = edits_of_version(workspace, several, 0)
+    assert np.array_equal(np.flatnonzero(edits.changed), np.sort(train[:3]))
+    assert np.argwhere(edits.labels_changed).tolist() == sorted([[first, 0], [second, 1]])
+
+    roles = roles_of(several)
+    after, excluded = arm_labels(edits, roles, AFTER, 0)
+    differs = ~((after == given) | (np.isnan(after) & np.isnan(given)))
+    assert np.array_equal(differs, edits.labels_changed)
+    assert np.flatnonzero(excluded).tolist() == [train[2]]
+
+    placebo, left_out = arm_labels(edits, roles, PLACEBO, 0)
+    differs = ~((placebo == given) | (np.isnan(placebo) & np.isnan(given)))
+    assert differs.sum(axis=0).tolist() == [1, 1, 0], "one of each kind, on other images"
+    assert not differs[edits.changed].any()
+    assert left_out.sum() == 1
+    for k, source in ((0, first), (1, second)):
+        (target,) = np.flatnonzero(differs[:, k])
+        assert roles[target] == roles[source]
+        assert np.array_equal(given[target, k], given[source, k], equal_nan=True)
+        assert placebo[target, k] == edits.after[source, k]
+
+
+def test_a_patch_of_several_labels_is_the_same_edits(
+    workspace: Workspace, several: Dataset, tmp_path: Path
+) -> None:
+    position = several.in_split("train")[0]
+    new = "no" if several.labels[position, 0] == 1 else "yes"
+    edit = NewEdit(str(several.item_ids[position]), EditKind.LABEL, new, class_name="footwear")
+    LabelJournal(workspace).append(several, [edit])
+    write_patch(export_patch(workspace, several), tmp_path / "edits.jsonl")
+    found = edits_of_patch(workspace, several, 0, read_patch(tmp_path / "edits.jsonl"))
+    wanted = edits_of_version(workspace, several, 0)
+    assert np.array_equal(found.after, wanted.after, equal_nan=True)
+    assert np.array_equal(found.changed, wanted.changed)
