@@ -12,16 +12,18 @@ from core.runs.store import Run
 
 TITLES: dict[EngineName, str] = {"local": "This machine", "ray": "Ray cluster"}
 HELP = {
-    "local": "Trainings at the same time; they share the processors.",
-    "ray": "Trainings at the same time; 0 for as many as the cluster has room for.",
+    "local": "{what} at the same time; they share the processors.",
+    "ray": "{what} at the same time; 0 for as many as the cluster has room for.",
 }
+MANY = "Trainings"
 
 
-def draw(key: str) -> EnginePlan:
+def draw(key: str, what: str = MANY) -> EnginePlan:
     """A popover with the choice; what is chosen is not tried out yet (``start`` does).
 
     Args:
         key: Of the form that it stands in.
+        what: Is done side by side, in words.
     """
     name: EngineName = st.session_state.get(f"{key}_engine") or "local"
     n = int(st.session_state.get(f"{key}_{name}_workers", 1 if name == "local" else 0))
@@ -36,7 +38,12 @@ def draw(key: str) -> EnginePlan:
         )
         least = 1 if chosen == "local" else 0
         n_workers = st.number_input(
-            "Side by side", least, MOST_WORKERS, least, key=f"{key}_{chosen}_workers", help=HELP[chosen]
+            "Side by side",
+            least,
+            MOST_WORKERS,
+            least,
+            key=f"{key}_{chosen}_workers",
+            help=HELP[chosen].format(what=what),
         )
         address = ""
         if chosen == "ray":

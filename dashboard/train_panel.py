@@ -8,6 +8,8 @@ import numpy as np
 import streamlit as st
 
 from core.data.dataset import Dataset, is_labelled
+from core.engines import EnginePlan
+from core.engines.one_run import check_one_run
 from core.errors import TidysetError
 from core.labels.versions import current_version, edits_since
 from core.runs import launch
@@ -16,7 +18,7 @@ from core.runs.presets import damaged_presets, own_presets
 from core.runs.recipe import PRESETS, Recipe
 from core.runs.store import Run, create_run, list_runs, status
 from core.workspace import Workspace
-from dashboard import recipe_form
+from dashboard import engine_choice, recipe_form
 from dashboard.errors import show_damaged, shown_as_message
 from dashboard.wording import counted, duration, plain
 
@@ -70,6 +72,7 @@ def one_run(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
         st.session_state[_NAME] = ""  # the name is taken now; it can only be emptied before it is drawn
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", placeholder="made up when empty", width=280, key=_NAME)
+        where = engine_choice.draw("train", "Workers, each on its share of every batch,")
         start = st.button(
             "Start training", type="primary", icon=":material/play_arrow:", key="start_training"
         )
@@ -78,7 +81,8 @@ def one_run(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
             _expected(workspace, dataset, recipe, version)
     if start:
         try:
-            begin(workspace, dataset, recipe, name.strip() or None, version)
+            check_one_run(recipe, where)
+            begin(workspace, dataset, recipe, name.strip() or None, version, where)
         except TidysetError as error:
             st.error(plain(str(error)), icon=":material/error:")
         else:
@@ -92,9 +96,19 @@ def on_which_labels(workspace: Workspace, dataset: Dataset) -> str:
     return f"On corrected labels ({counted(n_edits, 'edit')})" if n_edits else "On labels as given"
 
 
-def begin(workspace: Workspace, dataset: Dataset, recipe: Recipe, name: str | None, version: int) -> None:
+def begin(
+    workspace: Workspace,
+    dataset: Dataset,
+    recipe: Recipe,
+    name: str | None,
+    version: int,
+    where: EnginePlan | None = None,
+) -> None:
     """Start a run on the labels of ``version``. Raises TidysetError."""
-    launch.start(create_run(workspace, dataset, recipe, name=name, label_version=version))
+    engine_choice.start(
+        lambda: create_run(workspace, dataset, recipe, name=name, label_version=version),
+        where or EnginePlan(),
+    )
 
 
 def _expected(workspace: Workspace, dataset: Dataset, recipe: Recipe, version: int) -> None:

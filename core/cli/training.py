@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName
 from core.cli.output import JsonFlag, emit, errors_explained
+from core.engines import EnginePlan
 from core.errors import BadInput, TidysetError
 from core.runs.store import Run, RunState, RunStatus
 
@@ -34,6 +36,15 @@ def train(
     labels: Annotated[
         str, typer.Option(help="Which labels: latest, given (no corrections), or a version's number.")
     ] = "latest",
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that train the run together. When not given: one here, as many as there is room "
+            "for on Ray."
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option(help="Start it and return; `tidyset runs list` shows it.")] = False,
     as_json: JsonFlag = False,
     help_recipe: Annotated[
@@ -48,9 +59,11 @@ def train(
 ) -> None:
     """Train a model. Ctrl-C stops it so that `tidyset runs resume` can go on."""
     with errors_explained(as_json=as_json):
+        from core.engines import assign, engine_plan
         from core.runs.launch import start
 
-        run = make_run(data, recipe, settings or [], name, labels)
+        plan = engine_plan(engine, address, workers)
+        run = assign(make_run(data, recipe, settings or [], name, labels, plan), plan)
         start(run)
         if detach:
             value = {"run": run.name, "id": run.id, "state": "starting"}
@@ -63,9 +76,12 @@ def train(
         follow(run, as_json=as_json)
 
 
-def make_run(data: str, recipe: str, settings: Sequence[str], name: str | None, labels: str) -> Run:
+def make_run(
+    data: str, recipe: str, settings: Sequence[str], name: str | None, labels: str, plan: EnginePlan
+) -> Run:
     """The folder of a new run. Raises TidysetError for anything that cannot be."""
     from core.data.catalog import open_dataset
+    from core.engines.one_run import check_one_run
     from core.labels.versions import labels_at
     from core.runs.presets import find_recipe
     from core.runs.recipe import parse_settings
@@ -74,6 +90,7 @@ def make_run(data: str, recipe: str, settings: Sequence[str], name: str | None, 
 
     workspace = current()
     chosen = find_recipe(workspace, recipe).with_changes(parse_settings(list(settings)))
+    check_one_run(chosen, plan)
     dataset = open_dataset(workspace, data)
     version = labels_at(workspace, dataset, version_number(labels)).version
     return create_run(workspace, dataset, chosen, name=name, label_version=version)

@@ -26,7 +26,11 @@ MOST_DEATHS = 3
 DOES_PARTS = "core.worker.parts:do_part"
 """``do_part(folder, part, should_stop) -> Answer``."""
 Answer = Json
-"""What became of a part: state ("done", "stopped" or "failed"); of a failure problem, mend, and details."""
+"""What became of a part: state ("done", "stopped", "failed", "lost"); of a failure problem, mend, details."""
+
+
+class PartLost(TidysetError):
+    """What a part worked with is gone, through no fault of its own: it can be done again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,9 @@ class Engine(Protocol):
 
     def ended(self, seconds: float) -> list[Ended]:
         """Those that ended since the last call, after waiting ``seconds`` at most for the first."""
+
+    def count_places(self) -> None:
+        """Set ``n_places`` anew: nodes may have come or gone. Only called while nothing is under way."""
 
     def close(self) -> None:
         """End what is under way, and give everything back."""

@@ -50,6 +50,9 @@ class LocalEngine:
             self._idle.append(process)
         return [one]
 
+    def count_places(self) -> None:
+        """As of ``Engine``; they stay as many."""
+
     def close(self) -> None:
         """As of ``Engine``."""
         processes = [*self._idle, *self._busy.values()]

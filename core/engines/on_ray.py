@@ -91,13 +91,19 @@ class RayEngine:
 
     def __init__(self, plan: EnginePlan, *, uses_gpu: bool | None = None) -> None:
         connect(plan.address)
+        self._plan, self._uses_gpu = plan, uses_gpu
+        self._under_way: dict[Any, Task] = {}
+        self.n_places = 0
+        self.count_places()
+
+    def count_places(self) -> None:
+        """As of ``Engine``."""
         import ray
 
         nodes: Any = ray.nodes  # it has no types
-        self.n_places, needs = places(nodes(), plan.n_workers, uses_gpu=uses_gpu)
+        self.n_places, needs = places(nodes(), self._plan.n_workers, uses_gpu=self._uses_gpu)
         remote: Any = ray.remote  # its types know no mapping of options
         self._remote = remote(max_retries=0, **needs)(_do)
-        self._under_way: dict[Any, Task] = {}
 
     def submit(self, task: Task) -> None:
         """As of ``Engine``."""

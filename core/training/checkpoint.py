@@ -34,6 +34,11 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write it atomically: a reader finds the old checkpoint or the new. Raises StorageFailed."""
+    write_bytes(path, as_bytes(checkpoint))
+
+
+def as_bytes(checkpoint: Checkpoint) -> bytes:
+    """The contents of its file."""
     from safetensors.torch import save
 
     flat = {
@@ -46,7 +51,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "identity": checkpoint.identity,
         "state": json.dumps(checkpoint.state),
     }
-    write_bytes(path, save(flat, metadata))
+    return bytes(save(flat, metadata))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -57,22 +62,34 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     from safetensors import SafetensorError, safe_open
 
-    tensors: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            metadata: Mapping[str, str] = file.metadata() or {}
-            if metadata["format"] != str(FORMAT):
-                raise ValueError(f"format {metadata['format']!r}; this version reads {FORMAT}")
-            for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
-                group, _, name = key.partition("/")
-                tensors.setdefault(group, {})[name] = file.get_tensor(key)
-            state = json.loads(metadata["state"])
-            identity = metadata["identity"]
+            flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (it is no mapping)
+            return _unpacked(flat, file.metadata() or {})
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DamagedFile(
             f"{path} is no checkpoint ({error}).", "Delete it to start the run over."
         ) from error
-    return Checkpoint(tensors, state, identity)
+
+
+def from_bytes(contents: bytes) -> Checkpoint:
+    """What ``as_bytes`` made of it, in this version."""
+    from safetensors.torch import load
+
+    n_header = int.from_bytes(contents[:8], "little")
+    metadata = json.loads(contents[8 : 8 + n_header])["__metadata__"]
+    return _unpacked(load(contents), metadata)
+
+
+def _unpacked(flat: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Checkpoint:
+    """Raises KeyError, ValueError."""
+    if metadata["format"] != str(FORMAT):
+        raise ValueError(f"format {metadata['format']!r}; this version reads {FORMAT}")
+    tensors: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in flat.items():
+        group, _, name = key.partition("/")
+        tensors.setdefault(group, {})[name] = tensor
+    return Checkpoint(tensors, json.loads(metadata["state"]), metadata["identity"])
 
 
 def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

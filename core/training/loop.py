@@ -6,9 +6,10 @@ the CPU a run that was broken off and resumed ends with the same weights, bit fo
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -25,11 +26,19 @@ from core.files import digest
 from core.models import Classifier, ModelCard, build, n_parameters
 from core.models.words import Words
 from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
-from core.training.augment import augment
+from core.training.augment import Draws, augment
 from core.training.averaging import WeightAverage
 from core.training.captions import encoded, forgotten, gather_words, with_words
-from core.training.checkpoint import Checkpoint, copied, load_checkpoint, save_checkpoint
+from core.training.checkpoint import (
+    Checkpoint,
+    as_bytes,
+    copied,
+    from_bytes,
+    load_checkpoint,
+    save_checkpoint,
+)
 from core.training.frozen import Maps, gather_maps
+from core.training.group import Group, check_shares
 from core.training.inference import evaluating, predict
 from core.training.machine import Machine, choose_machine
 from core.training.objective import make_objective
@@ -46,6 +55,7 @@ from core.training.progress import Meter
 from core.training.schedule import Patience, learning_rate
 from core.training.seeds import Purpose, derived_seed, torch_generator
 from core.training.semi import Consistency, Unlabelled
+from core.training.whole_batch import Share, to_whole_batch
 
 OnEvent = Callable[..., None]
 OnScores = Callable[[NDArray[np.int64], Tensor, Tensor], None]
@@ -108,6 +118,7 @@ def fit(
     unlabelled: Unlabelled | None = None,
     soft_labels: NDArray[np.float32] | None = None,
     measured_on: NDArray[np.int64] | None = None,
+    group: Group | None = None,
 ) -> FitResult:
     """Train a network as the recipe says.
 
@@ -133,6 +144,8 @@ def fit(
         unlabelled: What the recipe's ``semi`` learns from beside ``parts.train`` (core.training.semi).
         soft_labels: (N, K) probabilities to match instead of ``labels`` on the training images.
         measured_on: Positions on which the normalisation is measured; ``parts.train`` when None.
+        group: The processes that train this network together, each of which calls this; only the first has
+            a checkpoint file, and only what it is asked about stopping counts.
 
     Raises:
         TrainingFailed: The loss became NaN, or memory ran out; says which field to change.
@@ -160,8 +173,10 @@ def fit(
             unlabelled=unlabelled,
             soft_labels=soft_labels,
             measured_on=measured_on,
+            group=group,
         )
         resumed_from = trainer.restore(checkpoint_file) if checkpoint_file else None
+        trainer.start_alike()
         trainer.announce(resumed_from)
         finished = trainer.run(checkpoint_file, checkpoint_seconds, should_stop)
         return trainer.result(stopped=not finished)
@@ -213,7 +228,10 @@ class Trainer:
         unlabelled: Unlabelled | None = None,
         soft_labels: NDArray[np.float32] | None = None,
         measured_on: NDArray[np.int64] | None = None,
+        group: Group | None = None,
     ) -> None:
+        self.group = group or Group()
+        self.share = Share(self.group)
         self.on_scores, self.val_decides, self.soft_labels = on_scores, val_decides, soft_labels
         self.pixels, self.labels, self.parts, self.classes = pixels, labels, parts, classes
         self.recipe, self.on_event = recipe, on_event
@@ -242,6 +260,9 @@ class Trainer:
         self.epoch_images = recipe.epoch_images or len(parts.train)
         self.batches = n_batches(self.epoch_images, recipe.batch_size)
         self.sums = self.fresh_sums()
+        if self.group.size > 1:
+            check_shares(self.epoch_images // self.batches, self.group)
+            to_whole_batch(self.model, self.share)
 
     # What is asked of it
 
@@ -259,6 +280,7 @@ class Trainer:
             parameters=n_parameters(self.model),
             epochs=self.recipe.epochs,
             resumed_from=resumed_from,
+            n_workers=self.group.size,
         )
         if len(parts.val) == 0 and resumed_from is None:
             self.on_event("note", text="There are no validation images: the last weights are kept.")
@@ -277,7 +299,7 @@ class Trainer:
                 if meter.after_step(len(order)):
                     self.report_progress(meter)
                 now = time.monotonic()
-                stop = should_stop()
+                stop = self.group.agreed(should_stop())
                 if checkpoint_file and (stop or now - last_saved > checkpoint_seconds):
                     self.save(checkpoint_file)
                     last_saved = now
@@ -331,6 +353,7 @@ class Trainer:
         recipe, device = self.recipe, self.machine.device
         started = time.perf_counter()
         counters = self.counters
+        self.share.n = len(positions)
         at = (recipe.seed, counters.epoch, counters.step)
         inputs, words = self.inputs(positions), self.read(positions)
         labels = torch.from_numpy(self.labels[positions]).to(device, non_blocking=True)
@@ -341,12 +364,13 @@ class Trainer:
                 scores, unlabelled_loss = self.with_unlabelled(inputs)
             else:
                 scores = self.model(inputs, words) if features is None else self.model.head(features)
-        scores = scores.float()
+        scores = self.group.joined(scores.float(), len(positions))
         loss = self.labelled_loss(scores, labels, positions)
         if self.semi:
             loss = loss + unlabelled_loss
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.group.add_gradients(self.model.parameters())
         if recipe.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.gradient_clip)
         set_learning_rate(self.optimizer, self.rate())
@@ -384,13 +408,17 @@ class Trainer:
         return scores[: len(inputs)], loss * semi.weight(step / (self.recipe.epochs * self.batches))
 
     def inputs(self, positions: NDArray[np.int64]) -> Tensor:
-        """What the network is fed: augmented and normalised images, or what its backbone made of them."""
+        """What the network is fed: augmented and normalised images, or what its backbone made of them. Of a
+        group, each process has its share of them.
+        """
         device, counters = self.machine.device, self.counters
         if self.maps is not None:
             return gather_maps(self.maps, positions, device)
         at = (counters.epoch, counters.step)
         generator = torch_generator(device, self.recipe.seed, Purpose.AUGMENTATION, *at)
-        return self.normalise(augment(gather(self.pixels, positions, device), self.recipe, generator))
+        own = self.group.rows(len(positions))
+        draws = Draws(generator, len(positions), own)
+        return self.normalise(augment(gather(self.pixels, positions[own], device), self.recipe, draws))
 
     def read(self, positions: NDArray[np.int64]) -> Tensor | None:
         """The words of the captions, some of them forgotten; None where no captions are read."""
@@ -469,6 +497,8 @@ class Trainer:
         self.sums = self.fresh_sums()
         if self.semi:
             self.semi.sums = self.semi.fresh_sums()
+        told = self.group.first_says(json.dumps(asdict(counters)).encode() if self.group.size > 1 else b"")
+        self.counters = as_counters(json.loads(told)) if told else counters
         meter.after_pause()
 
     def unlabelled_figures(self) -> dict[str, float | None]:
@@ -498,9 +528,10 @@ class Trainer:
             decides = self.objective.decides(self.recipe)
             return {"valid_loss": None, "valid_accuracy": None, "valid_macro_f1": None, decides: None}
         model = self.average.model if self.average else self.model
-        probs = predict(
-            model, self.card, self.pixels, val, self.machine, maps=self.maps, words=self.words
-        ).pred_probs
+        own = val[self.group.rows(len(val))]
+        outputs = predict(model, self.card, self.pixels, own, self.machine, maps=self.maps, words=self.words)
+        own_probs = torch.from_numpy(outputs.pred_probs).to(self.machine.device)
+        probs = self.group.joined(own_probs, len(val)).cpu().numpy()
         labels = self.labels[val]
         loss = self.objective.loss_of(probs, labels, self.machine.device)
         return {"valid_loss": loss, **self.objective.figures(probs, labels)}
@@ -554,6 +585,11 @@ class Trainer:
         """Write a checkpoint of the state after the last step; a broken state (NaN) is not kept."""
         if self.counters.step:
             self.train_figures()
+        save_checkpoint(path, self.checkpoint())
+        self.on_event("checkpoint", epoch=self.counters.epoch, step=self.counters.step)
+
+    def checkpoint(self) -> Checkpoint:
+        """The state after the last step."""
         groups = {
             "model": self.model.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer),
@@ -564,8 +600,13 @@ class Trainer:
             groups["average"] = self.average.tensors()
         if self.semi:
             groups["semi"] = self.semi.tensors()
-        save_checkpoint(path, Checkpoint(groups, asdict(self.counters), self.identity))
-        self.on_event("checkpoint", epoch=self.counters.epoch, step=self.counters.step)
+        return Checkpoint(groups, asdict(self.counters), self.identity)
+
+    def start_alike(self) -> None:
+        """Let all processes of a group begin from the first one's state, whatever they have themselves."""
+        if self.group.size > 1:
+            own = as_bytes(self.checkpoint()) if self.group.rank == 0 else b""
+            self.take_over(from_bytes(self.group.first_says(own)))
 
     def restore(self, path: Path) -> int | None:
         """Go on from ``path``: the epoch it was in, or None when there is nothing to go on from.
@@ -601,7 +642,12 @@ class Trainer:
             self.average.model.load_state_dict(tensors["average"])
         if self.semi:
             self.semi.restore(tensors["semi"])
-        self.counters = Counters(**{**state, "patience": Patience(**state["patience"])})
+        self.counters = as_counters(state)
+
+
+def as_counters(state: Mapping[str, Any]) -> Counters:
+    """The counters whose fields are ``state``."""
+    return Counters(**{**state, "patience": Patience(**state["patience"])})
 
 
 def make_card(

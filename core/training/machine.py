@@ -55,6 +55,19 @@ def choose_machine(recipe: Recipe) -> Machine:
     return Machine(device, bf16, threads)
 
 
+def count_gpus(recipe: Recipe) -> int:
+    """GPUs that a run of this recipe may use here. Raises as ``choose_machine``."""
+    return torch.cuda.device_count() if choose_machine(recipe).device.type == "cuda" else 0
+
+
+def own_device(recipe: Recipe, number: int) -> torch.device:
+    """The device of one of several processes; GPUs are dealt out. Raises as ``choose_machine``."""
+    device = choose_machine(recipe).device
+    if device.type == "cuda":
+        torch.cuda.set_device(number % torch.cuda.device_count())
+    return device
+
+
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for bfloat16: without them it is slower than float32."""
     if device.type == "cuda":

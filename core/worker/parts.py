@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from core.engines import Answer, EnginePlan, Task, as_answer, do_all, open_engine, plan_of
+from core.engines import Answer, Engine, EnginePlan, PartLost, Task, as_answer, do_all, open_engine, plan_of
 from core.errors import TidysetError
 from core.files import make_folder
 from core.people.acting import acting_as
@@ -31,6 +31,7 @@ PARTS = {
     "sweep": "core.worker.sweeping:do_setting",
     "prove": "core.worker.proving:do_training",
     "tune": "core.worker.tuning:do_trial",
+    "train": "core.worker.together:do_rank",
 }
 """By the run's kind, what does one of its parts: ``module:function(job, part)``."""
 
@@ -61,6 +62,8 @@ def _do_part(folder: Path, part: str, is_over: Callable[[], bool]) -> Answer:
         log.append("progress", share=1.0, seconds_left=None, text="done")
     except Stopped:
         return as_answer("stopped")
+    except PartLost:
+        return as_answer("lost")
     except TidysetError as error:
         return as_answer("failed", problem=error.problem, mend=error.mend)
     except Exception as error:  # told to the job, which fails with it
@@ -111,12 +114,17 @@ def spread(
             ),
         )
     finally:
-        if not is_done:  # whatever ended it, parts elsewhere are to write their checkpoints and stop
-            with contextlib.suppress(OSError):
-                job.run.stop_file.touch()
-        engine.close()
+        end_parts(job.run, engine, is_done=is_done)
     if not is_done:
         raise Stopped
+
+
+def end_parts(run: Run, engine: Engine, *, is_done: bool) -> None:
+    """Close an engine; parts of a run that are not done are to write their checkpoints and stop."""
+    if not is_done:
+        with contextlib.suppress(OSError):
+            run.stop_file.touch()
+    engine.close()
 
 
 def _tasks(job: Job, parts: Iterable[str], watch: _Watch) -> Iterator[Task]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS, Dataset, Task, is_labelled
 from core.data.hiding import hidden_truth
+from core.engines import plan_of
 from core.errors import BadInput
 from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions, save_predictions
@@ -29,7 +30,7 @@ from core.training.frozen import backbone_maps
 from core.training.inference import Outputs, predict
 from core.training.loop import CHECKPOINT_SECONDS, FitResult, fit
 from core.training.multilabel import treat_unknown
-from core.training.parts import assign_roles, make_parts
+from core.training.parts import Parts, assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
 from core.training.semi import Unlabelled
 from core.training.stages import discard_stages, fit_stages
@@ -47,12 +48,14 @@ def train(job: Job) -> Outcome:
         TidysetError: Anything that a person can mend.
     """
     run, recipe = job.run, job.run.recipe
-    dataset = open_run_dataset(job, any_task=True)
-    state = labels_at(job.workspace, dataset, run.label_version)
-    roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
-    labels, excluded = labels_to_train(state, roles, recipe), np.asarray(state.excluded, bool)
-    parts = make_parts(roles, labels, excluded)
-    pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
+    material = gather_material(job)
+    dataset, pixels, roles, excluded = material.dataset, material.pixels, material.roles, material.excluded
+    on_event = job.on_event
+    if plan_of(run).spreads:
+        from core.worker.together import train_together
+
+        train_together(job)
+        on_event = silent  # all has been said; what follows finds the end of it
     fit_it: Callable[..., FitResult] = (
         fit_stages
         if recipe.has_stages
@@ -66,15 +69,15 @@ def train(job: Job) -> Outcome:
     )
     result = fit_it(
         pixels,
-        labels,
-        parts,
+        material.labels,
+        material.parts,
         dataset.classes,
         recipe,
-        job.on_event,
+        on_event,
         checkpoint_file=run.checkpoint_file,
-        checkpoint_seconds=float(os.environ.get("TIDYSET_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
+        checkpoint_seconds=checkpoint_seconds(),
         should_stop=now_and_then(job.should_stop),
-        unlabelled=unlabelled_images(dataset, labels, roles, excluded),
+        unlabelled=unlabelled_images(dataset, material.labels, roles, excluded),
     )
     if result.stopped:
         return Outcome("stopped", {"epoch": result.epoch})
@@ -83,12 +86,52 @@ def train(job: Job) -> Outcome:
     outputs = predict_all(job, result, pixels, shown)
     save_model(run.model_file, result.model, result.card)
     discard_stages(run.checkpoint_file)
-    answers = as_answers(guarded_labels(job.workspace, dataset, state).counted)
+    answers = as_answers(guarded_labels(job.workspace, dataset, material.state).counted)
     predictions = as_predictions(run, dataset, outputs, shown, roles, answers)
     given = as_answers(np.asarray(dataset.labels)[shown])
     write = write_multilabel_results if predictions.has_many_labels else write_results
     summary = write(run, recipe, result, outputs, predictions, given)
     return Outcome("finished", {**summary, **result.figures})
+
+
+def silent(_type: str, **_fields: Any) -> None:
+    """An on_event for what nobody needs to be told."""
+
+
+def checkpoint_seconds() -> float:
+    """How often a training writes a checkpoint within an epoch."""
+    return float(os.environ.get("TIDYSET_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS))
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a run is trained on, from its data set and label version.
+
+    Attributes:
+        roles: (N,) int8 into SPLITS: what each image is for.
+        labels: As ``fit`` takes them.
+        excluded: (N,) whether a person left the image out.
+    """
+
+    dataset: Dataset
+    state: LabelState
+    roles: NDArray[np.int8]
+    labels: NDArray[Any]
+    excluded: NDArray[np.bool_]
+    parts: Parts
+    pixels: Pixels
+
+
+def gather_material(job: Job) -> Material:
+    """The same in every process that sees the run. Raises TidysetError, Stopped."""
+    run, recipe = job.run, job.run.recipe
+    dataset = open_run_dataset(job, any_task=True)
+    state = labels_at(job.workspace, dataset, run.label_version)
+    roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
+    labels, excluded = labels_to_train(state, roles, recipe), np.asarray(state.excluded, bool)
+    parts = make_parts(roles, labels, excluded)
+    pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
+    return Material(dataset, state, roles, labels, excluded, parts, pixels)
 
 
 def unlabelled_images(

@@ -84,6 +84,15 @@ def test_a_name_that_is_taken_is_refused(finished: Run, workspace: Workspace) ->
     assert len(list_runs(workspace)) == 1
 
 
+def test_what_several_workers_cannot_train_is_refused(finished: Run, workspace: Workspace) -> None:
+    test = opened()
+    test.pills(key="preset").set_value("fixmatch").run()
+    test.number_input(key="train_local_workers").set_value(2).run()
+    press(test, "Start training")
+    assert "Training with unlabelled images" in test.main.error[0].value
+    assert len(list_runs(workspace)) == 1
+
+
 def test_how_long_it_takes_is_judged_by_earlier_runs(finished: Run) -> None:
     test = opened()
     assert "Takes about 36 s, judged by 1 earlier run" in captions(test)

@@ -77,6 +77,10 @@ def test_control_c_stops_the_run_so_that_it_can_go_on(workspace: Workspace, samp
         (["--set", "epochs=0"], "epochs = '0': Input should be greater than or equal to 1"),
         (["--set", "speed=9"], "There is no recipe field 'speed'"),
         (["--set", "epochs"], "--set 'epochs' has no value"),
+        (
+            ["--recipe", "fixmatch", "--workers", "2"],
+            "unlabelled images (semi = fixmatch) is not shared",
+        ),
         (["--labels", "newest"], "--labels 'newest' is no label version"),
         (["--labels", "7"], "no label version 7"),
         (["--name", "A run"], "'A run' cannot name a run"),
