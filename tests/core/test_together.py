@@ -96,6 +96,7 @@ def trained(run: Run, engine: LocalEngine) -> Checkpoint:
     return load_checkpoint(run.checkpoint_file)
 
 
+@pytest.mark.timeout(900)  # on a busy machine each of five processes takes half a minute to start
 def test_two_workers_train_what_one_process_trains_also_when_one_is_killed(
     workspace: Workspace, few: Dataset, engine: LocalEngine
 ) -> None:
