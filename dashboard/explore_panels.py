@@ -31,7 +31,7 @@ STATES = {
     LabelFilter.UNSURE: "Not sure",
 }
 ICONS = {"attention": ":orange[:material/warning:]", "note": ":gray[:material/check_circle:]"}
-ORDER_NAMES = {"first": "First", "random": "Random", "typical": "Most typical", "atypical": "Most atypical"}
+ORDER_NAMES = {"first": "First", "random": "Random", "typical": "Typical", "atypical": "Atypical"}
 EXAMPLE_CLASSES = 12
 PORTRAIT_CLASSES = 40
 

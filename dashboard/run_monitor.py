@@ -41,8 +41,9 @@ def draw(runs: Sequence[Run], key: str) -> None:
     if not runs:
         return
     before = [status(run).state for run in runs]
+    goes_on = any(state.active for state in before)
 
-    @st.fragment(run_every=EVERY_SECONDS if any(state.active for state in before) else None)
+    @st.fragment(run_every=EVERY_SECONDS if goes_on else None)
     def live() -> None:
         with shown_as_message():
             now = {run.id: status(run) for run in runs}
@@ -50,14 +51,27 @@ def draw(runs: Sequence[Run], key: str) -> None:
                 st.rerun(scope="app")  # something began or ended: the rest of the page should know
             for run in runs:
                 _progress(run, now[run.id], key)
+            drawn = [(run.name, curves(run)) for run in runs]
+            if not goes_on and not any(points for _, fields in drawn for points in fields.values()):
+                _no_curves()
+                return
             names = [run.name for run in runs]
             with st.container(horizontal=True):
                 colours = training.run_colours(names)
                 st.html(_legend(colours))
             n_epochs = max(_reach(one) for one in now.values())
-            training.draw([(run.name, curves(run)) for run in runs], colours, n_epochs, key)
+            training.draw(drawn, colours, n_epochs, key)
 
     live()
+
+
+def _no_curves() -> None:
+    with st.container(border=True):
+        st.markdown(":material/show_chart: **No curves: no epoch was recorded**")
+        st.caption(
+            "A run has none that ended before its first epoch was done, or that learned elsewhere. "
+            "Its answers are on Evaluate, where it has any; its log says what became of it."
+        )
 
 
 def _reach(now: RunStatus) -> int:

@@ -34,6 +34,7 @@ from core.errors import NotFound
 from core.files import write_json
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.runs.store import find_run
+from core.team import lists, presence
 from core.workspace import Workspace
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, Server, settled
 
@@ -109,6 +110,7 @@ PICTURES = (
     Picture("label-next", f"/label_next?data={FEW}", "Label next", ("few",)),
     Picture("fill", f"/fill?data={SEVERAL}", "Fill in", ("several",)),
     Picture("agreement", "/agreement", "Agreement", ("edits",)),
+    Picture("team", "/team", "What each has done", ("edits", "team")),
     Picture("history", "/history", "History", ("edits",)),
     Picture("prove", "/prove", "Prove", ("first", "edits", "proof")),
     Picture("tour", "/", "Last runs", ("first",), tour_on),
@@ -150,6 +152,8 @@ def prepare(workspace: Workspace, needs: set[str]) -> None:
     for name, command in parts.items():
         if name == "second" and {"second", "edits", "proof"} & needs:
             correct(workspace)
+            if "team" in needs:
+                share_out(workspace)
         if name in needs and not made(workspace, name):
             tidyset(workspace, *command)
 
@@ -196,6 +200,25 @@ def correct(workspace: Workspace) -> None:
 
     journal.append(dataset, edits(chosen, EditKind.LABEL, "ann", 2))
     journal.append(dataset, edits(chosen[:12], EditKind.LOOK, "bob", 4))
+
+
+def share_out(workspace: Workspace) -> None:
+    """Two shared lists, on which Ann and Bob are at work."""
+    dataset = open_dataset(workspace, SAMPLE)
+    if not lists.lists_of(workspace, SAMPLE):
+        ids = [str(one) for one in dataset.item_ids[dataset.in_split("train")]]
+        shoes = lists.share(workspace, dataset, "Shoes that look alike", ids[:240], who="ann")
+        lists.share(workspace, dataset, "Shirts, by two people each", ids[240:360], who="ann", overlap=2)
+        for who in ("ann", "bob"):
+            places = lists.take(workspace, dataset, shoes, who)[: 18 if who == "ann" else 7]
+            labels = np.asarray(dataset.labels)[dataset.positions(places)].tolist()
+            confirmed = [
+                NewEdit(one, EditKind.CONFIRM, dataset.classes[label], who=who)
+                for one, label in zip(places, labels, strict=True)
+            ]
+            LabelJournal(workspace).append(dataset, confirmed)
+    for who, doing in (("ann", "Shoes that look alike"), ("bob", "Shoes that look alike")):
+        presence.note(workspace, who, SAMPLE, doing)
 
 
 def photograph(

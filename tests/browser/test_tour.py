@@ -71,6 +71,7 @@ def test_the_tour_goes_once_round_the_loop(page: Page, server: Server) -> None:
     review = page.get_by_role("button", name=re.compile("Review the .* mistakes"))
     ringed(review)
     review.click()
+    settled(page)
     expect(page.locator(".review.focused")).to_be_visible()
     page.evaluate(HELD_BACK)
     for key in "12121212121212":  # of two keys one differs from the label that an image has

@@ -115,6 +115,13 @@ def test_every_state_is_named(workspace: Workspace, sample: Dataset, finished: R
     assert "Resume" in [button.label for button in test.main.button]
 
 
+def test_a_run_without_epochs_says_that_it_has_no_curves(workspace: Workspace, sample: Dataset) -> None:
+    create_run(workspace, sample, PRESETS["fast"], name="elsewhere").events.append("finished")
+    test = opened()
+    assert any("no epoch was recorded" in one.value for one in test.main.markdown)
+    assert not test.exception
+
+
 def test_a_run_is_renamed_noted_and_deleted(workspace: Workspace, finished: Run) -> None:
     def chosen() -> AppTest:
         test = opened()
