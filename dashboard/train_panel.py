@@ -72,7 +72,9 @@ def one_run(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
         st.session_state[_NAME] = ""  # the name is taken now; it can only be emptied before it is drawn
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", placeholder="made up when empty", width=280, key=_NAME)
-        where = engine_choice.draw("train", "Workers, each on its share of every batch,")
+        where = engine_choice.draw(
+            "train", "Workers, each on its share of every batch, or on a member of an ensemble,"
+        )
         start = st.button(
             "Start training", type="primary", icon=":material/play_arrow:", key="start_training"
         )

@@ -41,8 +41,8 @@ def train(
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Processes that train the run together. When not given: one here, as many as there is room "
-            "for on Ray."
+            help="Processes that train the run together, or the members of an ensemble side by side. When "
+            "not given: one here, as many as there is room for on Ray."
         ),
     ] = None,
     detach: Annotated[bool, typer.Option(help="Start it and return; `tidyset runs list` shows it.")] = False,

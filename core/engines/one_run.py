@@ -28,10 +28,10 @@ def check_one_run(recipe: Recipe, plan: EnginePlan) -> None:
     if not plan.spreads:
         return
     mend = "Leave --engine and --workers out: one process trains it."
-    if recipe.has_stages:
-        raise BadInput(f"A run with members = {recipe.members}, semi = {recipe.semi} is not spread.", mend)
     if recipe.semi != "none":
         raise BadInput(f"Training with unlabelled images (semi = {recipe.semi}) is not shared.", mend)
+    if recipe.has_stages:
+        return  # each member is trained by one worker
     if recipe.inputs != "image":
         raise BadInput(f"A network that reads captions (inputs = {recipe.inputs}) is not shared.", mend)
     if recipe.frozen:

@@ -55,19 +55,47 @@ def fit_stages(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     should_stop: Callable[[], bool] = lambda: False,
     unlabelled: Unlabelled | None = None,
+    tells_kept: bool = False,
 ) -> FitResult:
-    """Train what a recipe with ``has_stages`` asks for; arguments and errors as ``fit``.
+    """Train what a recipe with ``has_stages`` asks for; arguments and errors as ``fit``, but for:
+
+    Args:
+        tells_kept: Whether the epochs of networks that are found trained are told, as nobody told them yet.
 
     The events are those of ``fit`` over all networks together, and: ``stage`` (a network is trained:
     name, valid_accuracy), ``ensemble`` (members_accuracy, out_of_bag, diversity), ``pseudo`` (a round's
     pseudo_share and pseudo_precision) and ``round`` (teacher_accuracy and student_accuracy on validation).
     """
     kept = Kept(checkpoint_file, checkpoint_seconds, should_stop)
-    stages = _Stages(pixels, labels, parts, classes, recipe, on_event, kept, unlabelled)
+    stages = _Stages(pixels, labels, parts, classes, recipe, on_event, kept, unlabelled, tells_kept)
     try:
         return stages.run()
     except _StageStopped as stopped:
         return replace(stopped.result, stopped=True)
+
+
+def fit_member(
+    number: int,
+    pixels: Pixels,
+    labels: NDArray[Any],
+    parts: Parts,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    on_event: OnEvent,
+    *,
+    checkpoint_file: Path,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train one member of an ensemble, counted from 0, and keep it where ``fit_stages`` finds it. Arguments
+    and errors as there. Returns False when it was asked to stop.
+    """
+    kept = Kept(checkpoint_file, checkpoint_seconds, should_stop)
+    stages = _Stages(pixels, labels, parts, classes, recipe, on_event, kept, None)
+    stage = stages.members(labels, parts.train)[number]
+    if kept_history(stage, kept) is not None:
+        return True
+    return not train_stage(stage, pixels, classes, kept, on_event).stopped
 
 
 @dataclass(eq=False)
@@ -82,6 +110,7 @@ class _Stages:
     on_event: OnEvent
     kept: Kept
     unlabelled: Unlabelled | None
+    tells_kept: bool = False
     done: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, float | None] = field(default_factory=dict)
@@ -132,6 +161,17 @@ class _Stages:
 
     def ensemble(self, labels: NDArray[Any], train: Positions) -> tuple[FitResult, list[FitResult]]:
         """The recipe's members, each on its own draw of ``train``, as one network."""
+        stages = self.members(labels, train)
+        told = self.side_by_side(stages)
+        results = [self.network(stage, told) for stage in stages]
+        if self.recipe.members == 1:
+            return self.as_whole(results[0]), results
+        whole = self.together(results)
+        self.report(whole, results, [stage.parts.train for stage in stages], labels, train)
+        return whole, results
+
+    def members(self, labels: NDArray[Any], train: Positions) -> list[Stage]:
+        """The networks of the next ensemble."""
         recipe, stages = self.recipe, []
         for number in range(recipe.members):
             seed = (
@@ -141,13 +181,7 @@ class _Stages:
             bag = bootstrap(labels, train, seed) if recipe.bootstrap and recipe.members > 1 else train
             own = recipe.model_copy(update={"model": model, "seed": seed % 2**31})
             stages.append(self.stage(f"{model} {number + 1} of {recipe.members}", own, labels, bag, number))
-        told = self.side_by_side(stages)
-        results = [self.network(stage, told) for stage in stages]
-        if recipe.members == 1:
-            return self.as_whole(results[0]), results
-        whole = self.together(results)
-        self.report(whole, results, [stage.parts.train for stage in stages], labels, train)
-        return whole, results
+        return stages
 
     def side_by_side(self, stages: list[Stage]) -> Together | None:
         """Train as many at once as there are cores, where that is possible; ``network`` then finds them, and
@@ -274,8 +308,11 @@ class _Stages:
             result = train_stage(stage, self.pixels, self.classes, self.kept, tell)
             if result.stopped:
                 raise _StageStopped(self.as_whole(result))
-        elif told:
+        elif told and not self.tells_kept:
             told.catch_up(stage, result.history)
+        elif self.tells_kept:
+            for epoch in result.history:
+                self.narration.tell(stage, "epoch", dict(epoch))
         self.history += [{**epoch, "epoch": len(self.history) + i} for i, epoch in enumerate(result.history)]
         self.seconds += result.seconds
         self.on_event("stage", stage=stage.number, name=stage.name, valid_accuracy=self.judged(result))

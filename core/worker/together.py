@@ -121,14 +121,14 @@ def _begin(job: Job, plan: EnginePlan, n_places: int) -> list[Task]:
     return [Task(job.run.folder, f"rank-{rank}") for rank in range(n)]
 
 
-def do_rank(job: Job, part: str) -> None:
-    """Do the part "rank-1": train as the second of the present group.
+def do_rank(job: Job, rank: int) -> None:
+    """Train as one of the present group, from 0.
 
     Raises:
         Stopped: The first was asked to stop.
         PartLost: The group is no more.
     """
-    run, recipe, rank = job.run, job.run.recipe, int(part.removeprefix("rank-"))
+    run, recipe = job.run, job.run.recipe
     about = read_json(_about(run))
     with _ending_with(run, about["name"]):
         material = gather_material(job)

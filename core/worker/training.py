@@ -16,6 +16,7 @@ from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS, Dataset, Task, is_labelled
 from core.data.hiding import hidden_truth
 from core.engines import plan_of
+from core.engines.one_run import check_one_run
 from core.errors import BadInput
 from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions, save_predictions
@@ -33,7 +34,7 @@ from core.training.multilabel import treat_unknown
 from core.training.parts import Parts, assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
 from core.training.semi import Unlabelled
-from core.training.stages import discard_stages, fit_stages
+from core.training.stages import discard_stages, fit_member, fit_stages
 from core.worker import Job, Outcome, Stopped
 from core.worker.multilabel import run_facts, write_multilabel_results
 
@@ -50,14 +51,16 @@ def train(job: Job) -> Outcome:
     run, recipe = job.run, job.run.recipe
     material = gather_material(job)
     dataset, pixels, roles, excluded = material.dataset, material.pixels, material.roles, material.excluded
-    on_event = job.on_event
-    if plan_of(run).spreads:
+    on_event, spreads = job.on_event, plan_of(run).spreads
+    if spreads and recipe.has_stages:
+        spread_members(job)
+    elif spreads:
         from core.worker.together import train_together
 
         train_together(job)
         on_event = silent  # all has been said; what follows finds the end of it
     fit_it: Callable[..., FitResult] = (
-        fit_stages
+        partial(fit_stages, tells_kept=spreads)
         if recipe.has_stages
         else partial(
             fit,
@@ -92,6 +95,45 @@ def train(job: Job) -> Outcome:
     write = write_multilabel_results if predictions.has_many_labels else write_results
     summary = write(run, recipe, result, outputs, predictions, given)
     return Outcome("finished", {**summary, **result.figures})
+
+
+def spread_members(job: Job) -> None:
+    """Train the members of the run's ensemble on its engine. Raises Stopped, TidysetError."""
+    from core.worker.parts import part_events, spread  # which names this module
+
+    recipe = job.run.recipe
+    check_one_run(recipe, plan_of(job.run))
+    spread(job, [f"member-{number}" for number in range(recipe.members)], recipe.members)
+    for event in part_events(job.run, "member-0").read()[0]:
+        if event["type"] == "started":
+            about = {name: value for name, value in event.items() if name not in ("type", "at", "epochs")}
+            job.on_event("started", **about, epochs=recipe.n_networks * recipe.epochs)
+            break
+
+
+def do_train_part(job: Job, part: str) -> None:
+    """Do the part "member-2" of a run with several networks, or "rank-1" of one. Raises Stopped."""
+    kind, _, number = part.partition("-")
+    if kind == "rank":
+        from core.worker.together import do_rank
+
+        do_rank(job, int(number))
+        return
+    material = gather_material(job)
+    is_done = fit_member(
+        int(number),
+        material.pixels,
+        material.labels,
+        material.parts,
+        material.dataset.classes,
+        job.run.recipe,
+        job.on_event,
+        checkpoint_file=job.run.checkpoint_file,
+        checkpoint_seconds=checkpoint_seconds(),
+        should_stop=now_and_then(job.should_stop),
+    )
+    if not is_done:
+        raise Stopped
 
 
 def silent(_type: str, **_fields: Any) -> None:

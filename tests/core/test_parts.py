@@ -15,10 +15,11 @@ from core.data.dataset import Dataset
 from core.data.writer import write_array_dataset
 from core.engines import EnginePlan, assign
 from core.evaluation.crossval import create_crossval, read_crossval
+from core.evaluation.predictions import load_predictions
 from core.evaluation.sweep import create_sweep, read_sweep
 from core.runs.launch import request_stop, start, wait
 from core.runs.recipe import make_recipe
-from core.runs.store import RunState, status
+from core.runs.store import RunState, create_run, status
 from core.training.dynamics import Margins
 from core.worker import work
 from core.worker.kept_margins import KeptMargins
@@ -110,3 +111,19 @@ def test_margins_belong_to_the_checkpoint_beside_them(tmp_path: Path) -> None:
     assert (tmp_path / "fold-0.npz").exists()
     kept.discard()
     assert not list(tmp_path.iterdir())
+
+
+def test_members_of_an_ensemble_side_by_side_are_those_of_one_process(
+    workspace: Workspace, some: Dataset
+) -> None:
+    recipe = TINY.with_changes({"members": 2, "bootstrap": True})
+    alone, spread = (create_run(workspace, some, recipe) for _ in range(2))
+    for run in (alone, assign(spread, EnginePlan("local", n_workers=2))):
+        assert work(run.folder) == 0, status(run).error
+    found = [load_predictions(run.predictions_file).pred_probs for run in (alone, spread)]
+    assert np.array_equal(*found)
+    now = status(spread)
+    assert [epoch["epoch"] for epoch in now.epochs] == [0, 1, 2, 3]
+    assert now.started is not None
+    assert now.started["epochs"] == 4
+    assert not list(spread.folder.glob("stage-*"))

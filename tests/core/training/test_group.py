@@ -124,7 +124,7 @@ def test_a_share_is_drawn_for_as_if_it_were_the_whole() -> None:
     ("changes", "said"),
     [
         ({"semi": "fixmatch"}, "unlabelled images"),
-        ({"semi": "teacher-student"}, "semi = teacher-student"),
+        ({"semi": "teacher-student", "members": 2}, "semi = teacher-student"),
         ({"inputs": "caption"}, "captions"),
         ({"model": "resnet18", "pretrained": True, "frozen": True}, "too little left"),
         ({"model": "efficientnet-b0"}, "Model efficientnet-b0 is not shared"),
