@@ -31,7 +31,7 @@ MEAN, WORST = 0.02, 0.30
 READY = {
     "": ".item .picture",
     "clean": "[data-testid=stImage] img",
-    "train": "[data-testid=stExpander]",
+    "train": "button:has-text('Start training')",
     "issues": "[data-testid=stNumberInput]",
     "relabel": ".review .class",
     "prove": "[data-testid=stMain] button",
