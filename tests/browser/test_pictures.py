@@ -51,6 +51,7 @@ def test_pages_look_as_they_did(browser: Browser, server: Server, theme: str) ->
         page.goto(f"{server.url}/{path}")
         expect(page.locator(ready).first).to_be_visible(timeout=PATIENCE)
         settled(page)
+        expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)  # parts that are still being loaded
         page.wait_for_load_state("networkidle")
         name = page.get_by_role("button", name="Labelling as")  # whose machine it is
         others += _compared(page.screenshot(mask=[name], mask_color="grey"), f"{path or 'home'}-{theme}")
