@@ -74,8 +74,9 @@ def test_the_tour_goes_once_round_the_loop(page: Page, server: Server) -> None:
     settled(page)
     expect(page.locator(".review.focused")).to_be_visible()
     page.evaluate(HELD_BACK)
-    for key in "12121212121212":  # of two keys one differs from the label that an image has
-        page.keyboard.press(key)
+    for number, key in enumerate("12121212121212", 1):  # one of two differs from the label of an image
+        page.locator(".review").press(key)  # where the keys go: a page that was drawn anew has lost them
+        expect(page.locator(".review .place")).to_contain_text(f"{number + 1} of ")
     expect(page.locator(".review .saved")).to_have_text("saved 14 · pending 0")
     page.wait_for_function("window.heldBack !== undefined")
 
