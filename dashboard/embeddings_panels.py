@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, Task
+from core.embeddings.label_lift import LabelLift
 from core.embeddings.maps import PCA, XY, request_of
+from core.embeddings.purity import Overlap
 from core.embeddings.quality import CANNOT_TELL
 from core.runs import launch
 from core.runs.store import Run, delete_run, status
@@ -251,16 +254,19 @@ def trust(view: View) -> None:
 
 
 def mixed(view: View) -> None:
-    """Which classes the features mix, in words and as a table."""
-    if view.several is not None:
-        _together(view)
-        return
-    st.subheader("What is mixed", anchor=False)
-    overlap = view.overlap
-    if overlap is None:
+    """Which classes the features mix, or which of several labels lie together, in words and as a table."""
+    st.subheader("What is mixed" if view.several is None else "What lies together", anchor=False)
+    if view.overlap is None and view.lift is None:
         st.caption("Told once the neighbours of each image are known.")
         return
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in view.sentences))
+    if view.overlap is not None:
+        _each_class(view, view.overlap)
+    elif view.lift is not None:
+        _each_label(view, view.lift)
+
+
+def _each_class(view: View, overlap: Overlap) -> None:
     known = np.flatnonzero(overlap.counts[: view.n_classes])
     rows = []
     for k in known[np.argsort(overlap.purity[known])]:
@@ -274,22 +280,12 @@ def mixed(view: View) -> None:
                 "Images": int(overlap.counts[k]),
             }
         )
-    bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width="small")
-    share = st.column_config.NumberColumn(format="%.0f %%", width="small")
     with st.expander("Each class", icon=":material/table:"):
-        st.dataframe(
-            rows, hide_index=True, column_config={"Own neighbours": bar, "Share": share}, key="overlap"
-        )
+        columns = {"Own neighbours": _bar(), "Share": _number("%.0f %%")}
+        st.dataframe(rows, hide_index=True, column_config=columns, key="overlap")
 
 
-def _together(view: View) -> None:
-    """Which of several labels lie together."""
-    st.subheader("What lies together", anchor=False)
-    found = view.lift
-    if found is None:
-        st.caption("Told once the neighbours of each image are known.")
-        return
-    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in view.sentences))
+def _each_label(view: View, found: LabelLift) -> None:
     rows = [
         {
             "Label": view.names[k],
@@ -300,13 +296,18 @@ def _together(view: View) -> None:
         }
         for k in found.order
     ]
-    bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width="small")
-    share = st.column_config.NumberColumn(format="%.0f %%", width="small")
-    times = st.column_config.NumberColumn(format="%.1f", width="small")
     with st.expander("Each label", icon=":material/table:"):
-        columns = {"Among neighbours": bar, "Of all images": share, "Times": times}
+        columns = {"Among neighbours": _bar(), "Of all images": _number("%.0f %%"), "Times": _number("%.1f")}
         st.dataframe(rows, hide_index=True, column_config=columns, key="label_lift")
         st.caption("Known labels only. Times: how many times more often among neighbours than anywhere.")
+
+
+def _bar() -> Any:
+    return st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width="small")
+
+
+def _number(format: str) -> Any:
+    return st.column_config.NumberColumn(format=format, width="small")
 
 
 def start(run: Run) -> None:

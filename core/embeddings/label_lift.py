@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.embeddings.landscape import yes_shares
+
 Floats = NDArray[np.float64]
 
 SCATTERED = 1.1
@@ -52,17 +54,15 @@ def label_lift(neighbours: NDArray[np.integer], labels: NDArray[np.floating]) ->
         labels: (n, K) 1 yes, 0 no, NaN unknown.
     """
     n_labels = labels.shape[1]
-    among_neighbours, among_all = np.full(n_labels, np.nan), np.full(n_labels, np.nan)
+    among_neighbours = np.full(n_labels, np.nan)
     yes = labels == 1
     for k in range(n_labels):  # one label at a time: (n, m, K) would be large
         known = ~np.isnan(labels[:, k])
-        if known.any():
-            among_all[k] = yes[known, k].mean()
         near = neighbours[yes[:, k]].ravel()
         near = near[known[near]]
         if len(near):
             among_neighbours[k] = yes[near, k].mean()
-    return LabelLift(among_neighbours, among_all, yes.sum(axis=0).astype(np.int64))
+    return LabelLift(among_neighbours, yes_shares(labels), yes.sum(axis=0).astype(np.int64))
 
 
 def in_words(found: LabelLift, classes: Sequence[str], most: int = 3) -> list[str]:
