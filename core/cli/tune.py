@@ -18,7 +18,7 @@ def tune(
     recipe: Annotated[
         str, typer.Option(help="A preset or a .toml file: what is not searched stays as it is there.")
     ] = "baseline",
-    trials: Annotated[int, typer.Option(help="How many sets of values to try.")] = 20,
+    trials: Annotated[int, typer.Option(help="How many sets of values to try in all.")] = 20,
     space: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,7 +39,7 @@ def tune(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of this search; made up when not given.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of this search; one there is goes on.")] = None,
     keep_best: Annotated[
         str | None, typer.Option(help="Keep the best recipe as a preset of this name.")
     ] = None,
@@ -54,11 +54,11 @@ def tune(
         from core.runs.launch import start
         from core.runs.presets import find_recipe, save_preset
         from core.runs.recipe import parse_settings
+        from core.tuning.going_on import open_study
         from core.tuning.space import parse_space
         from core.tuning.studies import (
             StudyPlan,
             as_value,
-            create_study,
             load_importances,
             load_trials,
             ranked,
@@ -74,7 +74,7 @@ def tune(
         axes = parse_space(space or list(DEFAULT), base)
         plan = StudyPlan(axes, trials, objective, cost, prune, workers or 1, seed)
         version = current_version(workspace, dataset.name)
-        run = create_study(workspace, dataset, base, plan, label_version=version, name=name)
+        run = open_study(workspace, dataset, base, plan, label_version=version, name=name)
         start(assign(run, where))
         wait_for(run, as_json=as_json)
         found = load_trials(run)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from core.data.dataset import Dataset
 from core.errors import BadInput, DamagedFile
-from core.files import read_json, write_json
+from core.files import Json, read_json, write_json
 from core.runs.events import EventLog
 from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
@@ -117,6 +117,13 @@ def create_study(
         BadInput: A number of trials or workers that makes no sense.
         NameTaken, StorageFailed: As for any run.
     """
+    check_plan(plan)
+    job = {"plan": plan_to_json(plan)}
+    return create_run(workspace, dataset, base, name=name, kind=KIND, label_version=label_version, job=job)
+
+
+def check_plan(plan: StudyPlan) -> None:
+    """Whether a plan makes sense. Raises BadInput."""
     if not 1 <= plan.n_trials <= MOST_TRIALS:
         raise BadInput(f"{plan.n_trials} trials cannot be.", f"Choose 1 to {MOST_TRIALS:,}.")
     if not 1 <= plan.n_workers <= 64:
@@ -125,10 +132,11 @@ def create_study(
         raise BadInput(
             f"There is no objective {plan.objective!r}.", f"Choose one of {', '.join(OBJECTIVES)}."
         )
-    job = {**asdict(plan), "axes": space_to_json(plan.axes)}
-    return create_run(
-        workspace, dataset, base, name=name, kind=KIND, label_version=label_version, job={"plan": job}
-    )
+
+
+def plan_to_json(plan: StudyPlan) -> Json:
+    """The plan as ``plan_of`` reads it."""
+    return {**asdict(plan), "axes": space_to_json(plan.axes)}
 
 
 def plan_of(run: Run) -> StudyPlan:

@@ -10,6 +10,9 @@ from typer.testing import CliRunner
 from core.cli import app
 from core.data.dataset import Dataset
 from core.runs.presets import find_recipe
+from core.runs.recipe import PRESETS
+from core.tuning.space import parse_space
+from core.tuning.studies import StudyPlan, create_study
 from core.workspace import Workspace
 
 SMALL = ["--recipe", "fast", "--set", "width=4", "--set", "epochs=1", "--set", "threads=1", "--trials", "2"]
@@ -34,11 +37,14 @@ def test_the_best_is_told_and_can_be_kept_as_a_preset(workspace: Workspace, samp
         (["--trials", "0"], "0 trials cannot be"),
         (["--workers", "0"], "0 workers cannot be"),
         (["--recipe", "nowhere"], "no recipe 'nowhere'"),
+        (["--name", "other", "--recipe", "fast"], "The search 'other' is another one: the space was dropout"),
     ],
 )
 def test_bad_input_is_named(
     workspace: Workspace, sample: Dataset, arguments: list[str], problem: str
 ) -> None:
+    axes = parse_space(["dropout=0..0.5"], PRESETS["fast"])
+    create_study(workspace, sample, PRESETS["fast"], StudyPlan(axes, 4), label_version=0, name="other")
     result = CliRunner().invoke(app, ["tune", *arguments, "--json"])
     assert result.exit_code == 1
     assert problem in json.loads(result.stderr)["error"]
