@@ -98,9 +98,9 @@ def _sentence(trials: Sequence[TrialRecord], plan: StudyPlan) -> str:
         for state, word in STATES.items()
         if any(one.state is state for one in trials)
     ]
-    best = studies.ranked(trials, plan)
+    best, title = studies.ranked(trials, plan), OBJECTIVES[plan.objective]
     found = (
-        f"Best {OBJECTIVES[plan.objective].lower()} on validation images **{best[0].value:.4f}**, "
+        f"Best {title[0].lower()}{title[1:]} on validation images **{best[0].value:.4f}**, "
         f"trial {best[0].number}. "
         if best
         else ""

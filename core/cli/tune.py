@@ -28,8 +28,12 @@ def tune(
         ),
     ] = None,
     objective: Annotated[
-        Literal["accuracy", "macro_f1", "loss"], typer.Option(help="What is best, on validation images.")
-    ] = "accuracy",
+        Literal["accuracy", "macro_f1", "loss", "macro_auc", "average_precision"] | None,
+        typer.Option(
+            help="What is best, on validation images; accuracy when not given, macro_auc where images have "
+            "several labels."
+        ),
+    ] = None,
     cost: Annotated[bool, typer.Option("--cost", help="Seconds of training as a second objective.")] = False,
     prune: Annotated[bool, typer.Option(help="Break off trials that look poor.")] = True,
     engine: EngineName = "local",
@@ -57,6 +61,7 @@ def tune(
         from core.tuning.going_on import open_study
         from core.tuning.space import parse_space
         from core.tuning.studies import (
+            OF_TASK,
             StudyPlan,
             as_value,
             load_importances,
@@ -72,7 +77,7 @@ def tune(
         dataset = open_dataset(workspace, data)
         base = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         axes = parse_space(space or list(DEFAULT), base)
-        plan = StudyPlan(axes, trials, objective, cost, prune, workers or 1, seed)
+        plan = StudyPlan(axes, trials, objective or OF_TASK[dataset.task][0], cost, prune, workers or 1, seed)
         version = current_version(workspace, dataset.name)
         run = open_study(workspace, dataset, base, plan, label_version=version, name=name)
         start(assign(run, where))
