@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     options = parse(parser, {"trials": 2, "epochs": 1, "width": 4, "repeats": 1})
+    os.environ["TIDYSET_WORKER_NICE"] = "0"  # Ray's workers have the priority of the cluster: alike for all
     load_before = os.getloadavg()[0]
     with cluster() as address:
         seconds = searches(options, address)
