@@ -86,8 +86,15 @@ class Engine(Protocol):
     def ended(self, seconds: float) -> list[Ended]:
         """Those that ended since the last call, after waiting ``seconds`` at most for the first."""
 
-    def count_places(self) -> None:
-        """Set ``n_places`` anew: nodes may have come or gone. Only called while nothing is under way."""
+    def count_places(self, *, asks_nodes: bool = False) -> None:
+        """Set ``n_places`` anew: nodes may have come or gone. What is under way stays so.
+
+        Args:
+            asks_nodes: Whether a node must answer to count; else the cluster's word counts, which comes late.
+        """
+
+    def abandon(self) -> None:
+        """Give up what is under way; ``ended`` tells of each part as of one that died."""
 
     def close(self) -> None:
         """End what is under way, and give everything back."""

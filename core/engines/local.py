@@ -50,8 +50,13 @@ class LocalEngine:
             self._idle.append(process)
         return [one]
 
-    def count_places(self) -> None:
+    def count_places(self, *, asks_nodes: bool = False) -> None:
         """As of ``Engine``; they stay as many."""
+
+    def abandon(self) -> None:
+        """As of ``Engine``."""
+        for process in self._busy.values():
+            process.kill()
 
     def close(self) -> None:
         """As of ``Engine``."""

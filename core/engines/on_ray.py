@@ -18,6 +18,8 @@ from core.engines import DOES_PARTS, Answer, Ended, EnginePlan, Task
 from core.errors import BadInput, Offline, TidysetError
 
 ANSWER_SECONDS = 5.0
+NODE_SECONDS = 2.0
+"""How long a node may take to let us in."""
 CLOSE_SECONDS = 15.0
 """How long parts may take to end the step they are in, once they were asked to stop."""
 ENVIRONMENT = ("TIDYSET_DATABASE_URL", "TIDYSET_CHECKPOINT_SECONDS")
@@ -60,20 +62,30 @@ def _unreachable(address: str, error: Exception) -> Offline:
     )
 
 
-def connect(address: str) -> None:
+def set_up() -> None:
+    """What Ray reads of the environment when it is imported."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    # Every node has Tidyset already; else Ray, under `uv run`, makes each worker an environment of its own.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+
+def connect(address: str) -> bool:
     """Join the cluster; without an address the one that runs here, else a new one on this machine.
+
+    Returns:
+        False where this process had joined one already, and stays in that.
 
     Raises:
         BadInput: Ray is not installed.
         Offline: It does not answer, or does not take us.
     """
     check_cluster(address)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    # Every node has Tidyset already; else Ray, under `uv run`, makes each worker an environment of its own.
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    set_up()
     import ray
 
+    if ray.is_initialized():
+        return False
     try:
         ray.init(
             address=address or None,
@@ -84,24 +96,27 @@ def connect(address: str) -> None:
         )
     except Exception as error:  # Ray raises a bare Exception where a node does not come up
         raise _unreachable(address, error) from error
+    return True
 
 
 class RayEngine:
     """As many places as the plan says, or as the cluster has processors or GPUs."""
 
     def __init__(self, plan: EnginePlan, *, uses_gpu: bool | None = None) -> None:
-        connect(plan.address)
+        self._joined = connect(plan.address)
         self._plan, self._uses_gpu = plan, uses_gpu
         self._under_way: dict[Any, Task] = {}
         self.n_places = 0
         self.count_places()
 
-    def count_places(self) -> None:
+    def count_places(self, *, asks_nodes: bool = False) -> None:
         """As of ``Engine``."""
         import ray
 
         nodes: Any = ray.nodes  # it has no types
-        self.n_places, needs = places(nodes(), self._plan.n_workers, uses_gpu=self._uses_gpu)
+        there = _answering(nodes()) if asks_nodes else nodes()
+        self.n_places, needs = places(there, self._plan.n_workers, uses_gpu=self._uses_gpu)
+        self._uses_gpu = "num_gpus" in needs  # also when a node with another kind of processor comes
         remote: Any = ray.remote  # its types know no mapping of options
         self._remote = remote(max_retries=0, **needs)(_do)
 
@@ -131,13 +146,38 @@ class RayEngine:
             return None
         return answer
 
+    def abandon(self) -> None:
+        """As of ``Engine``; what waits for room is given up too."""
+        import ray
+
+        for reference in self._under_way:
+            ray.cancel(reference, force=True)
+
     def close(self) -> None:
-        """As of ``Engine``; leaving the cluster ends what has not stopped by then."""
+        """As of ``Engine``; what has not stopped by then is given up."""
         import ray
 
         if self._under_way:
             ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=CLOSE_SECONDS)
-        ray.shutdown()
+        self.abandon()
+        if self._joined:
+            ray.shutdown()
+
+
+def _answering(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The nodes without those that are gone already: Ray counts on them for 15 seconds more."""
+
+    def answers(node: dict[str, Any]) -> bool:
+        try:
+            socket.create_connection(
+                (node["NodeManagerAddress"], node["NodeManagerPort"]), NODE_SECONDS
+            ).close()
+        except OSError:
+            return False
+        return True
+
+    alive = [node for node in nodes if node["Alive"]]
+    return [node for node in alive if answers(node)] or alive  # none: we are outside of their network
 
 
 def places(
@@ -163,7 +203,10 @@ def places(
         raise BadInput("The Ray cluster has no processors.", "Add nodes: `ray start --address=HOST:PORT`.")
     if n_gpus and uses_gpu is not False:
         return min(n_workers or n_gpus, n_gpus), {"num_gpus": 1.0, "num_cpus": 1.0}
-    each = max(1, min(sum(cpus) // n_workers, max(cpus))) if n_workers else 1
+    each = min(sum(cpus) // n_workers, max(cpus)) if n_workers else 1
+    while each > 1 and sum(one // each for one in cpus) < n_workers:
+        each -= 1  # so many leave too much of each node unused
+    each = max(1, each)
     n_places = sum(one // each for one in cpus)
     return min(n_workers or n_places, n_places), {"num_cpus": float(each)}
 

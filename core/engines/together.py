@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from core.engines import MOST_DEATHS, Answer, Engine, Task
 from core.errors import TidysetError
 
-LAST_WORDS_SECONDS = 5.0
-"""How long is waited, once one is gone, for another to say why: an error also tears the others away."""
+PATIENCE_SECONDS = 5.0
+"""How long is waited, once one is gone, for another to say why: an error also tears the others away. Then,
+for those that are told of the end, before they are given up. And how often is looked whether all have room.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ def do_together(
     on_wait: Callable[[], None],
     on_death: Callable[[], None],
     poll_seconds: float = 0.5,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> bool:
     """Do all parts of a group; False when it was asked to stop before.
 
     Args:
         on_wait: Called every ``poll_seconds``.
         on_death: Called when all begin again, since one died.
+        patience_seconds: As of PATIENCE_SECONDS.
 
     Raises:
         TidysetError: A part failed, or one died MOST_DEATHS times and once more.
@@ -47,8 +51,8 @@ def do_together(
     for n_deaths in range(MOST_DEATHS + 1):
         if n_deaths:
             on_death()
-            engine.count_places()
-        answers = _done_once(engine, group, should_stop, on_wait, poll_seconds)
+            engine.count_places(asks_nodes=True)
+        answers = _done_once(engine, group, should_stop, on_wait, poll_seconds, patience_seconds)
         if answers is None:
             return False
         for answer in answers:
@@ -70,22 +74,30 @@ def _done_once(
     should_stop: Callable[[], bool],
     on_wait: Callable[[], None],
     poll_seconds: float,
+    patience_seconds: float,
 ) -> list[Answer | None] | None:
     """The answers of all parts of one group, None for one that died; None when asked to stop."""
     tasks = group.begin(engine.n_places)
     for task in tasks:
         engine.submit(task)
     answers: list[Answer | None] = []
+    ends = [group.disband, engine.abandon]
     torn_at: float | None = None
-    is_disbanded = False
+    looked_at = time.monotonic()
     while len(answers) < len(tasks):
         if should_stop():
             return None
         answers += [one.answer for one in engine.ended(poll_seconds)]
-        if torn_at is None and any(one is None or one["state"] != "done" for one in answers):
-            torn_at = time.monotonic()
-        if torn_at is not None and not is_disbanded and time.monotonic() - torn_at > LAST_WORDS_SECONDS:
-            group.disband()
-            is_disbanded = True
+        now = time.monotonic()
+        is_torn = any(one is None or one["state"] != "done" for one in answers)
+        if now - looked_at > patience_seconds:
+            looked_at = now
+            engine.count_places()
+            is_torn |= engine.n_places < len(tasks)  # one may wait in vain for a node that is gone
+        if torn_at is None and is_torn:
+            torn_at = now
+        if torn_at is not None and ends and now - torn_at > patience_seconds:
+            ends.pop(0)()
+            torn_at = now
         on_wait()
     return answers

@@ -130,6 +130,8 @@ def do_rank(job: Job, rank: int) -> None:
     """
     run, recipe = job.run, job.run.recipe
     about = read_json(_about(run))
+    if rank >= about["n_workers"]:
+        raise PartLost("This worker's group is no more.", "Another one goes on.")
     with _ending_with(run, about["name"]):
         material = gather_material(job)
         try:

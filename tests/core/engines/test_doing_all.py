@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.engines import MOST_DEATHS, Answer, Ended, Task, as_answer, do_all
+from core.engines.together import Group, do_together
 from core.errors import TidysetError
 
 PARTS = [f"fold-{number}" for number in range(5)]
@@ -92,3 +93,40 @@ def test_nothing_new_is_begun_after_a_stop() -> None:
     done, asked, _ = run(hands, stop_after=2)
     assert not done
     assert asked == PARTS[:3]
+
+
+class Shrinks(Hands):
+    """One of its places is gone from the start, which it notices when it counts them; nobody tells."""
+
+    def ended(self, seconds: float) -> list[Ended]:
+        if len(self.under_way) > 1:  # they need each other
+            return []
+        return super().ended(seconds)
+
+    def count_places(self, *, asks_nodes: bool = False) -> None:
+        self.n_places = 1
+
+    def abandon(self) -> None:
+        self.dies = Counter(task.part for task in self.under_way)
+        self.done.append("abandoned")
+        self.ended = super().ended  # type: ignore[method-assign]
+
+
+def test_a_group_that_waits_for_a_place_that_is_gone_is_given_up_and_a_smaller_one_goes_on() -> None:
+    hands, n_asked, disbanded = Shrinks(), [], []
+
+    def begin(n_places: int) -> list[Task]:
+        n_asked.append(n_places)
+        return [Task(Path(), f"rank-{number}") for number in range(n_places)]
+
+    assert do_together(
+        hands,  # type: ignore[arg-type]
+        Group(begin, lambda: disbanded.append(True)),
+        should_stop=lambda: False,
+        on_wait=lambda: None,
+        on_death=lambda: None,
+        patience_seconds=0,
+    )
+    assert n_asked == [2, 1]
+    assert disbanded == [True]
+    assert hands.done == ["abandoned", "rank-0"]

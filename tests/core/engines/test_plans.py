@@ -61,5 +61,7 @@ def test_every_processor_is_a_place_unless_workers_share_them() -> None:
     assert places(nodes, 1) == (1, {"num_cpus": 8.0})
     assert places([node(CPU=8.0, GPU=2.0), node(CPU=8.0)], 0) == (2, {"num_gpus": 1.0, "num_cpus": 1.0})
     assert places([node(CPU=8.0, GPU=2.0)], 4, uses_gpu=False) == (4, {"num_cpus": 2.0})
+    uneven = [node(CPU=4.0), node(CPU=4.0), *[node(CPU=1.0)] * 4]
+    assert places(uneven, 3) == (4 - 1, {"num_cpus": 2.0}), "more nodes leave no worker without a place"
     with pytest.raises(BadInput, match="no processors"):
         places([node(GPU=1.0)], 0)
