@@ -210,6 +210,7 @@ def performed(tool: Tool, folder: Path, out: Path) -> dict[str, Any]:
         "FIFTYONE_DATABASE_DIR": str(out / "mongo"),
         "FIFTYONE_DO_NOT_TRACK": "true",
         "HF_HUB_OFFLINE": "1",
+        "TIDYSET_WORKER_NICE": "0",  # the others do not give way either
     }
     watch = Watch(mark)
     watch.start()

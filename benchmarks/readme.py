@@ -387,6 +387,28 @@ def embedding_map(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def cluster(result: dict[str, Any]) -> list[Claim]:
+    run = result["one_run"]
+    ray, threads = (run["against_one_process"][name] for name in ("two_on_ray", "two_threads"))
+    n = result["repeats"]
+    return [
+        (
+            f"{result['trials']} trials of a search on two Ray workers against one, "
+            f"{result['cores']} shared cores, median of {n} run{'s' * (n > 1)}",
+            f"{result['speed_up_on_ray']:.2f} times as fast (two processes without Ray against one: "
+            f"{result['speed_up_of_processes']:.2f} times); one Ray worker against a plain process: "
+            f"{result['ray_adds_seconds']:+.1f} s, {result['ray_against_plain']:.2f} of its time",
+        ),
+        (
+            f"One run trained by two Ray workers against one process, {run['n_images']:,} test images",
+            f"accuracy {run['accuracy']['two_on_ray']:.3f} and {run['accuracy']['one_process']:.3f}, "
+            f"{ray['same_prediction']:.1%} of predictions the same (two threads against one: "
+            f"{threads['same_prediction']:.1%}), probabilities {ray['mean_difference']:.4f} apart on average "
+            f"({threads['mean_difference']:.4f})",
+        ),
+    ]
+
+
 CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "fast": fast,
     "best": best,
@@ -402,6 +424,7 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "multilabel": multilabel,
     "durability": durability,
     "annotators": annotators,
+    "cluster": cluster,
     "label_issues": label_issues,
     "few_labels": few_labels,
     "prove_null": prove_null,

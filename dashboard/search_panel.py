@@ -17,7 +17,13 @@ from dashboard import engine_choice, train_panel
 from dashboard.errors import shown_as_message
 from dashboard.wording import duration
 
-OBJECTIVES: dict[studies.Objective, str] = {"accuracy": "Accuracy", "macro_f1": "Macro-F1", "loss": "Loss"}
+OBJECTIVES: dict[studies.Objective, str] = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "loss": "Loss",
+    "macro_auc": "ROC AUC",
+    "average_precision": "Average precision",
+}
 HOW = (
     "A field of the recipe and what it may be: `learning_rate` `1e-4..1e-1:log`, `epochs` `3..15`, "
     "`model` `plain-cnn|small-resnet`."
@@ -31,7 +37,7 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
         n_trials = st.number_input("Trials", 1, studies.MOST_TRIALS, 20, key="n_trials", width=130)
         objective = st.selectbox(
             "Best by",
-            [*OBJECTIVES],
+            studies.OF_TASK[dataset.task],
             format_func=lambda name: OBJECTIVES[name],
             key="objective",
             width=150,

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.data.dataset import Dataset
+from core.runs import launch
 from core.runs.curves import thinned
 from core.runs.recipe import Recipe
 from core.runs.store import Run, list_runs, status
-from core.tuning import studies
+from core.tuning import going_on, studies
 from core.tuning.studies import StudyPlan, TrialRecord, TrialState
 from core.workspace import Workspace
 from dashboard import job_monitor, keep_recipe
@@ -54,6 +55,19 @@ def draw(workspace: Workspace, dataset: Dataset) -> None:
             _show(workspace, run)
 
     live()
+    if not active:
+        _more(run)
+
+
+def _more(run: Run) -> None:
+    """More trials of a search that has ended, from all that it has learned."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        n_more = st.number_input("More trials", 1, studies.MOST_TRIALS, 10, key=f"more_{run.id}", width=130)
+        pressed = st.button("Go on", icon=":material/resume:", key=f"go_on_{run.id}")
+    if pressed:
+        with shown_as_message():
+            launch.start(going_on.extend(run, len(studies.load_trials(run)) + int(n_more)))
+            st.rerun()
 
 
 def _show(workspace: Workspace, run: Run) -> None:
@@ -84,9 +98,9 @@ def _sentence(trials: Sequence[TrialRecord], plan: StudyPlan) -> str:
         for state, word in STATES.items()
         if any(one.state is state for one in trials)
     ]
-    best = studies.ranked(trials, plan)
+    best, title = studies.ranked(trials, plan), OBJECTIVES[plan.objective]
     found = (
-        f"Best {OBJECTIVES[plan.objective].lower()} on validation images **{best[0].value:.4f}**, "
+        f"Best {title[0].lower()}{title[1:]} on validation images **{best[0].value:.4f}**, "
         f"trial {best[0].number}. "
         if best
         else ""

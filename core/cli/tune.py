@@ -18,7 +18,7 @@ def tune(
     recipe: Annotated[
         str, typer.Option(help="A preset or a .toml file: what is not searched stays as it is there.")
     ] = "baseline",
-    trials: Annotated[int, typer.Option(help="How many sets of values to try.")] = 20,
+    trials: Annotated[int, typer.Option(help="How many sets of values to try in all.")] = 20,
     space: Annotated[
         list[str] | None,
         typer.Option(
@@ -28,8 +28,12 @@ def tune(
         ),
     ] = None,
     objective: Annotated[
-        Literal["accuracy", "macro_f1", "loss"], typer.Option(help="What is best, on validation images.")
-    ] = "accuracy",
+        Literal["accuracy", "macro_f1", "loss", "macro_auc", "average_precision"] | None,
+        typer.Option(
+            help="What is best, on validation images; accuracy when not given, macro_auc where images have "
+            "several labels."
+        ),
+    ] = None,
     cost: Annotated[bool, typer.Option("--cost", help="Seconds of training as a second objective.")] = False,
     prune: Annotated[bool, typer.Option(help="Break off trials that look poor.")] = True,
     engine: EngineName = "local",
@@ -39,7 +43,7 @@ def tune(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field of the recipe: --set epochs=3.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of this search; made up when not given.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of this search; one there is goes on.")] = None,
     keep_best: Annotated[
         str | None, typer.Option(help="Keep the best recipe as a preset of this name.")
     ] = None,
@@ -54,11 +58,12 @@ def tune(
         from core.runs.launch import start
         from core.runs.presets import find_recipe, save_preset
         from core.runs.recipe import parse_settings
+        from core.tuning.going_on import open_study
         from core.tuning.space import parse_space
         from core.tuning.studies import (
+            OF_TASK,
             StudyPlan,
             as_value,
-            create_study,
             load_importances,
             load_trials,
             ranked,
@@ -72,9 +77,9 @@ def tune(
         dataset = open_dataset(workspace, data)
         base = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         axes = parse_space(space or list(DEFAULT), base)
-        plan = StudyPlan(axes, trials, objective, cost, prune, workers or 1, seed)
+        plan = StudyPlan(axes, trials, objective or OF_TASK[dataset.task][0], cost, prune, workers or 1, seed)
         version = current_version(workspace, dataset.name)
-        run = create_study(workspace, dataset, base, plan, label_version=version, name=name)
+        run = open_study(workspace, dataset, base, plan, label_version=version, name=name)
         start(assign(run, where))
         wait_for(run, as_json=as_json)
         found = load_trials(run)

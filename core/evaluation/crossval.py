@@ -59,6 +59,7 @@ def create_crossval(
         NameTaken, StorageFailed: As for any run.
     """
     check_folds(dataset, n_folds)
+    recipe.check_one_network()
     recipe.check_task(ONE_LABEL if dataset.task is Task.SINGLE_LABEL else MANY_LABELS)
     return create_run(
         workspace,

@@ -773,6 +773,14 @@ class Recipe(BaseModel):
             and name not in ("warmup_share", "validation_share")
         )  # fmt: skip
 
+    def check_one_network(self) -> None:
+        """Raises BadInput where several networks are asked for, by what trains one at a time."""
+        if self.has_stages:
+            raise BadInput(
+                f"One network is trained here; not members = {self.members}, semi = {self.semi}.",
+                "Set members to 1 and semi to none; `tidyset train` does ensembles and students.",
+            )
+
     def check_task(self, task: str) -> None:
         """Raises BadInput where a choice does not fit the task ("single-label" or "multi-label")."""
         for name, field in type(self).model_fields.items():

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.errors import BadInput, DamagedFile, TidysetError
+from core.errors import DamagedFile, TidysetError
 from core.files import digest
 from core.models import Classifier, ModelCard, build, n_parameters
 from core.models.words import Words
@@ -153,11 +153,7 @@ def fit(
         DamagedFile: The checkpoint belongs to another run.
         StorageFailed: The checkpoint cannot be written.
     """
-    if recipe.has_stages:
-        raise BadInput(
-            f"One network is trained here; not members = {recipe.members}, semi = {recipe.semi}.",
-            "Set members to 1 and semi to none; `tidyset train` does ensembles and students.",
-        )
+    recipe.check_one_network()
     with memory_errors_explained(recipe):
         trainer = Trainer(
             pixels,

@@ -18,23 +18,30 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from core.data.dataset import Dataset
+from core.data.dataset import Dataset, Task
 from core.errors import BadInput, DamagedFile
-from core.files import read_json, write_json
+from core.files import Json, read_json, write_json
 from core.runs.events import EventLog
-from core.runs.recipe import Recipe
+from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.runs.store import Run, create_run
 from core.tuning.space import Axis, space_from_json, space_to_json
 from core.workspace import Workspace
 
 KIND = "tune"
-Objective = Literal["accuracy", "macro_f1", "loss"]
+Objective = Literal["accuracy", "macro_f1", "loss", "macro_auc", "average_precision"]
 OBJECTIVES: dict[Objective, str] = {
     "accuracy": "valid_accuracy",
     "macro_f1": "valid_macro_f1",
     "loss": "valid_loss",
+    "macro_auc": "valid_macro_auc",
+    "average_precision": "valid_average_precision",
 }
 """By name, the field of the epoch events that decides. All are of the validation images."""
+OF_TASK: dict[Task, tuple[Objective, ...]] = {
+    Task.SINGLE_LABEL: ("accuracy", "macro_f1", "loss"),
+    Task.MULTI_LABEL: ("macro_auc", "average_precision", "macro_f1", "accuracy", "loss"),
+}
+"""What can be best, the usual one first."""
 MOST_TRIALS = 10_000
 
 
@@ -114,9 +121,24 @@ def create_study(
     """Make a run that searches ``plan.axes`` around ``base``; core.runs.launch starts it.
 
     Raises:
-        BadInput: A number of trials or workers that makes no sense.
+        BadInput: A number of trials or workers that makes no sense, or a recipe or an objective that does not
+            fit the task.
         NameTaken, StorageFailed: As for any run.
     """
+    check_plan(plan)
+    base.check_one_network()
+    base.check_task(ONE_LABEL if dataset.task is Task.SINGLE_LABEL else MANY_LABELS)
+    if plan.objective not in OF_TASK[dataset.task]:
+        raise BadInput(
+            f"The objective {plan.objective} does not fit the labels of {dataset.name!r}.",
+            f"Choose one of {', '.join(OF_TASK[dataset.task])}.",
+        )
+    job = {"plan": plan_to_json(plan)}
+    return create_run(workspace, dataset, base, name=name, kind=KIND, label_version=label_version, job=job)
+
+
+def check_plan(plan: StudyPlan) -> None:
+    """Whether a plan makes sense. Raises BadInput."""
     if not 1 <= plan.n_trials <= MOST_TRIALS:
         raise BadInput(f"{plan.n_trials} trials cannot be.", f"Choose 1 to {MOST_TRIALS:,}.")
     if not 1 <= plan.n_workers <= 64:
@@ -125,10 +147,11 @@ def create_study(
         raise BadInput(
             f"There is no objective {plan.objective!r}.", f"Choose one of {', '.join(OBJECTIVES)}."
         )
-    job = {**asdict(plan), "axes": space_to_json(plan.axes)}
-    return create_run(
-        workspace, dataset, base, name=name, kind=KIND, label_version=label_version, job={"plan": job}
-    )
+
+
+def plan_to_json(plan: StudyPlan) -> Json:
+    """The plan as ``plan_of`` reads it."""
+    return {**asdict(plan), "axes": space_to_json(plan.axes)}
 
 
 def plan_of(run: Run) -> StudyPlan:

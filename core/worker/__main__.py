@@ -5,6 +5,8 @@ from pathlib import Path
 
 from core.people.acting import as_server
 from core.worker import work
+from core.worker.priority import give_way
 
+give_way()
 as_server()  # in threads too
 sys.exit(work(Path(sys.argv[1]).resolve()))

@@ -12,31 +12,41 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from core.cache import cached_json
 from core.errors import BadInput, Busy, TidysetError
 from core.files import Json, delete_file, digest, make_folder, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
+from core.training.frozen import backbone_maps
 from core.training.loop import TrainingFailed, fit
 from core.training.parts import Parts, assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
+from core.training.semi import Unlabelled
 from core.tuning import studies
 from core.tuning.space import Axis
 from core.tuning.studies import StudyPlan, TrialRecord, TrialState
 from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread, where
-from core.worker.training import now_and_then, open_run_dataset, stoppable
+from core.worker.training import (
+    labels_to_train,
+    now_and_then,
+    open_run_dataset,
+    stoppable,
+    unlabelled_images,
+)
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-CACHE = "trial-1"
+CACHE = "trial-2"
 N_BEFORE_PRUNING = 4
 """Trials that finish before any is broken off."""
 N_FOR_IMPORTANCES = 4
@@ -80,6 +90,19 @@ def do_trial(job: Job, part: str) -> None:
     Searcher(job, studies.plan_of(job.run), lead=False).do(int(part.removeprefix("trial-")))
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What one training is given.
+
+    Attributes:
+        labels: As ``fit`` takes them.
+    """
+
+    labels: NDArray[Any]
+    parts: Parts
+    unlabelled: Unlabelled
+
+
 class Searcher:
     """One process at work on a study.
 
@@ -90,13 +113,10 @@ class Searcher:
     def __init__(self, job: Job, plan: StudyPlan, *, lead: bool) -> None:
         self.job, self.run, self.plan, self.lead = job, job.run, plan, lead
         self.base = job.run.recipe
-        dataset = open_run_dataset(job)
-        state = labels_at(job.workspace, dataset, self.run.label_version)
-        self.classes, self.fingerprint = dataset.classes, dataset.fingerprint
-        self.labels = np.asarray(state.labels, np.int64)
+        self.dataset = dataset = open_run_dataset(job, any_task=True)
+        self.state = labels_at(job.workspace, dataset, self.run.label_version)
         self.roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), self.base)
-        parts = make_parts(self.roles, self.labels, np.asarray(state.excluded, bool))
-        self.parts = Parts(parts.train, parts.val, parts.test[:0])
+        self.excluded = np.asarray(self.state.excluded, bool)
         self._n_ended = 0
         self._pixels: dict[object, Pixels] = {}
         self._pixels_of: Callable[[Recipe], Pixels] = lambda recipe: run_pixels(
@@ -226,18 +246,20 @@ class Searcher:
 
     def trained(self, trial: Trial, recipe: Recipe) -> Json:
         """history, seconds, pruned and cached of the training; from the cache where it was done before."""
+        given = self.given(recipe)
+        train, val = given.parts.train, given.parts.val
         key = {
-            "fingerprint": self.fingerprint,
-            "labels": digest(self.labels[self.parts.train], self.labels[self.parts.val]),
-            "parts": digest(self.parts.train, self.parts.val),
-            "recipe": recipe.model_dump(exclude={"threads", "device", "precision"}),
+            "fingerprint": self.dataset.fingerprint,
+            "labels": digest(given.labels[train], given.labels[val]),
+            "parts": digest(train, val, given.unlabelled.positions),
+            "recipe": recipe.deciding_values(),
         }
         was_trained = False
 
         def compute() -> Json:
             nonlocal was_trained
             was_trained = True
-            found = self.fit(trial, recipe)
+            found = self.fit(trial, recipe, given)
             if found["pruned"]:
                 raise _Pruned(found)
             return found
@@ -251,22 +273,35 @@ class Searcher:
                 studies.trial_events(self.run, trial.number).append("epoch", **epoch)
         return {**found, "cached": not was_trained}
 
-    def fit(self, trial: Trial, recipe: Recipe) -> Json:
+    def given(self, recipe: Recipe) -> Given:
+        """What a recipe trains on: it says what is made of unknown labels. No test images."""
+        labels = labels_to_train(self.state, self.roles, recipe)
+        parts = make_parts(self.roles, labels, self.excluded)
+        unlabelled = unlabelled_images(self.dataset, labels, self.roles, self.excluded)
+        return Given(labels, Parts(parts.train, parts.val, parts.test[:0]), unlabelled)
+
+    def fit(self, trial: Trial, recipe: Recipe, given: Given) -> Json:
         """Train, tell the study of every epoch, and end early where it says so. Raises Stopped."""
         watch = _Watch(self, trial, recipe.epochs)
         checkpoint = studies.trial_folder(self.run, trial.number) / "checkpoint.safetensors"
         kind = (recipe.input_size, recipe.cleaning)
         if kind not in self._pixels:
             self._pixels = {kind: self._pixels_of(recipe)}
+        job, dataset, pixels = self.job, self.dataset, self._pixels[kind]
         result = fit(
-            self._pixels[kind],
-            self.labels,
-            self.parts,
-            self.classes,
+            pixels,
+            given.labels,
+            given.parts,
+            dataset.classes,
             recipe,
             watch.on_event,
             checkpoint_file=checkpoint,
             should_stop=watch.should_stop,
+            captions=dataset.captions,
+            unlabelled=given.unlabelled,
+            maps_of=partial(
+                backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)
+            ),
         )
         if result.stopped and not watch.pruned:
             raise Stopped

@@ -19,7 +19,7 @@ from core.files import write_json
 from core.runs import launch
 from core.runs.presets import find_recipe
 from core.runs.recipe import PRESETS
-from core.runs.store import Run, RunState, list_runs, status
+from core.runs.store import Run, RunState, list_runs, load_run, status
 from core.tuning.grid import parse_grid
 from core.tuning.space import parse_space
 from core.tuning.studies import (
@@ -175,6 +175,14 @@ def test_the_best_is_trained_with_its_own_recipe(searched: Run, workspace: Works
     press(opened("Search"), "Train the best")
     (run,) = list_runs(workspace)
     assert run.recipe.optimizer == "adam"
+
+
+def test_a_search_that_has_ended_is_given_more_trials(searched: Run, workspace: Workspace) -> None:
+    test = opened("Search")
+    test.number_input(key=f"more_{searched.id}").set_value(3)
+    press(test, "Go on")
+    assert plan_of(load_run(searched.folder)).n_trials == 7
+    assert status(searched).state.active
 
 
 def test_a_sweep_begins_with_what_the_data_has_and_is_started_as_asked(
