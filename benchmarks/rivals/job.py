@@ -56,7 +56,7 @@ class Job:
         (self.out / "exported.json").write_text(json.dumps(labels))
 
 
-def answers(url: str, patience: float = 180) -> None:
+def answers(url: str, patience: float = 600) -> None:
     """Wait until a page is served."""
     ends = time.monotonic() + patience
     while True:

@@ -22,9 +22,10 @@ def look(job: Job) -> None:
     from renumics import spotlight
 
     dtype = {"image": spotlight.Image, "embedding": spotlight.Embedding}
-    viewer = spotlight.show(state["table"], dtype=dtype, no_browser=True, wait=False, no_ssl=True)
-    answers(f"http://{viewer.host}:{viewer.port}")
-    state["viewer"] = viewer
+    # In a script, unlike a notebook, `wait` is until the last browser tab is closed.
+    state["shown"] = {"dtype": dtype, "no_browser": True, "wait": False}
+    state["viewer"] = spotlight.show(state["table"], **state["shown"], no_ssl=True)
+    answers(f"http://{state['viewer'].host}:{state['viewer'].port}")
 
 
 def find(job: Job) -> None:
@@ -38,7 +39,7 @@ def fix(job: Job) -> None:
     table = state["table"].set_index("id")
     table.loc[list(job.fixes), "label"] = list(job.fixes.values())
     state["table"] = table.reset_index()
-    state["viewer"].show(state["table"])
+    state["viewer"].show(state["table"], **state["shown"])
 
 
 def export(job: Job) -> None:

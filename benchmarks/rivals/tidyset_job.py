@@ -56,8 +56,11 @@ def ours(job: Job) -> dict[str, str]:
 
 def fix(job: Job) -> None:
     item_of = {id_: item for item, id_ in ours(job).items()}
-    for id_, label in job.fixes.items():
-        tidyset("labels", "edit", "--data", "job", "--item", item_of[id_], "--label", label)
+    for label in sorted(set(job.fixes.values())):
+        items = [
+            part for id_, right in job.fixes.items() if right == label for part in ("--item", item_of[id_])
+        ]
+        tidyset("labels", "edit", "--data", "job", *items, "--label", label)
 
 
 def export(job: Job) -> None:
@@ -76,8 +79,10 @@ def compare(job: Job) -> dict[str, object]:
         Predictions(job.ids, job.split, truth, probs.astype(np.float32), tuple(names), run, 0, "")
         for run, probs in (("a", job.run_a), ("b", job.run_b))
     ]
-    found = compared(*runs, job.ids, truth, "test").to_json()
-    return {"found": found, "lacking": "its pages compare only runs of its own; this is its library"}
+    return {
+        "verdict": compared(*runs, job.ids, truth, "test").verdict,
+        "lacking": "its pages compare only runs of its own; this is its library",
+    }
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def arms(found: Json) -> Figure:
     """For each arm its gain over the training before the edits: a dot, its 95 % interval, and each seed."""
     shown = [arm for arm in (DROP, PLACEBO, AFTER) if arm in found["arms"]]
     names = [NAMES[arm] for arm in shown]
-    fig = figure(height=90 + 56 * len(shown), xaxis_title=f"Points of {measure_of(found)}", showlegend=False)
+    fig = figure(height=90 + 56 * len(shown), xaxis_title="Points", showlegend=False)
     before = found["arms"]["before"]["accuracy_by_seed"]
     for arm, name in zip(shown, names, strict=True):
         one = found["arms"][arm]

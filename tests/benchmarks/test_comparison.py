@@ -65,7 +65,6 @@ def test_what_went_wrong_stands_on_the_page() -> None:
     kept = {
         "exclude_newer": "2026-01-02T00:00:00Z",
         "cores": 2,
-        "load": 1.0,
         "tools": {
             "FiftyOne": {"error": "no database", "when": "running", "version": "1.0"},
             "cleanlab": {
@@ -73,6 +72,7 @@ def test_what_went_wrong_stands_on_the_page() -> None:
                 "seconds": 3.0,
                 "cpu_seconds": 2.0,
                 "peak_mb": 100,
+                "load": 1.5,
                 "steps": {"look": {"not_possible": "shows nothing"}, "find": {"error": "ValueError: no"}},
             },
         },
@@ -82,3 +82,5 @@ def test_what_went_wrong_stands_on_the_page() -> None:
     assert "- look: shows nothing." in text
     assert "- find: failed: ``ValueError: no``." in text
     assert "2026-01-02" in text
+    assert "ended: 1.5 to 1.5." in text
+    assert "- Set up with MongoDB" in text
