@@ -28,31 +28,36 @@ def draw(key: str, what: str = MANY) -> EnginePlan:
     name: EngineName = st.session_state.get(f"{key}_engine") or "local"
     n = int(st.session_state.get(f"{key}_{name}_workers", 1 if name == "local" else 0))
     with st.popover(_title(name, n), icon=":material/lan:", key=f"{key}_where"):
-        chosen: EngineName = st.segmented_control(
-            "Where",
-            list(TITLES),
-            format_func=lambda one: TITLES[one],
-            default="local",
-            required=True,
-            key=f"{key}_engine",
+        return fields(key, what)
+
+
+def fields(key: str, what: str = MANY) -> EnginePlan:
+    """The choice itself, for a form that is a popover already. As ``draw``."""
+    chosen: EngineName = st.segmented_control(
+        "Where",
+        list(TITLES),
+        format_func=lambda one: TITLES[one],
+        default="local",
+        required=True,
+        key=f"{key}_engine",
+    )
+    least = 1 if chosen == "local" else 0
+    n_workers = st.number_input(
+        "Side by side",
+        least,
+        MOST_WORKERS,
+        least,
+        key=f"{key}_{chosen}_workers",
+        help=HELP[chosen].format(what=what),
+    )
+    address = ""
+    if chosen == "ray":
+        address = st.text_input(
+            "Address",
+            placeholder="the cluster of this machine",
+            key=f"{key}_address",
+            help="host:port, as `ray start --head` prints it. Empty: the one on this machine.",
         )
-        least = 1 if chosen == "local" else 0
-        n_workers = st.number_input(
-            "Side by side",
-            least,
-            MOST_WORKERS,
-            least,
-            key=f"{key}_{chosen}_workers",
-            help=HELP[chosen].format(what=what),
-        )
-        address = ""
-        if chosen == "ray":
-            address = st.text_input(
-                "Address",
-                placeholder="the cluster of this machine",
-                key=f"{key}_address",
-                help="host:port, as `ray start --head` prints it. Empty: the one on this machine.",
-            )
     return EnginePlan(chosen, address.strip(), int(n_workers))
 
 
@@ -67,5 +72,10 @@ def start(make: Callable[[], Run], plan: EnginePlan) -> None:
     Raises:
         TidysetError: The engine cannot be used or reached, or the run cannot be made.
     """
-    engine_plan(plan.name, plan.address, plan.n_workers or None)
+    check(plan)
     launch.start(assign(make(), plan))
+
+
+def check(plan: EnginePlan) -> None:
+    """Raises TidysetError where what was chosen cannot be used or reached."""
+    engine_plan(plan.name, plan.address, plan.n_workers or None)

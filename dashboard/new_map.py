@@ -10,9 +10,11 @@ from core.data.dataset import Dataset
 from core.embeddings.clip_models import list_models
 from core.embeddings.features import FeatureSource, named
 from core.embeddings.maps import KIND, XY, MapRequest, Method, Metric, create_map, placed_on
+from core.embeddings.shards import are_computed
+from core.engines import EnginePlan, assign
 from core.runs.store import Run, list_runs
 from core.workspace import Workspace
-from dashboard import embeddings_panels, evaluate_view
+from dashboard import embeddings_panels, engine_choice, evaluate_view
 from dashboard.embeddings_view import METHODS
 from dashboard.errors import shown_as_message
 from dashboard.wording import plain
@@ -20,6 +22,7 @@ from dashboard.wording import plain
 MAX_RUNS = 12
 BACKBONES = ("resnet18", "convnext_tiny", "vit_small_patch14_dinov2")
 OWN = "A map of their own"
+SHARDS = "Shards of features"
 HELP = {
     "onto": "New images can be placed among those of a finished map of other data, which does not change.",
     "source": "What says which images are alike. A model's features show what it tells apart.",
@@ -69,8 +72,12 @@ def button(workspace: Workspace, dataset: Dataset, *, is_main: bool = True) -> N
             request = placed_on(others[where])
             features = named(workspace, request.source).title
             st.caption(f"By {plain(features)}, as that map was made; it stays as it is.")
+        plan = EnginePlan()
+        if are_computed(workspace, dataset, request.source):
+            plan = engine_choice.fields("map", SHARDS)
         if st.button("Make the map", type="primary", key="make_map"):
-            embeddings_panels.start(create_map(workspace, dataset, request))
+            engine_choice.check(plan)
+            embeddings_panels.start(assign(create_map(workspace, dataset, request), plan))
 
 
 def _choices(workspace: Workspace, dataset: Dataset) -> MapRequest:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.errors import BadInput
 
@@ -45,20 +46,26 @@ def embed(
         typer.Option(help="Place the images on this map of other data, by its features and choices."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the map; made up when not given.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     detach: Annotated[bool, typer.Option(help="Start it and return.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a map: every image a point, near to those like it; how far to trust it, and what the model mixes.
 
-    Without --run or --features: of the newest training on the data, or the pixels. Ctrl-C stops it.
+    Without --run or --features: of the newest training on the data, or the pixels. Features that are not kept
+    yet are computed in shards, by several workers where --workers or --engine ray say so. Ctrl-C stops it.
     """
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
         from core.embeddings.maps import MapRequest, create_map, find_map, load_map, placed_on
+        from core.engines import assign, engine_plan
         from core.runs.launch import start
         from core.workspace import current
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = open_dataset(workspace, data)
         if onto is None:
@@ -67,7 +74,7 @@ def embed(
         else:
             request = placed_on(find_map(workspace, onto))
         made = create_map(workspace, dataset, request, name=name)
-        start(made)
+        start(assign(made, where))
         if detach:
             text = f"{made.name} started; `tidyset runs show {made.name}` tells how it goes."
             emit({"map": made.name, "id": made.id, "state": "starting"}, text, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 EngineName = Annotated[
-    str, typer.Option("--engine", help="Where the trainings run: local (this machine) or ray (a cluster).")
+    str, typer.Option("--engine", help="Where the work is done: local (this machine) or ray (a cluster).")
 ]
 Address = Annotated[
     str | None,
@@ -15,5 +15,8 @@ Address = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(help="Trainings at the same time. When not given: one here, all there is room for on Ray."),
+    typer.Option(
+        help="Trainings, or shards of features, at the same time. When not given: one here, all there is "
+        "room for on Ray."
+    ),
 ]

@@ -7,28 +7,26 @@ two data sets are encoded once. Reading what is there needs no torch, so that a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cache_path
 from core.data.dataset import SPLITS, Dataset
+from core.embeddings.blocks import Block, Ints, Progress, blocks_of, gathered, missing
 from core.embeddings.clip_models import ClipModel, find_model, model_digest
 from core.errors import DamagedFile, NotFound, StorageFailed
-from core.files import digest, read_array, read_json, write_array, write_json
+from core.files import read_array, read_json, write_array, write_json
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.embeddings.clip_towers import ClipTowers
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
-Progress = Callable[[float, str], None]
-BLOCK = 512
 _IMAGES, _TEXTS, _FACTS = "clip-images-1", "clip-texts-1", "clip-facts-1"
 
 
@@ -90,6 +88,10 @@ class Encoder:
             _write(path, found)
         return found
 
+    def blocks(self, dataset: Dataset, positions: Ints) -> list[Block]:
+        """The given images in blocks, as they are kept."""
+        return _blocks(self.workspace, self.model, dataset, positions)
+
     def images(self, dataset: Dataset, positions: Ints, on_progress: Progress | None = None) -> Floats:
         """(n, D) unit vectors of the given images, in their order; missing blocks are encoded.
 
@@ -98,26 +100,16 @@ class Encoder:
             StorageFailed: The cache cannot be written.
         """
         report = on_progress or self._report
-        paths = _block_paths(self.workspace, self.model, dataset, positions)
-        missing = [number for number, path in enumerate(paths) if _read(path) is None]
-        began, n_done, n_images = time.monotonic(), 0, 0
-        n_wanted = sum(len(_block(positions, number)) for number in missing)
-        if missing:
+        blocks = self.blocks(dataset, positions)
+        n_missing = sum(len(block.positions) for block in missing(blocks))
+        if n_missing:
             report(0.0, f"loading {self.model.key}")
             _ = self.towers
-            began = time.monotonic()
-        for number in missing:
-            block = _block(positions, number)
-            rows = []
-            for part in self.towers.encode_images(dataset, block):
-                rows.append(part)
-                n_done += len(part)
-                report(n_done / n_wanted, f"images {n_done:,} of {n_wanted:,}")
-            write_array(paths[number], np.concatenate(rows))
-            n_images += len(block)
-        if n_images >= 64:
-            _keep_rate(self.workspace, self.model, n_images / (time.monotonic() - began))
-        return _joined(paths, self.facts().dim)
+        began = time.monotonic()
+        found = gathered(blocks, lambda some: self.towers.encode_images(dataset, some), report)
+        if n_missing >= 64:
+            _keep_rate(self.workspace, self.model, n_missing / (time.monotonic() - began))
+        return np.empty((0, self.facts().dim), np.float32) if found is None else found
 
 
 def clip_features(
@@ -166,11 +158,11 @@ def kept_features(workspace: Workspace, dataset: Dataset, model: ClipModel, posi
 
 
 def _kept_blocks(workspace: Workspace, dataset: Dataset, model: ClipModel, positions: Ints) -> Floats | None:
-    paths = _block_paths(workspace, model, dataset, positions)
-    if not all(path.exists() for path in paths):
+    blocks = _blocks(workspace, model, dataset, positions)
+    if not all(block.path.exists() for block in blocks):
         return None
-    parts = [part for path in paths if (part := _read(path)) is not None]
-    return np.concatenate(parts) if parts and len(parts) == len(paths) else None
+    parts = [part for block in blocks if (part := block.kept()) is not None]
+    return np.concatenate(parts) if parts and len(parts) == len(blocks) else None
 
 
 def kept_texts(workspace: Workspace, model: ClipModel, texts: Sequence[str]) -> Floats | None:
@@ -218,19 +210,8 @@ def _write_facts(workspace: Workspace, model: ClipModel, facts: ModelFacts) -> N
     write_json(cache_path(workspace, _FACTS, {"model": model_digest(model)}, ".json"), asdict(facts))
 
 
-def _block(positions: Ints, number: int) -> Ints:
-    return positions[number * BLOCK : (number + 1) * BLOCK]
-
-
-def _block_paths(workspace: Workspace, model: ClipModel, dataset: Dataset, positions: Ints) -> list[Path]:
-    name = model_digest(model)
-    hashes = np.asarray(dataset.content_hashes)[positions]
-    return [
-        cache_path(
-            workspace, _IMAGES, {"model": name, "images": digest(hashes[start : start + BLOCK])}, ".npy"
-        )
-        for start in range(0, len(positions), BLOCK)
-    ]
+def _blocks(workspace: Workspace, model: ClipModel, dataset: Dataset, positions: Ints) -> list[Block]:
+    return blocks_of(workspace, _IMAGES, {"model": model_digest(model)}, dataset, positions)
 
 
 def _text_path(workspace: Workspace, model: ClipModel, texts: Sequence[str]) -> Path:
@@ -253,8 +234,3 @@ def _write(path: Path, values: Floats) -> None:
 
     with contextlib.suppress(StorageFailed):
         write_array(path, values)
-
-
-def _joined(paths: Sequence[Path], dim: int) -> Floats:
-    parts: list[Any] = [read_array(path, mmap=False) for path in paths]
-    return np.concatenate(parts) if parts else np.empty((0, dim), np.float32)

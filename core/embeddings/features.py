@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cache import cached_arrays
 from core.data.dataset import Dataset
 from core.data.images import ArrayImages
+from core.embeddings.blocks import BLOCK, gathered
+from core.embeddings.makers import Maker, PixelMaker, backbone_maker, pixel_shape, run_maker
 from core.errors import BadInput, DamagedFile, NotFound
 from core.files import digest, read_array
 from core.runs.store import Run, find_run
@@ -30,10 +32,6 @@ Progress = Callable[[float, str], None]
 
 Kind = Literal["run", "clip", "backbone", "pixels"]
 KINDS: tuple[str, ...] = get_args(Kind)
-LARGEST_SIDE = 32
-"""Of the images whose pixels are features: larger ones are scaled down to squares of it."""
-
-_CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -164,17 +162,8 @@ def _of_run(
     if run.fingerprint == dataset.fingerprint and run.features_file.exists():
         positions, values = _kept(run, dataset)
         return positions, values, digest(positions, np.asarray(values))
-    if not run.model_file.exists():
-        raise NotFound(f"Run {run.name!r} has no model.", "Let it finish, or choose another run.")
-    key = {"fingerprint": dataset.fingerprint, "model": digest(run.model_file.read_bytes())}
-
-    def compute() -> dict[str, Any]:
-        from core.embeddings.networks import run_features
-
-        return {"values": run_features(run, dataset, report)}
-
-    values = cached_arrays(workspace, "features-1", key, compute)["values"]
-    return np.arange(len(dataset)), values, digest(key)
+    maker = run_maker(workspace, run)
+    return np.arange(len(dataset)), made(maker, dataset, report), digest(maker.name, dataset.fingerprint)
 
 
 def _kept(run: Run, dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -221,19 +210,8 @@ def _of_clip(
 def _of_backbone(
     workspace: Workspace, dataset: Dataset, source: FeatureSource, report: Progress
 ) -> tuple[NDArray[np.int64], NDArray[Any], str]:
-    from core.embeddings.networks import backbone_features, weights_digest
-
-    key = {
-        "fingerprint": dataset.fingerprint,
-        "backbone": source.name,
-        "weights": weights_digest(source.weights),
-    }
-
-    def compute() -> dict[str, Any]:
-        return {"values": backbone_features(source.name, source.weights, dataset, report)}
-
-    values = cached_arrays(workspace, "features-1", key, compute)["values"]
-    return np.arange(len(dataset)), values, digest(key)
+    maker = backbone_maker(workspace, source.name, source.weights)
+    return np.arange(len(dataset)), made(maker, dataset, report), digest(maker.name, dataset.fingerprint)
 
 
 def _of_pixels(
@@ -241,31 +219,32 @@ def _of_pixels(
 ) -> tuple[NDArray[np.int64], NDArray[Any], str]:
     """Pixels 0 to 1, row after row; images of other sizes than a small common one are scaled to squares."""
     uniform = pixel_shape(dataset)
-    key = {"fingerprint": dataset.fingerprint, "pixels": list(uniform)}
-
-    def compute() -> dict[str, Any]:
-        small = np.empty((len(dataset), *uniform), np.uint8)
-        for start in range(0, len(dataset), _CHUNK):
-            chunk = np.arange(start, min(start + _CHUNK, len(dataset)))
-            small[chunk] = dataset.images.resized(chunk, *uniform)
-            report((int(chunk[-1]) + 1) / len(dataset), "scaling images")
-        return {"pixels": small}
-
     if uniform == dataset.images.uniform:
-        pixels = compute()["pixels"]
+        pixels = np.empty((len(dataset), *uniform), np.uint8)
+        for start in range(0, len(dataset), BLOCK):
+            some = np.arange(start, min(start + BLOCK, len(dataset)))
+            pixels[some] = dataset.images.resized(some, *uniform)
+            report((int(some[-1]) + 1) / len(dataset), "reading images")
     else:
-        pixels = cached_arrays(workspace, "pixel-features-1", key, compute)["pixels"]
+        pixels = made(PixelMaker(workspace), dataset, report)
     values = pixels.reshape(len(dataset), -1).astype(np.float32)
     values /= 255
+    key = {"fingerprint": dataset.fingerprint, "pixels": list(uniform)}
     return np.arange(len(dataset)), values, digest(key)
 
 
-def pixel_shape(dataset: Dataset) -> tuple[int, int, int]:
-    """(height, width, channels) of the images whose pixels are features."""
-    uniform = dataset.images.uniform
-    if uniform is None or max(uniform[:2]) > LARGEST_SIDE:
-        return LARGEST_SIDE, LARGEST_SIDE, uniform[2] if uniform else 3
-    return uniform
+def made(maker: Maker, dataset: Dataset, report: Progress) -> NDArray[Any]:
+    """(N, D) what ``maker`` makes of all images, in the order of the data set."""
+    blocks = maker.blocks(dataset)
+    rows = gathered(blocks, partial(maker.encode, dataset), report)
+    if rows is None:
+        raise NotFound(f"{dataset.name!r} has no image.", "Import some.")
+    positions = np.concatenate([block.positions for block in blocks])
+    if (positions[1:] > positions[:-1]).all():
+        return rows
+    values = np.empty_like(rows)
+    values[positions] = rows
+    return values
 
 
 def named(workspace: Workspace, source: FeatureSource) -> FeatureSource:

@@ -1,8 +1,9 @@
-"""Running networks over a whole data set for their features: that of a run, or a pretrained one."""
+"""Networks that are run over data sets for their features: that of a run, or a pretrained one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,42 @@ from core.runs.store import Run
 if TYPE_CHECKING:
     import torch
 
-Progress = Callable[[float, str], None]
 SIDE = 128
 """Of the images that a pretrained network is fed: such networks know no smaller ones."""
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 _CHUNK = 64
 
 
-def run_features(run: Run, dataset: Dataset, report: Progress) -> NDArray[np.float32]:
-    """(N, D) float32: the penultimate layer of the run's network for every image, scaled to its size."""
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A loaded network.
+
+    Attributes:
+        shape: (height, width, channels) of the images that it takes.
+        encode: (n, C, H, W) uint8 on ``device`` to features (n, D).
+        device: Where it is.
+        n_at_once: Images.
+    """
+
+    shape: tuple[int, int, int]
+    encode: Callable[[torch.Tensor], torch.Tensor]
+    device: torch.device
+    n_at_once: int
+
+    def over(self, dataset: Dataset, positions: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+        """(n, D) float32 of the images at ``positions``, scaled to its size, some at a time."""
+        import torch
+
+        for start in range(0, len(positions), self.n_at_once):
+            images = dataset.images.resized(positions[start : start + self.n_at_once], *self.shape)
+            with torch.inference_mode():
+                batch = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).permute(0, 3, 1, 2)
+                found = self.encode(batch).float().cpu().numpy()
+            yield found
+
+
+def run_network(run: Run) -> Network:
+    """The penultimate layer of a run's network. Raises DamagedFile."""
     from core.models import load_model
     from core.training.pixels import Normaliser
 
@@ -37,11 +65,11 @@ def run_features(run: Run, dataset: Dataset, report: Progress) -> NDArray[np.flo
     def encode(images: torch.Tensor) -> torch.Tensor:
         return model.features(normalise(images))
 
-    return _over(dataset, (card.height, card.image_width, card.channels), encode, device, report, 512)
+    return Network((card.height, card.image_width, card.channels), encode, device, 512)
 
 
-def backbone_features(name: str, weights: str, dataset: Dataset, report: Progress) -> NDArray[np.float32]:
-    """(N, D) float32: a pretrained network's features of every image, scaled to SIDE and in colour.
+def backbone_network(name: str, weights: str) -> Network:
+    """A pretrained network, which takes images of SIDE in colour.
 
     Args:
         name: One of core.models.NAMES with published weights, or a network of timm.
@@ -54,15 +82,13 @@ def backbone_features(name: str, weights: str, dataset: Dataset, report: Progres
     from core.training.pixels import Normaliser
 
     device = _device()
-    encode_normalised = load_backbone(name, weights, device)
+    features = _load_backbone(name, weights, device)
     normalise = Normaliser(_MEAN, _STD, device)
-    return _over(
-        dataset, (SIDE, SIDE, 3), lambda images: encode_normalised(normalise(images)), device, report, _CHUNK
-    )
+    return Network((SIDE, SIDE, 3), lambda images: features(normalise(images)), device, _CHUNK)
 
 
-def load_backbone(name: str, weights: str, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Images (n, 3, SIDE, SIDE), normalised, to features (n, D). Raises as backbone_features does."""
+def _load_backbone(name: str, weights: str, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Images (n, 3, SIDE, SIDE), normalised, to features (n, D). Raises as backbone_network does."""
     from core import models
 
     if name in models.NAMES:
@@ -124,26 +150,3 @@ def _device() -> torch.device:
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _over(
-    dataset: Dataset,
-    shape: tuple[int, int, int],
-    encode: Callable[[torch.Tensor], torch.Tensor],
-    device: torch.device,
-    report: Progress,
-    chunk: int,
-) -> NDArray[np.float32]:
-    """``encode`` over all images, scaled to ``shape`` (height, width, channels), a chunk at a time."""
-    import torch
-
-    rows: list[NDArray[np.float32]] = []
-    n = len(dataset)
-    with torch.inference_mode():
-        for start in range(0, n, chunk):
-            stop = min(start + chunk, n)
-            images = dataset.images.resized(np.arange(start, stop), *shape)
-            batch = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2)
-            rows.append(encode(batch).float().cpu().numpy())
-            report(stop / n, f"features of {stop:,} of {n:,} images")
-    return np.concatenate(rows)

@@ -15,8 +15,8 @@ from core.embeddings.features import (
     Progress,
     features_of,
     mapped_features,
-    pixel_shape,
 )
+from core.embeddings.makers import pixel_shape
 from core.embeddings.neighbours import comparable, index_of, most_similar, search
 from core.errors import BadInput, NotFound
 from core.runs.store import RunState, list_runs, status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from core.embeddings.maps import MapRequest, in_unit_square, request_of
 from core.embeddings.neighbours import nearest, neighbour_graph
 from core.embeddings.projection import principal_components, umap_reference
 from core.embeddings.quality import map_quality
+from core.embeddings.shards import Sharer, missing_shards
 from core.errors import BadInput
 from core.files import write_array, write_json
 from core.labels.versions import labels_at
 from core.worker import Job, Outcome, Stopped
+from core.worker.parts import spread, where
 
 REPORT_SECONDS = 0.5
 FEATURES, NEIGHBOURS, LAYOUT = 0.3, 0.5, 0.9
@@ -59,6 +61,7 @@ def embed(job: Job) -> Outcome:
     run, request = job.run, request_of(job.run)
     job.on_event("started")
     dataset = _dataset(job)
+    _spread_features(job, dataset, request)
     features = features_of(job.workspace, dataset, request.source, on_progress=_Stage(job, 0, FEATURES))
     _check(job, features)
     write_array(run.folder / maps.POSITIONS, features.positions)
@@ -75,6 +78,31 @@ def embed(job: Job) -> Outcome:
     quality = _quality(job, dataset, request, features, xy)
     facts: dict[str, Any] = {"n_items": len(features), "method": request.method, **quality}
     return Outcome("finished", {**facts, "seconds": round(time.monotonic() - began, 2)})
+
+
+def do_shard(job: Job, part: str) -> None:
+    """Do the part "blocks-8-12" of a map: put those features into the cache. Raises Stopped."""
+    source = request_of(job.run).source
+    _SHARER.compute(job.workspace, _dataset(job), source, part, _Stage(job, 0, 1))
+
+
+_SHARER = Sharer()
+
+
+def _spread_features(job: Job, dataset: Dataset, request: MapRequest) -> None:
+    """Have the job's engine compute the features that are missing. Raises Stopped, TidysetError."""
+    if not where(job.run).spreads:
+        return
+    shards = missing_shards(job.workspace, dataset, request.source)
+    if not shards:
+        return
+
+    def on_event(type_: str, **fields: Any) -> None:
+        if type_ == "progress":
+            fields["share"] *= FEATURES
+        job.on_event(type_, **fields)
+
+    spread(replace(job, on_event=on_event), shards, len(shards))
 
 
 def _dataset(job: Job) -> Dataset:

@@ -31,6 +31,7 @@ PARTS = {
     "sweep": "core.worker.sweeping:do_setting",
     "prove": "core.worker.proving:do_training",
     "tune": "core.worker.tuning:do_trial",
+    "embed": "core.worker.embedding:do_shard",
     "train": "core.worker.training:do_train_part",
 }
 """By the run's kind, what does one of its parts: ``module:function(job, part)``."""

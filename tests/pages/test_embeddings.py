@@ -79,6 +79,19 @@ def test_a_finished_map_tells_how_far_to_trust_it_and_what_is_mixed(sample: Data
     assert made.name in app.selectbox(key="map").format_func(made.id)
 
 
+def test_where_features_are_computed_is_chosen_in_the_form(
+    workspace: Workspace, sample: Dataset, made: Run
+) -> None:
+    app = opened(sample)
+    assert "Where" not in [one.label for one in app.segmented_control], "they are kept with the run"
+    app.selectbox(key="new_source").select("resnet18, pretrained (fetched when needed)").run()
+    app.segmented_control(key="map_engine").set_value("ray").run()
+    app.text_input(key="map_address").set_value("127.0.0.1:1").run()
+    app.button(key="make_map").click().run()
+    assert "No Ray cluster answers at 127.0.0.1:1" in app.error[0].value
+    assert maps_of(workspace, sample) == (made,), "nothing is made that cannot be started"
+
+
 def test_a_cell_in_the_address_is_selected(sample: Dataset, made: Run, run: Run, view: View) -> None:
     n = int(view.cell(6, 0).sum())
     app = opened(sample, given="Shirt", predicted="T-shirt/top", run=run.id)

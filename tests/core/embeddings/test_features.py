@@ -79,7 +79,7 @@ def test_a_run_also_says_something_of_images_it_was_not_trained_on(
     def never(*_: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(networks, "run_features", never)
+    monkeypatch.setattr(networks, "run_network", never)
     again = features_of(workspace, few, FeatureSource("run", run.id))
     assert again.digest == found.digest
     assert np.array_equal(again.values, found.values)

@@ -17,8 +17,13 @@ import pytest
 
 from core.data.dataset import Dataset
 from core.data.writer import write_array_dataset
+from core.embeddings.features import FeatureSource, features_of
+from core.embeddings.maps import MapRequest, create_map
+from core.embeddings.shards import missing_shards
 from core.engines import EnginePlan, assign, engine_plan, on_ray
 from core.evaluation.crossval import create_crossval, read_crossval
+from core.evaluation.predictions import load_predictions
+from core.models import ModelCard, create_model, save_model
 from core.runs.launch import start, wait
 from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, create_run, status
@@ -139,6 +144,18 @@ def test_a_search_spreads_its_trials(workspace: Workspace, some: Dataset, cluste
     assert all((run.folder / "parts" / f"trial-{number}.jsonl").exists() for number in range(3))
 
 
+def test_members_of_an_ensemble_are_those_of_one_process(
+    workspace: Workspace, some: Dataset, cluster: Any
+) -> None:
+    recipe = TINY.with_changes({"members": 3, "bootstrap": True})
+    alone, spread = (create_run(workspace, some, recipe) for _ in range(2))
+    for run in (alone, assign(spread, EnginePlan("ray", cluster.address))):
+        assert work(run.folder) == 0, status(run).error
+    assert all((spread.folder / "parts" / f"member-{number}.jsonl").exists() for number in range(3))
+    found = [load_predictions(run.predictions_file).pred_probs for run in (alone, spread)]
+    assert np.array_equal(*found), "bit for bit"
+
+
 def test_a_node_killed_in_the_middle_costs_nothing_but_time(
     workspace: Workspace, some: Dataset, cluster: Any
 ) -> None:
@@ -177,3 +194,27 @@ def test_one_run_of_two_nodes_goes_on_where_one_is_lost_for_good(
     found = [load_checkpoint(run.checkpoint_file).state["history"] for run in (lost, alone)]
     losses = [[epoch["valid_loss"] for epoch in epochs] for epochs in found]
     np.testing.assert_allclose(*losses, atol=1e-4)
+
+
+def test_features_of_shards_are_those_of_one_process_where_a_node_is_lost(
+    workspace: Workspace, sample: Dataset, cluster: Any
+) -> None:
+    judge = create_run(workspace, sample, TINY, name="judge")
+    network = create_model("small-resnet", 10, 1, width=16)
+    card = ModelCard("small-resnet", 16, sample.classes, 1, 28, 28, mean=(73.0,), std=(90.0,))
+    save_model(judge.model_file, network, card)
+    source = FeatureSource("run", judge.id)
+    run = create_map(workspace, sample, MapRequest(source, method="pca"))
+    run = assign(run, EnginePlan("ray", cluster.address))
+    shards = missing_shards(workspace, sample, source)
+
+    def is_in_the_middle() -> bool:
+        return 0 < len(missing_shards(workspace, sample, source)) < len(shards) - 1
+
+    with _losing_a_node(cluster, is_in_the_middle):
+        assert work(run.folder) == 0, status(run).error
+    assert len(list((run.folder / "parts").iterdir())) == len(shards), "the workers did them all"
+    spread = features_of(workspace, sample, source)
+    (workspace.cache / "network-images-1").rename(workspace.cache / "other")
+    alone = features_of(workspace, sample, source)
+    assert np.array_equal(spread.values, alone.values), "bit for bit"
