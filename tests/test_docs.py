@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.comparison import KEPT, PAGE
 from benchmarks.comparison import page as comparison
+from core.data.dataset import Dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "pictures.py")
@@ -53,3 +54,14 @@ def test_pictures_are_at_their_places_in_light_and_dark_and_all_are_small() -> N
 
 def test_the_comparison_says_what_was_measured() -> None:
     assert PAGE.read_text() == comparison(json.loads(KEPT.read_text())), "benchmarks/comparison.py --written"
+
+
+def test_the_images_that_readme_names_are_in_the_shipped_sample(sample: Dataset) -> None:
+    named_ids = re.findall(
+        r"--data fashion-mnist-sample --item (\S+) --label (.+)", (ROOT / "README.md").read_text()
+    )
+    assert named_ids
+    for item_id, label in named_ids:
+        (position,) = sample.positions([item_id])
+        assert label in sample.classes
+        assert sample.classes[int(sample.labels[position])] != label, "the edit mends something"

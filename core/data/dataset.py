@@ -136,7 +136,11 @@ class Dataset:
         found = self.find(item_ids)
         if len(found) and found.min() < 0:
             unknown = str(item_ids[int(found.argmin())])
-            raise NotFound(f"Data set {self.name!r} has no item {unknown!r}.", "It may have been replaced.")
+            first = f"Its ids are like {str(self.item_ids[0])!r}. " if len(self) else ""
+            raise NotFound(
+                f"Data set {self.name!r} has no item {unknown!r}.",
+                f"{first}Explore and `tidyset issues` tell them; the data may have been replaced, too.",
+            )
         return found
 
 
