@@ -30,13 +30,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import augmented
-from benchmarks.annotators import Person
+from benchmarks.annotators import WHO, Person
 from benchmarks.durability import Server
 from benchmarks.quick import parse
 from benchmarks.sessions import PAGES, Session, cpu_seconds, percentile, usage
 from core.data import thumbnails
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
+from core.team.lists import share
 from core.workspace import Workspace
 from dashboard import links
 from dashboard.review import tokens
@@ -45,6 +46,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = "million"
 RUN = "short"
 LABEL_SECONDS = 10.0
+LISTED = 10_000
+"""More than one person can label in that time."""
 LIMIT_MB, LIMIT_SECONDS = 1_500, 2.0
 
 
@@ -152,6 +155,7 @@ def pages(server: Server, names: tuple[str, ...], errors: list[str]) -> dict[str
             "after_cpu_seconds": round((now.cpu_seconds - between) / 3, 2),
             "resident_mb": now.resident_mb,
             "own_mb": now.own_mb,
+            "peak_mb": now.peak_mb,
         }
     return found
 
@@ -191,8 +195,10 @@ def sheets(server: Server, dataset: Dataset) -> dict[str, Any]:
 
 
 def labelled(server: Server, workspace: Workspace, dataset: Dataset, seconds: float) -> dict[str, Any]:
-    """One person labels as fast as the answers come, on the Relabel page."""
-    person = Person(0, dataset, tokens.token(workspace, dataset), server.port, list(range(len(dataset))))
+    """One person labels as fast as the answers come, on the Relabel page: a list of the first images."""
+    ids = [str(item_id) for item_id in dataset.item_ids[:LISTED]]
+    shared = share(workspace, dataset, "first", ids, who=WHO.format(0))
+    person = Person(0, dataset, tokens.token(workspace, dataset), server.port, shared, workspace)
     with Session(server.port, NAME) as session:
         session.run("relabel")
         person.label_for(seconds, paced=False)
@@ -229,9 +235,12 @@ def measured(workspace: Workspace, arguments: argparse.Namespace) -> dict[str, A
     }
     result["per_image"] = per_image(result)
     result["errors"] = errors
+    # A call that goes on has a server of its own: the peak is that of all of them.
+    seen = [result["server"], *result["before_training"].values(), *result["after_training"].values()]
+    result["server_peak_mb"] = max(one["peak_mb"] for one in seen)
     result["within_limits"] = {
         "opens": result["opening"]["seconds"] < LIMIT_SECONDS,
-        "server_memory": result["server"]["peak_mb"] < LIMIT_MB,
+        "server_memory": result["server_peak_mb"] < LIMIT_MB,
     }
     return result
 
@@ -308,9 +317,11 @@ def main() -> None:
         print(json.dumps(result))
         return
     print(f"{arguments.n:,} images; load {result['load_after']} on {result['cores']} cores\n")
-    done, server = result["import"], result["server"]
+    done = result["import"]
     print(f"import: {done['seconds']:.0f} s, {done['peak_mb']:.0f} MB at most")
-    print(f"opens in {result['opening']['seconds']:.2f} s; server {server['peak_mb']:.0f} MB at most\n")
+    print(
+        f"opens in {result['opening']['seconds']:.2f} s; server {result['server_peak_mb']:.0f} MB at most\n"
+    )
     for when in ("before_training", "after_training"):
         print(when.replace("_", " "))
         for page, one in result[when].items():

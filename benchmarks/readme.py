@@ -312,9 +312,9 @@ def million(result: dict[str, Any]) -> list[Claim]:
             f"{max(one['own_mb'] for one in pages):.0f} MB",
         ),
     ]
-    if "server" in result:
+    if "server_peak_mb" in result:
         what = "The same with a training and labelling: memory at most"
-        claims.append((what, f"{result['server']['peak_mb']:,.0f} MB"))
+        claims.append((what, f"{result['server_peak_mb']:,.0f} MB"))
     return claims
 
 
