@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
+from core.engines import assign, engine_plan, plan_of
 from core.errors import BadInput
 from core.runs import launch, store
 from core.runs.store import Run, RunStatus
@@ -164,12 +166,18 @@ def stop_command(name: Name, *, as_json: JsonFlag = False) -> None:
 def resume_command(
     name: Name,
     *,
+    engine: Annotated[str | None, typer.Option(help="Go on elsewhere: local or ray.")] = None,
+    address: Address = None,
+    workers: Workers = None,
     detach: Annotated[bool, typer.Option(help="Return at once.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Go on with a stopped, failed or lost run from its last checkpoint."""
+    """Go on with a stopped, failed or lost run from its last checkpoint, where it was or elsewhere."""
     with errors_explained(as_json=as_json):
         run = store.find_run(current(), name)
+        if not (engine is None and address is None and workers is None):
+            launch.check_resumable(run)
+            run = assign(run, engine_plan(engine or plan_of(run).name, address, workers))
         launch.resume(run)
         if detach:
             emit(

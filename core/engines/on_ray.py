@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 import socket
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ from core.errors import BadInput, Offline, TidysetError
 ANSWER_SECONDS = 5.0
 NODE_SECONDS = 2.0
 """How long a node may take to let us in."""
+LOOK_SECONDS = 2.0
+"""How often is looked whether the cluster is still there."""
+GONE_SECONDS = 20.0
+"""A cluster whose head does not answer for so long is gone; after 60 Ray would end this process."""
+STOP_SECONDS = 1.0
+"""Within this, parts that are still at work see that they are asked to stop."""
 CLOSE_SECONDS = 15.0
 """How long parts may take to end the step they are in, once they were asked to stop."""
 ENVIRONMENT = ("TIDYSET_DATABASE_URL", "TIDYSET_CHECKPOINT_SECONDS")
@@ -58,7 +65,8 @@ def _unreachable(address: str, error: Exception) -> Offline:
     return Offline(
         f"No Ray cluster answers {where} ({str(error).strip().splitlines()[0]}).",
         "Start one with `ray start --head --port 6379` and give its address, leave --address out to use this "
-        "machine, or use --engine local. A run that was made goes on with `tidyset runs resume`.",
+        "machine, or use --engine local. A run that was made goes on with `tidyset runs resume`, elsewhere "
+        "with `--engine local` or another `--address`.",
     )
 
 
@@ -104,6 +112,7 @@ class RayEngine:
 
     def __init__(self, plan: EnginePlan, *, uses_gpu: bool | None = None) -> None:
         self._joined = connect(plan.address)
+        self._head = Head(plan.address)
         self._plan, self._uses_gpu = plan, uses_gpu
         self._under_way: dict[Any, Task] = {}
         self.n_places = 0
@@ -113,6 +122,8 @@ class RayEngine:
         """As of ``Engine``."""
         import ray
 
+        while not self._head.answers(at_once=True):  # Ray would wait for it
+            time.sleep(LOOK_SECONDS)
         nodes: Any = ray.nodes  # it has no types
         there = _answering(nodes()) if asks_nodes else nodes()
         self.n_places, needs = places(there, self._plan.n_workers, uses_gpu=self._uses_gpu)
@@ -130,6 +141,7 @@ class RayEngine:
         import ray
 
         ready, _ = ray.wait(list(self._under_way), timeout=seconds)
+        self._head.answers()
         return [Ended(self._under_way.pop(one), self._answer(one)) for one in ready]
 
     def _answer(self, reference: Any) -> Answer | None:
@@ -157,6 +169,9 @@ class RayEngine:
         """As of ``Engine``; what has not stopped by then is given up."""
         import ray
 
+        if self._head.is_gone:  # Ray would wait for it
+            time.sleep(STOP_SECONDS)
+            return
         if self._under_way:
             ray.wait(list(self._under_way), num_returns=len(self._under_way), timeout=CLOSE_SECONDS)
         self.abandon()
@@ -167,17 +182,58 @@ class RayEngine:
 def _answering(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The nodes without those that are gone already: Ray counts on them for 15 seconds more."""
 
-    def answers(node: dict[str, Any]) -> bool:
-        try:
-            socket.create_connection(
-                (node["NodeManagerAddress"], node["NodeManagerPort"]), NODE_SECONDS
-            ).close()
-        except OSError:
-            return False
-        return True
-
     alive = [node for node in nodes if node["Alive"]]
-    return [node for node in alive if answers(node)] or alive  # none: we are outside of their network
+    answering = [node for node in alive if _lets_in(node["NodeManagerAddress"], node["NodeManagerPort"])]
+    return answering or alive  # none: we are outside of their network
+
+
+def _lets_in(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), NODE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+class Head:
+    """The process that the whole cluster hangs on.
+
+    Attributes:
+        is_gone: Whether it has not answered for GONE_SECONDS.
+    """
+
+    def __init__(self, address: str) -> None:
+        if not address or address == "auto":
+            import ray
+
+            address = ray.get_runtime_context().gcs_address
+        self._address = address.removeprefix("ray://")
+        self._looked_at = self._answered_at = time.monotonic()
+        self.is_gone = False
+
+    def answers(self, *, at_once: bool = False) -> bool:
+        """Whether it did when last looked.
+
+        Args:
+            at_once: Look now, also where that was done a moment ago.
+
+        Raises:
+            Offline: It is gone.
+        """
+        now = time.monotonic()
+        if at_once or now - self._looked_at >= LOOK_SECONDS:
+            host, _, port = self._address.rpartition(":")
+            self._looked_at = now
+            if _lets_in(host.strip("[]"), int(port)):
+                self._answered_at = now
+        self.is_gone = now - self._answered_at > GONE_SECONDS
+        if self.is_gone:
+            raise Offline(
+                f"The Ray cluster at {self._address} is gone.",
+                "When it is there again, `tidyset runs resume` goes on with what is missing; elsewhere with "
+                "`--engine local` or another `--address`.",
+            )
+        return self._answered_at >= self._looked_at
 
 
 def places(

@@ -65,12 +65,17 @@ def resume(run: Run) -> None:
         NotFound: It is finished; there is nothing left to do.
     """
     allow(workspace_of(run), Right.RUN)
+    check_resumable(run)
+    start(run)
+
+
+def check_resumable(run: Run) -> None:
+    """Raises as ``resume`` where there is nothing to go on with."""
     state = status(run).state
     if state.active:
         raise Busy(f"Run {run.name!r} is going already.", "Wait for it, or stop it first.")
     if state is RunState.FINISHED:
         raise NotFound(f"Run {run.name!r} is finished; nothing is left to do.", "Start a new run instead.")
-    start(run)
 
 
 def request_stop(run: Run) -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from core.cli import app
 from core.data.dataset import Dataset
+from core.engines import EnginePlan, plan_of
 from core.runs import launch
 from core.runs.recipe import PRESETS
 from core.runs.store import Run, create_run, find_run, list_runs, status
@@ -101,7 +102,10 @@ def test_a_run_is_stopped_and_goes_on(workspace: Workspace, sample: Dataset) -> 
     assert "still going" in refusal("delete", "long", "--yes")
     stopped = answer("stop", "long")
     assert stopped["state"] == "stopped"
-    assert answer("resume", "long", "--detach")["state"] == "starting"
+    assert "No Ray cluster" in refusal("resume", "long", "--engine", "ray", "--address", "127.0.0.1:1")
+    assert plan_of(find_run(workspace, "long")) == EnginePlan(), "it stays where it was"
+    assert answer("resume", "long", "--engine", "local", "--workers", "1", "--detach")["state"] == "starting"
+    assert plan_of(find_run(workspace, "long")) == EnginePlan("local", n_workers=1)
     while len(status(made).epochs) <= stopped["epochs"]:
         assert status(made).state.active, status(made).error
         launch.wait(made, timeout=0.2)

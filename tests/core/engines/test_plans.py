@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import socket
+import time
 
 import pytest
 
-from core.engines import EnginePlan, assign, engine_plan, plan_of
-from core.engines.on_ray import places
+from core.engines import EnginePlan, assign, engine_plan, on_ray, plan_of
+from core.engines.on_ray import Head, places
 from core.errors import BadInput, Offline
 from core.runs.store import create_run, load_run
 from core.workspace import Workspace
@@ -52,6 +53,20 @@ def test_a_cluster_that_does_not_answer_is_told_with_the_mend() -> None:
         engine_plan("ray", f"127.0.0.1:{port}")
     with pytest.raises(BadInput, match="no address of a Ray cluster"):
         engine_plan("ray", "my-cluster")
+
+
+def test_a_cluster_that_goes_away_is_told_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_ray, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(on_ray, "GONE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        head = Head(f"ray://127.0.0.1:{port}")
+        assert head.answers()
+    assert not head.answers()
+    time.sleep(0.2)
+    with pytest.raises(Offline, match=rf"127\.0\.0\.1:{port} is gone.*tidyset runs resume"):
+        head.answers()
+    assert head.is_gone
 
 
 def test_every_processor_is_a_place_unless_workers_share_them() -> None:
