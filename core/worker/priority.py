@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 VARIABLE = "TIDYSET_WORKER_NICE"
-NICE = 10
-"""About a tenth of the processor beside a process that wants all of it, by the kernel's weights."""
+NICE = 5
+"""A quarter of a processor that another process wants too, by the kernel's weights: pages come first, and a
+training on a shared machine is not starved.
+"""
 AUTOGROUP = Path("/proc/self/autogroup")
 
 
