@@ -261,7 +261,7 @@ def _all_conflicts(dataset: Dataset, known: list[Conflict]) -> int | None:
         on_select="rerun",
         selection_mode="single-row",
         row_height=56,
-        height=min(56 * len(rows) + 40, 480),
+        height="content" if len(rows) <= 8 else 480,
         column_config={"Image": st.column_config.ImageColumn(width=70)},
         key=f"conflict_rows_{len(known)}",
     )

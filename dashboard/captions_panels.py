@@ -16,7 +16,7 @@ from dashboard.charts import captions as charts
 from dashboard.charts.template import show
 from dashboard.explore_view import View
 from dashboard.kept import kept
-from dashboard.wording import counted, percent, plain
+from dashboard.wording import counted, percent
 
 FREQUENT, PER_LABEL, MOST_SHOWN = 12, 8, 48
 SHARED_SHOWN, IMAGES_EACH = 8, 6
@@ -33,7 +33,7 @@ def draw(view: View) -> int | None:
     st.subheader("Captions", anchor=False)
     _headline(found)
     left, right = st.columns([3, 2])
-    with left, st.container(border=True):
+    with left, st.container(border=True, height="stretch"):
         _association(view, found)
     with right, st.container(border=True):
         st.markdown("**How long they are**")
@@ -89,8 +89,6 @@ def _association(view: View, found: CaptionStatistics) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        height=min(40 + 35 * len(rows), 610),
-        column_config={"Label": st.column_config.TextColumn(width="small")},
         key="word_table",
     )
 
@@ -123,7 +121,7 @@ def _duplicated(view: View, found: CaptionStatistics) -> int | None:
         positions: list[int] = []
         headings = {}
         for caption, places in found.duplicated[:SHARED_SHOWN]:
-            words = f"{plain(caption[:160])} · {counted(len(places), 'image')}"
+            words = f"{caption[:160]} · {counted(len(places), 'image')}"
             headings[len(positions)] = words
             positions += view.positions[list(places[:IMAGES_EACH])].tolist()
         return gallery.show(

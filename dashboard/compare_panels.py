@@ -15,7 +15,7 @@ from dashboard import gallery, item_dialog
 from dashboard.charts import evaluate as charts
 from dashboard.charts.template import show
 from dashboard.errors import shown_as_message
-from dashboard.wording import counted, percent, plain, points
+from dashboard.wording import counted, figures_in, percent, plain, points
 
 ICONS = {"better": ":material/trending_up:", "worse": ":material/trending_down:"}
 LABEL_WORDS = {
@@ -57,7 +57,7 @@ def pick(found: Sequence[C]) -> C:
 def verdict(found: Comparison, others: Sequence[Comparison]) -> None:
     """The sentence that counts, and the figures behind it."""
     tell = {"better": st.success, "worse": st.warning}.get(found.outcome, st.info)
-    tell(plain(found.verdict), icon=ICONS.get(found.outcome, ":material/balance:"))
+    tell(figures_in(found.verdict), icon=ICONS.get(found.outcome, ":material/balance:"))
     for other in others:
         if other is not found:
             low, high = (points(bound) for bound in other.ci95)

@@ -273,9 +273,7 @@ def per_class(found: Evaluation) -> None:
             name: st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width="small")
             for name in ("Precision", "Recall", "F1")
         }
-        st.dataframe(
-            rows, hide_index=True, column_config=bar, height=min(40 + 35 * len(rows), 440), key="per_class"
-        )
+        st.dataframe(rows, hide_index=True, column_config=bar, key="per_class")
 
 
 def calibration(found: Evaluation) -> None:

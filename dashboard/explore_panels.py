@@ -19,7 +19,7 @@ from dashboard import gallery
 from dashboard.charts import explore as charts
 from dashboard.charts.template import show
 from dashboard.explore_view import View
-from dashboard.wording import counted, percent, plain
+from dashboard.wording import counted, figures_in, percent, plain
 
 STATES = {
     LabelFilter.ALL: "Any label",
@@ -63,10 +63,10 @@ def findings(view: View) -> int | None:
 def _finding(view: View, finding: Finding) -> int | None:
     icon = ":blue[:material/lightbulb:]" if finding.topic == "alike" else ICONS[finding.level]
     if not finding.positions:
-        st.markdown(f"{icon}&nbsp; {plain(finding.text)}")
+        st.markdown(f"{icon}&nbsp; {figures_in(finding.text)}")
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{icon}&nbsp; {plain(finding.text)}", width="content")
+        st.markdown(f"{icon}&nbsp; {figures_in(finding.text)}", width="content")
         with st.popover("Show them", width="content"):
             shown = finding.positions[:60]
             captions = [caption(view, position) for position in shown]
@@ -121,7 +121,8 @@ def _distribution(
     edges = charts.edges_of(values)
     st.markdown(f"**{title}**")
     skew = skewness(values)
-    st.caption(f"{skew_in_words(skew).capitalize()} (skewness {skew:+.2f}); 0 is black, 255 white.")
+    words = f"{skew_in_words(skew).capitalize()} (skewness {skew:+.2f}); 0 is black, 255 white."
+    st.caption(figures_in(words))
     if by_class:
         names = [view.dataset.classes[k] for k in view.classes]
         figure = charts.histogram_by_class(values, view.masks(positions), edges, names, "Intensity")

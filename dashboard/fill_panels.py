@@ -140,8 +140,8 @@ def result(workspace: Workspace, dataset: Dataset, run: Run, state: LabelState) 
         [_row(one) for one in value["labels"]],
         hide_index=True,
         key=f"fill_table_{run.id}",
+        placeholder="–",
         column_config=_COLUMNS,
-        height=min(38 + 35 * len(value["labels"]), 460),
     )
     st.caption(
         "Right: how often that answer held on known labels, by networks that had not seen their image, at "

@@ -51,7 +51,7 @@ def journal(workspace: Workspace, dataset: Dataset, edits: Sequence[Edit], who_a
         selection_mode="multi-row",
         column_config=_COLUMNS,
         key=f"journal_{len(edits)}_{wanted.name}",
-        height=min(36 * (len(shown) + 1) + 2, 460),
+        height="content" if len(shown) <= 12 else 460,
     )
     chosen = [shown[row] for row in picked.selection.rows if row < len(shown)]
     with st.container(horizontal=True, vertical_alignment="center", key="journal_actions"):

@@ -19,7 +19,7 @@ def draw(view: View) -> int | None:
     """All of them; the position of the image that was opened just now, or None."""
     found = label_statistics(view.labels[view.positions])
     left, right = st.columns([3, 2])
-    with left, st.container(border=True):
+    with left, st.container(border=True, height="stretch"):
         _table(view, found)
     with right, st.container(border=True):
         st.subheader("Labels of an image", anchor=False)
@@ -51,14 +51,14 @@ def _table(view: View, found: LabelStatistics) -> None:
         for k, name in enumerate(view.dataset.classes)
     ]
     columns = {
-        "Missing": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+        "Missing": st.column_config.ProgressColumn(
+            format="%.0f %%", min_value=0, max_value=100, width="small"
+        ),
         "Imbalance": st.column_config.NumberColumn(
             format="%.1f", help="How often the most frequent label is yes for one yes of this one."
         ),
     }
-    st.dataframe(
-        rows, hide_index=True, column_config=columns, height=min(40 + 35 * len(rows), 330), key="label_table"
-    )
+    st.dataframe(rows, hide_index=True, column_config=columns, key="label_table")
 
 
 def _rules(view: View, found: LabelStatistics) -> int | None:

@@ -20,7 +20,7 @@ from dashboard.compare_panels import ICONS, pick
 from dashboard.errors import shown_as_message
 from dashboard.kept import kept
 from dashboard.multilabel_view import saved_thresholds
-from dashboard.wording import counted, percent, plain, points
+from dashboard.wording import counted, figures_in, percent, plain, points
 
 MAX_IMAGES = 60
 HALF, OWN = "One half", "Each run's own"
@@ -28,19 +28,21 @@ HALF, OWN = "One half", "Each run's own"
 
 def draw(workspace: Workspace, dataset: Dataset, runs: tuple[Run, Run], split: str) -> None:
     """All panels: run ``runs[1]`` against ``runs[0]``."""
-    tuned = (
-        st.segmented_control(
-            "Thresholds",
-            [HALF, OWN],
-            default=HALF,
-            required=True,
-            key="compare_thresholds",
-            help="From which probability on a label is yes: one half for all, or as kept with each run.",
+    with st.container(horizontal=True):
+        tuned = (
+            st.segmented_control(
+                "Thresholds",
+                [HALF, OWN],
+                default=HALF,
+                required=True,
+                key="compare_thresholds",
+                help="From which probability on a label is yes: one half for all, or as kept with each run.",
+            )
+            == OWN
         )
-        == OWN
-    )
-    with st.spinner("Drawing images again and again …"):
-        found = pick(_comparisons(workspace, dataset, runs, split, tuned=tuned))
+        with st.spinner("Drawing images again and again …"):
+            comparisons = _comparisons(workspace, dataset, runs, split, tuned=tuned)
+        found = pick(comparisons)
     _verdict(found)
     _labels(found)
     _differing(dataset, runs, found)
@@ -72,7 +74,7 @@ def _compared(
 def _verdict(found: MultiLabelComparison) -> None:
     """The sentence that counts, and the figures behind it."""
     tell = {"better": st.success, "worse": st.warning}.get(found.outcome, st.info)
-    tell(plain(found.verdict), icon=ICONS.get(found.outcome, ":material/balance:"))
+    tell(figures_in(found.verdict), icon=ICONS.get(found.outcome, ":material/balance:"))
     for column, one in zip(st.columns(len(found.figures)), found.figures, strict=True):
         title = TITLES[one.name].capitalize().replace("roc auc", "ROC AUC").replace("f1", "F1")
         change = f"{percent(one.a).removesuffix(' %')} → {percent(one.b)}"

@@ -48,7 +48,6 @@ def draw(result: MultiLabelScores, classes: tuple[str, ...]) -> None:
             rows,
             hide_index=True,
             column_config=None if which == BOUNDS else _COLUMNS,
-            height=min(40 + 35 * len(rows), 440),
             key=f"per_label_{which}",
         )
         if which == BOUNDS:

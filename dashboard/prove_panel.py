@@ -19,7 +19,7 @@ from core.workspace import Workspace
 from dashboard import engine_choice, links
 from dashboard.charts import prove as charts
 from dashboard.charts.template import show
-from dashboard.wording import counted, duration, percent, plain, points
+from dashboard.wording import counted, duration, figures_in, percent, plain, points
 
 MOST_SEEDS = 20
 TELL = {"gain": st.success, "loss": st.warning}
@@ -138,7 +138,7 @@ def result(value: Json, found: Json) -> None:
         found: Its figures on the right answers to show.
     """
     tell, icon = TELL.get(found["outcome"], st.info), ICONS.get(found["outcome"], ":material/balance:")
-    tell(plain(found["verdict"]), icon=icon)
+    tell(figures_in(found["verdict"]), icon=icon)
     if warning := value.get("looks", {}).get("warning"):  # none in results from before looks were counted
         st.caption(f":material/repeat: {plain(warning)}")
     _figures(found)
@@ -244,7 +244,6 @@ def _classes(found: Json) -> None:
             rows,
             hide_index=True,
             column_config={"Before": share, "After": share, "Change": change, "p": p_value},
-            height=min(40 + 35 * len(rows), 400),
             key=f"prove_classes_{found['labels']}",
         )
 

@@ -33,7 +33,6 @@ def draw(runs: Sequence[tuple[Run, RunStatus]]) -> list[Run]:
         selection_mode="multi-row",
         column_config=_COLUMNS,
         key=key,
-        height=min(36 * (len(rows) + 1) + 2, 400),
         placeholder="",
     )
     return [runs[i][0] for i in picked.selection.rows if i < len(runs)]

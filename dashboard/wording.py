@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 _OPENING = str.maketrans({mark: f"\\{mark}" for mark in "\\[]<>`*_$~"})
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
 _MARKDOWN = frozenset("\\`*_{}[]()#+-!|<>$:~")
 
 
@@ -53,6 +55,11 @@ def duration(seconds: float) -> str:
 def plain(text: str) -> str:
     """Text from the data (a class name, a file name) with the characters that Markdown would read escaped."""
     return "".join(f"\\{character}" if character in _MARKDOWN else character for character in text)
+
+
+def figures_in(sentence: str) -> str:
+    """A sentence of core's, as ``plain``; "-0.6 to +8.3" gets the minus sign of ``points``."""
+    return plain(_NEGATIVE.sub("−", sentence))
 
 
 def as_text(sentence: str) -> str:

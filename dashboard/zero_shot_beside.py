@@ -20,7 +20,7 @@ from core.workspace import Workspace
 from dashboard import confusion, gallery, links, zero_shot_view
 from dashboard.errors import shown_as_message
 from dashboard.open_item import open_item
-from dashboard.wording import count, counted, percent, plain
+from dashboard.wording import count, counted, figures_in, percent, plain
 from dashboard.zero_shot_panels import MAX_IMAGES, images, names, relabel_button
 from dashboard.zero_shot_view import Answers
 
@@ -36,7 +36,7 @@ def beside(dataset: Dataset, runs: Sequence[Run], now: Answers) -> None:
     name = st.selectbox("Trained run", names, key="zs_beside", width=260)
     run = runs[names.index(str(name))]
     comparison, witnesses = zero_shot_view.beside(run, now)
-    st.info(plain(comparison.verdict), icon=":material/balance:")
+    st.info(figures_in(comparison.verdict), icon=":material/balance:")
     _who_is_right(run, witnesses, comparison.p_value)
     left, right = st.columns(2, gap="medium")
     for column, title, found in (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.charts.template import BAD, GOOD, QUIET, SPLIT_COLOURS, figure
+from dashboard.charts.template import BAD, GOOD, QUIET, SHADES, SPLIT_COLOURS, figure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -96,10 +96,12 @@ def histogram_by_class(
     shares = np.array([np.histogram(values[mask], edges)[0] / max(mask.sum(), 1) for mask in of_class])
     fig = figure(**_rows(len(classes)), xaxis_title=xaxis_title)
     fig.add_heatmap(
-        z=shares,
+        z=np.where(shares > 0, shares, np.nan),
         x=(edges[:-1] + edges[1:]) / 2,
         y=list(classes),
+        colorscale=SHADES,
         showscale=False,
+        hoverongaps=False,
         ygap=2,
         hovertemplate="%{y}, about %{x:.0f}: %{z:.1%} of the class<extra></extra>",
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.evaluation.multilabel import pr_curve, roc_curve
 from dashboard.charts import intervals
-from dashboard.charts.template import BAD, GOOD, QUIET, figure
+from dashboard.charts.template import BAD, GOOD, QUIET, SHADES, figure
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -61,6 +61,7 @@ def _curve(fig: Figure, x: Floats, y: Floats, thresholds: Floats, threshold: flo
             y=[y[said[-1]]],
             mode="markers",
             marker={"size": 12, "color": BAD},
+            cliponaxis=False,
             hovertemplate=f"{words}<extra>now</extra>",
         )
     fig.update_xaxes(tickformat=".0%", range=[-0.01, 1.01])
@@ -86,21 +87,28 @@ def together(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:
     own = np.maximum(np.diagonal(counts), 1)[:, None]
     shares = counts / own
     np.fill_diagonal(shares, np.nan)
+    shares[counts == 0] = np.nan
+    others = np.where(np.isnan(shares), "", counts)
+    names = list(classes)
     few = len(classes) <= 24
     fig = figure(height=120 + 26 * min(len(classes), 24), xaxis_title="also has")
     fig.add_heatmap(
         z=shares,
-        x=list(classes),
-        y=list(classes),
+        x=names,
+        y=names,
         customdata=counts,
-        text=np.where(counts > 0, counts, "") if few else None,
+        text=others if few else None,
         texttemplate="%{text}" if few else None,
         zmin=0,
+        colorscale=SHADES,
         showscale=False,
+        hoverongaps=False,
         xgap=1,
         ygap=1,
         hovertemplate="%{customdata:,} images have %{y} and %{x}: %{z:.1%} of those with %{y}<extra></extra>",
     )
+    if few:  # apart, as they stand on the page itself, in the theme's own colour of text
+        fig.add_scatter(x=names, y=names, text=np.diagonal(counts), mode="text", hoverinfo="skip")
     fig.update_xaxes(type="category", showticklabels=few, showgrid=False)
     fig.update_yaxes(type="category", autorange="reversed", showticklabels=few, showgrid=False)
     return fig

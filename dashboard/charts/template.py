@@ -34,6 +34,8 @@ PALETTE = (
 )
 SPLIT_COLOURS = {"train": PALETTE[0], "val": PALETTE[1], "test": PALETTE[4]}
 GOOD, BAD, QUIET = PALETTE[0], PALETTE[2], PALETTE[3]
+SHADES = [[0.0, "#d3e0ec"], [1.0, "#1f5f9e"]]
+"""Colours of a heat map in light and dark: never the page's own, so that Plotly finds one for text."""
 
 _SHARES = {f"{n}%": f"{n} %" for n in range(101)}
 """Ticks of shares as the rest of the app writes them; Plotly knows no space before the sign."""

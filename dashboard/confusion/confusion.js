@@ -38,6 +38,7 @@ function create(parent) {
 function draw(matrix, data) {
   matrix.data = data;
   const table = element("table", "matrix");
+  table.style.setProperty("--columns", data.names.length);
   table.setAttribute("role", "grid");
   table.setAttribute("aria-label", `Confusion matrix: rows are ${data.words.rows}, columns are ${data.words.columns}`);
   const head = element("tr");

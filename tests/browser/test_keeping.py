@@ -18,6 +18,7 @@ from core.runs.recipe import make_recipe
 from core.runs.store import create_run, list_runs
 from core.worker import work
 from core.workspace import Workspace
+from dashboard.wording import figures_in
 from tests.browser.conftest import settled
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def test_edits_are_proven_and_then_taken_back_as_one_visit(page: Page, server: S
     expect(page.get_by_role("heading", name="Change of accuracy")).to_be_visible(timeout=180_000)
     (proof,) = list_runs(workspace, kind=KIND)
     launch.wait(proof, timeout=60)
-    verdict = read_proof(proof)["verdict"]
+    verdict = figures_in(read_proof(proof)["verdict"]).replace("\\", "")
     expect(page.get_by_text(verdict).first).to_be_visible()
 
     page.get_by_role("link", name="History").click()

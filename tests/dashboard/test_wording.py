@@ -38,3 +38,9 @@ def test_text_from_the_data_is_never_markdown() -> None:
         "\\*bold\\* \\[x\\]\\(http\\://y\\) \\$a\\$ \\:red\\[z\\]"
     )
     assert wording.plain("Ankle boot") == "Ankle boot"
+
+
+def test_a_sentence_with_figures_gets_true_minus_signs() -> None:
+    assert wording.figures_in("r1-2 is (-0.6 to +8.3) of 2-3") == wording.plain(
+        "r1-2 is (−0.6 to +8.3) of 2-3"
+    )

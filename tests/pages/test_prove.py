@@ -14,6 +14,7 @@ from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, create_run, list_runs, status
 from core.worker import work
 from core.workspace import Workspace
+from dashboard.wording import figures_in
 from tests.finished_runs import finished_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +86,7 @@ def test_it_shows_the_verdict_on_given_and_on_corrected_labels(workspace: Worksp
     value = read_proof(run)
     test = opened()
     told = [*test.success, *test.warning, *test.info]
-    assert value["verdict"] in [message.value.replace("\\", "") for message in told]
+    assert figures_in(value["verdict"]) in [message.value for message in told]
     assert [metric.label.split(",")[0] for metric in test.metric] == [
         "Accuracy",
         "Macro-F1",
@@ -97,4 +98,4 @@ def test_it_shows_the_verdict_on_given_and_on_corrected_labels(workspace: Worksp
 
     test.segmented_control(key="prove_answers").set_value("corrected").run()
     told = [*test.success, *test.warning, *test.info]
-    assert value["on_corrected"]["verdict"] in [message.value.replace("\\", "") for message in told]
+    assert figures_in(value["on_corrected"]["verdict"]) in [message.value for message in told]
