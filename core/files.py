@@ -182,7 +182,11 @@ def read_arrays(
     try:
         with np.load(path, allow_pickle=False) as stored:
             there = [name for name in optional if name in stored]
-            return {name: stored[name] for name in (stored.files if names is None else [*names, *there])}
+            found = {name: stored[name] for name in (stored.files if names is None else [*names, *there])}
+        for name, array in found.items():
+            if not isinstance(array, np.ndarray):  # NumPy gives the bytes of a member that is no array
+                raise ValueError(f"{name} is no array")
+        return found
     except READ_ERRORS as error:
         raise DamagedFile(f"{path} cannot be read ({error}).", mend or "Delete it.") from error
 

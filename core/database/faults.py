@@ -58,6 +58,10 @@ def explained(url: str) -> Iterator[None]:
         raise _explain(url, error) from error
     except UnicodeEncodeError as error:  # half a surrogate pair, which JSON can carry
         raise BadInput("A text holds a character that no database can keep.", "Change it.") from error
+    except UnicodeDecodeError as error:  # SQLite quotes what it cannot parse, in bytes that are no text
+        raise DamagedFile(
+            f"{place(url)} is no label journal ({error}).", "Restore it from a copy."
+        ) from error
     except PoolTimeout as error:
         raise Busy(f"The database {place(url)} has more to do than it can.", "Try again.") from error
     except SQLAlchemyError as error:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from core.errors import DamagedFile, NotFound
-from core.files import write_bytes
+from core.files import READ_ERRORS, write_bytes
 from core.models.captioned import with_captions
 from core.models.classifier import Classifier
 from core.models.ensemble import ensemble_of
 from core.models.zoo import create_model
 
 FORMAT = 1
+MOST = 1 << 20
+"""Of any size or count on a card; more is a damaged file, not a network."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +130,27 @@ def load_card(path: Path) -> ModelCard:
             values = dict[str, Any](json.loads((file.metadata() or {})["card"]))
         if (written := values.pop("format", FORMAT)) != FORMAT:
             raise ValueError(f"format {written!r}; this version reads {FORMAT}")
-        for name in ("classes", "mean", "std", "words", "groups", "members"):
-            values[name] = tuple(values.get(name, ()))
+        for name, kind in get_type_hints(ModelCard).items():
+            if name in values:
+                values[name] = _of_kind(name, values[name], kind)
         return ModelCard(**values)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DamagedFile(
             f"{path} is no model of Tidyset ({error}).", "Resume the run to write it again."
         ) from error
+
+
+def _of_kind(name: str, value: Any, kind: Any) -> Any:
+    """A value of JSON as the field of that name holds it. Raises ValueError where it is of another kind."""
+    if parts := get_args(kind):
+        if isinstance(value, list):
+            return tuple(_of_kind(name, one, parts[0]) for one in value)
+    elif kind is float:
+        if type(value) in (int, float) and abs(value) <= MOST:  # NaN is not
+            return float(value)
+    elif type(value) is kind and not (kind is int and not 0 <= value <= MOST):
+        return value
+    raise ValueError(f"{name} is {str(value)[:40]!r}")
 
 
 def load_model(path: Path) -> tuple[Classifier, ModelCard]:
@@ -147,9 +163,9 @@ def load_model(path: Path) -> tuple[Classifier, ModelCard]:
     from safetensors.torch import load_file
 
     card = load_card(path)
-    model = build(card).eval()
     try:
+        model = build(card).eval()
         model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (*READ_ERRORS, SafetensorError) as error:
         raise DamagedFile(f"{path} cannot be read ({error}).", "Resume the run to write it again.") from error
     return model, card

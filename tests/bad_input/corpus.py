@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import pickle
+import sqlite3
 import struct
 import tarfile
 import zipfile
@@ -18,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.bad_input.readers import (
+    CARD,
     CVAT,
     N,
     arrow,
@@ -703,6 +706,24 @@ def workspaces() -> Iterator[Case]:
     header = b"{}"
     card = json.dumps({"__metadata__": {"card": "null"}}).encode()
     yield Case("model", "a card of nothing", struct.pack("<Q", len(card)) + card, "no model of Tidyset")
+    for name, value in (
+        ("height", [[]]),
+        ("width", 1e308),
+        ("width", True),
+        ("width", ""),
+        ("channels", {}),
+        ("channels", float("nan")),
+        ("height", float("inf")),
+        ("height", 10**40),
+        ("image_width", -1),
+        ("model", [[]]),
+        ("classes", "cat"),
+        ("mean", ""),
+        ("std", [float("nan")]),
+    ):
+        about = json.dumps({"__metadata__": {"card": json.dumps({**CARD, name: value})}}).encode()
+        content = struct.pack("<Q", len(about)) + about
+        yield Case("whole model", f"{name} is {value!r}", content, f"no model of Tidyset.*{name} is")
     for name, content in (("nothing", b""), ("a pickle", pickle.dumps({"w": 1})), ("no header", header)):
         yield Case("whole model", name, content, "no model of Tidyset")
     ids, split = [f"a{i}" for i in range(N)], ["test"] * N
@@ -747,6 +768,10 @@ def workspaces() -> Iterator[Case]:
         yield Case("evidence", f"area: {name}", npz(**arrays, area=area), says)
     yield Case("evidence", "an array is missing", npz(**arrays), "cannot be read")
     yield Case("evidence", "cut", npz(**arrays, area=np.zeros(N))[:200], "cannot be read")
+    empty = io.BytesIO(npz(**arrays))
+    with zipfile.ZipFile(empty, "a") as file:
+        file.writestr("area.npy", b"")
+    yield Case("evidence", "an array of nothing", empty.getvalue(), "is no array")
     quality = {"trustworthiness": 1, "continuity": 1, "purity": None, "n_neighbors": 5, "n_sampled": 9}
     yield Case("map quality", "one is missing", _without(quality, "continuity"), "garbled")
     yield Case("map quality", "text", _with(quality, n_sampled="many"), "garbled")
@@ -757,6 +782,10 @@ def workspaces() -> Iterator[Case]:
     }.items():
         yield Case("features", name, npy(array), r"for 12 items")
     yield Case("journal", "no database", b"hello" * 300, "no label journal")
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE edits (number INTEGER)")
+        unparsed = database.serialize().replace(b"CREATE TABLE", b"CREATE \xaaABLE")
+    yield Case("journal", "a schema that is no text", unparsed, "no label journal")
     yield Case(
         "journal", "its first bytes only", b"SQLite format 3\0" + bytes(3_000), "no label journal|database"
     )
