@@ -166,6 +166,6 @@ def load_model(path: Path) -> tuple[Classifier, ModelCard]:
     try:
         model = build(card).eval()
         model.load_state_dict(load_file(path))
-    except (*READ_ERRORS, SafetensorError) as error:
+    except (*READ_ERRORS, ZeroDivisionError, SafetensorError) as error:
         raise DamagedFile(f"{path} cannot be read ({error}).", "Resume the run to write it again.") from error
     return model, card
