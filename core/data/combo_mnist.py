@@ -15,8 +15,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.data.cleaning import Cleaned, rightly_separated
-from core.data.dataset import SPLITS, Dataset, Task
-from core.data.handwriting import CHARACTERS, SIDE, Characters, load_characters
+from core.data.dataset import LABEL_GROUPS, SPLITS, Dataset, Task
+from core.data.handwriting import CHARACTERS, GROUPS, SIDE, Characters, load_characters
 from core.data.writer import BOXES_FILE, write_array_dataset
 from core.errors import BadInput
 from core.files import read_array
@@ -149,7 +149,11 @@ def materialise(
         split=np.repeat([SPLITS.index(split) for split in sizes], list(sizes.values())).astype(np.int8),
         labels=labels,
         images=images,
-        info={"source": "composed from handwriting", **{k: str(v) for k, v in _told(options).items()}},
+        info={
+            "source": "composed from handwriting",
+            **{k: str(v) for k, v in _told(options).items()},
+            LABEL_GROUPS: GROUPS,
+        },
         hidden=truth,
         boxes=boxes,
     )

@@ -34,6 +34,8 @@ from core.files import digest, read_array, read_json
 from core.workspace import Workspace
 
 FORMAT = 1
+LABEL_GROUPS = "label_groups"
+"""The entry of a data set's info that says of which groups of classes exactly one is right: "10+26"."""
 SPLITS = ("train", "val", "test")
 UNLABELLED = -1
 
@@ -91,7 +93,7 @@ class Dataset:
         captions: N strings, or None.
         fingerprint: 32 hexadecimal characters over everything above but name and title.
         folder: Where it is kept.
-        info: Free text for people: source, licence, homepage.
+        info: Free text for people: source, licence, homepage; and LABEL_GROUPS where the classes are such.
     """
 
     name: str

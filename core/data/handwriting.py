@@ -19,6 +19,8 @@ from core.workspace import PROJECT_ROOT, Workspace
 
 DIGITS, LETTERS = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CHARACTERS = (*DIGITS, *LETTERS)
+GROUPS = f"{len(DIGITS)}+{len(LETTERS)}"
+"""One digit and one letter (core.data.dataset.LABEL_GROUPS)."""
 SIDE = 28
 VARIABLE = "TIDYSET_HANDWRITING"
 Case = Literal["both", "upper", "lower"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.data.builder import DatasetBuilder
 from core.data.columns import Seen, Texts
-from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
+from core.data.dataset import LABEL_GROUPS, SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import decode
 from core.data.problems import ProblemLog
 from core.data.readers import (
@@ -205,7 +205,11 @@ def import_source(
             split=_splits(np.frombuffer(columns.splits, np.int8), labels, options),
             labels=labels,
             captions=columns.captions if columns.captions.has_words else None,
-            info={"source": Path(source).name, "format": recognised.format},
+            info={
+                "source": Path(source).name,
+                "format": recognised.format,
+                **({LABEL_GROUPS: recognised.label_groups} if recognised.label_groups else {}),
+            },
             left_out=log.as_json() if log.n_found else None,
         )
     return ImportResult(dataset, recognised.format, tuple(log.listed), log.n_found)

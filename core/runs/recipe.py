@@ -35,6 +35,7 @@ ModelName = Literal[
 OWN_MODELS = ("plain-cnn", "small-resnet")
 PUBLISHED_MODELS = tuple(name for name in get_args(ModelName) if name not in OWN_MODELS)
 ONE_LABEL, MANY_LABELS = "single-label", "multi-label"
+NO_GROUPS = "none"
 LOSSES = {
     ONE_LABEL: ("cross-entropy", "focal"),
     MANY_LABELS: ("cross-entropy", "focal", "asymmetric", "soft-margin"),
@@ -526,7 +527,8 @@ class Recipe(BaseModel):
         "",
         "Few labels",
         "Exactly one of",
-        "Sizes of groups of labels of which exactly one is right, such as 10+26: one digit and one letter.",
+        "Sizes of groups of labels of which exactly one is right, such as 10+26: one digit and one letter. "
+        "Empty: as the data set says, if it does; none: every label stands by itself.",
         task=MANY_LABELS,
         advanced=True,
         later=True,
@@ -712,10 +714,9 @@ class Recipe(BaseModel):
             raise ValueError(f"frozen and head are for published models; {self.model} has neither")
         if self.frozen and not (self.pretrained or self.weights_file):
             raise ValueError("a frozen backbone needs weights: set pretrained or weights_file")
-        if any(
-            not size.isdecimal() or size == "0" for size in self.label_groups.split("+") if self.label_groups
-        ):
-            raise ValueError("write label_groups as sizes, such as 10+26")
+        sizes = [] if self.label_groups in ("", NO_GROUPS) else self.label_groups.split("+")
+        if any(not size.isdecimal() or size == "0" for size in sizes):
+            raise ValueError("write label_groups as sizes, such as 10+26, or none")
         if self.inputs != "image" and (self.semi != "none" or self.members > 1):
             raise ValueError(f"semi and members go with images alone, not with inputs = {self.inputs}")
         if self.cleaning and self.input_size:
@@ -742,7 +743,7 @@ class Recipe(BaseModel):
     @property
     def groups(self) -> tuple[int, ...]:
         """Sizes of the groups of labels of which exactly one is right; empty: labels stand by themselves."""
-        return tuple(int(size) for size in self.label_groups.split("+") if size)
+        return _sizes(self.label_groups)
 
     @property
     def architectures(self) -> tuple[str, ...]:
@@ -772,6 +773,17 @@ class Recipe(BaseModel):
             value > 0 for name, value in self.model_dump().items() if name.endswith("_share")
             and name not in ("warmup_share", "validation_share")
         )  # fmt: skip
+
+    def fitting(self, label_groups: str, n_classes: int) -> Recipe:
+        """The recipe with the groups that a data set declares, where it names none itself.
+
+        Args:
+            label_groups: As the data set has them; "" for none. Those that are not of all its classes do not
+                count: somebody gave its images other classes.
+        """
+        if self.label_groups or sum(_sizes(label_groups)) != n_classes:
+            return self
+        return self.model_copy(update={"label_groups": label_groups})
 
     def check_one_network(self) -> None:
         """Raises BadInput where several networks are asked for, by what trains one at a time."""
@@ -818,6 +830,10 @@ class Recipe(BaseModel):
     def to_toml(self) -> str:
         """The recipe as TOML, one line a field."""
         return tomli_w.dumps(self.model_dump())
+
+
+def _sizes(label_groups: str) -> tuple[int, ...]:
+    return () if label_groups in ("", NO_GROUPS) else tuple(map(int, label_groups.split("+")))
 
 
 def _check_cleaning(text: str) -> None:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from core.data.dataset import Dataset
+from core.data.dataset import LABEL_GROUPS, Dataset
 from core.errors import Busy, DamagedFile, NameTaken, NotFound
 from core.files import Json, read_json, storage_failed, write_bytes, write_json
 from core.people.acting import allow
@@ -234,9 +234,16 @@ def create_run(
         taken.add(run.name)
         run = replace(run, name=_free_name(_stem(recipe, kind), taken))
     if recipe is not None:
-        write_bytes(run.recipe_file, recipe.to_toml().encode())
+        write_bytes(run.recipe_file, fitting(recipe, dataset).to_toml().encode())
     _write(run)  # last: a folder without run.json is no run
     return run
+
+
+def fitting(recipe: Recipe, dataset: Dataset | None) -> Recipe:
+    """The recipe with what the data set says of its labels."""
+    if dataset is None:
+        return recipe
+    return recipe.fitting(dataset.info.get(LABEL_GROUPS, ""), len(dataset.classes))
 
 
 def _after(runs: Sequence[Run]) -> float:

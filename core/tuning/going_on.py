@@ -7,7 +7,7 @@ from dataclasses import replace
 from core.data.dataset import Dataset
 from core.errors import BadInput, Busy, NameTaken
 from core.runs.recipe import Recipe
-from core.runs.store import Run, list_runs, status, with_job
+from core.runs.store import Run, fitting, list_runs, status, with_job
 from core.tuning import studies
 from core.tuning.studies import StudyPlan, TrialState
 from core.workspace import Workspace
@@ -80,7 +80,7 @@ def _changed(run: Run, dataset: Dataset, base: Recipe, plan: StudyPlan, label_ve
         ("the objective", was.objective, plan.objective),
         ("time as a second objective", was.with_cost, plan.with_cost),
     ]
-    old, new = run.recipe.model_dump(), base.model_dump()
+    old, new = run.recipe.model_dump(), fitting(base, dataset).model_dump()
     pairs += [
         (f"the recipe's {field}", old[field], new[field])
         for field in old

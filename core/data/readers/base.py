@@ -64,6 +64,7 @@ class Recognised:
         task: Single-label or multi-label.
         classes: Class names where the source gives them; empty when they follow from the labels.
         n_items: How many items it has, where that is known beforehand.
+        label_groups: As of core.data.dataset.LABEL_GROUPS, where the source is known to be so.
     """
 
     format: str
@@ -71,6 +72,7 @@ class Recognised:
     task: Task = Task.SINGLE_LABEL
     classes: tuple[str, ...] = ()
     n_items: int | None = None
+    label_groups: str = ""
 
 
 def cells_of(line: str, delimiter: str = ",") -> list[str]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Task
-from core.data.handwriting import CHARACTERS
+from core.data.handwriting import CHARACTERS, GROUPS
 from core.data.problems import ProblemLog
 from core.data.readers.base import Hints, Recognised, Record, split_of
 from core.errors import BadInput
@@ -215,7 +215,8 @@ def _recognised(pairs: list[_Pair], hints: Hints) -> Recognised:
     columns = next((p.labels.shape[1] for p in pairs if p.labels is not None and p.labels.ndim == 2), 0)
     for pair in pairs:
         _check_pair(pair)
-    named = CHARACTERS if columns == len(CHARACTERS) else tuple(str(k) for k in range(columns))
+    is_combo = columns == len(CHARACTERS)
+    named = CHARACTERS if is_combo else tuple(str(k) for k in range(columns))
     height, width = pairs[0].images.shape[1:3]
     return Recognised(
         format=f"pickled arrays, {height} x {width}",
@@ -223,6 +224,7 @@ def _recognised(pairs: list[_Pair], hints: Hints) -> Recognised:
         task=Task.MULTI_LABEL if columns else Task.SINGLE_LABEL,
         classes=hints.classes or named,
         n_items=sum(len(pair.images) for pair in pairs),
+        label_groups=GROUPS if is_combo else "",
     )
 
 

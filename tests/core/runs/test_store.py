@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
-from core.data.dataset import Dataset
+from core.data.dataset import LABEL_GROUPS, Dataset
 from core.errors import BadInput, Busy, NameTaken, NotFound
 from core.runs import launch
-from core.runs.recipe import PRESETS
+from core.runs.recipe import PRESETS, Recipe
 from core.runs.store import (
     Run,
     RunState,
@@ -27,6 +28,7 @@ from core.runs.store import (
     status,
 )
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 
 @pytest.fixture
@@ -160,3 +162,15 @@ def test_deleting_leaves_nothing(workspace: Workspace, run: Run) -> None:
     delete_run(run)
     assert not run.folder.exists()
     assert list_runs(workspace) == []
+
+
+def test_a_recipe_takes_the_groups_that_the_data_declares(workspace: Workspace, sample: Dataset) -> None:
+    several = tagged(workspace, sample)
+    grouped = replace(several, info={LABEL_GROUPS: "1+2"})
+    assert create_run(workspace, grouped, Recipe()).recipe.groups == (1, 2)
+    assert load_run(create_run(workspace, grouped, Recipe()).folder).recipe.label_groups == "1+2"
+    assert create_run(workspace, grouped, Recipe(label_groups="2+1")).recipe.groups == (2, 1)
+    assert create_run(workspace, grouped, Recipe(label_groups="none")).recipe.groups == ()
+    assert create_run(workspace, several, Recipe()).recipe.groups == ()
+    other = replace(several, info={LABEL_GROUPS: "10+26"})
+    assert create_run(workspace, other, Recipe()).recipe.groups == (), "its classes were changed"
