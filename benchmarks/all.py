@@ -5,8 +5,8 @@
 Benchmarks are the files here that take --quick; nothing lists them. With --quick each runs on small sizes, a
 minute or so each, so its figures say that the claim can be measured, not what it comes to; without, all run
 in full, which takes hours. One whose data or weights are not on this machine says so and is no failure
-(--give passes it what it needs: --give clip "--checkpoint FILE --config FILE"). One that fails is reported
-with its last words, and the exit status is 1.
+(--give passes it what it needs: --give clip "--source FOLDER --checkpoint FILE --config FILE"). One that
+fails is reported with its last words, and the exit status is 1.
 
 They run one after another, each in a process and over a workspace of its own.
 """

@@ -1,9 +1,9 @@
 """Zero-shot by CLIP against a plain open_clip script: the same figures, sooner; ensembles; a few labels.
 
-``uv run python benchmarks/clip.py [--data D] [--model NAME] [--checkpoint PT --config JSON]
+``uv run python benchmarks/clip.py [--data D] [--source FOLDER] [--model NAME] [--checkpoint PT --config JSON]
 [--quick] [--json]``
 
-The data set must be in the workspace (``tidyset data import FOLDER --name D``). Measured on its test images:
+The data set is in the workspace, or imported from --source. Measured on its test images:
 
 figures      class-balanced accuracy on the images with exactly one label and mean average precision on all,
              "a photo of a {}", by core and by the plain script, which uses scikit-learn's metrics
@@ -38,6 +38,7 @@ from benchmarks.quick import needs, parse
 from core import workspace as workspaces
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
+from core.data.importer import import_source
 from core.embeddings.clip import Encoder
 from core.embeddings.clip_models import ClipModel, find_model
 from core.embeddings.few_shot import create_few_shot, read_curve
@@ -245,6 +246,7 @@ def as_text(value: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", default="comp5329")
+    parser.add_argument("--source", help="a folder or archive to import it from, if it is not there")
     parser.add_argument("--model", default="ViT-B-32")
     parser.add_argument("--pretrained", default="", help="one of open_clip's tags, fetched from the network")
     parser.add_argument("--checkpoint", default="", help="a file on this machine instead")
@@ -256,6 +258,9 @@ def main() -> None:
     if not options.pretrained:
         needs(parser, options, checkpoint="CLIP's weights", config="its model_config")
     workspace = workspaces.current()
+    if not (workspace.datasets / options.data).exists():
+        needs(parser, options, source=f"data set {options.data}")
+        import_source(workspace, Path(options.source), options.data)
     dataset = open_dataset(workspace, options.data)
     model = find_model(
         workspace,
