@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.data.writer import write_array_dataset
 from core.evaluation.crossval import create_crossval, read_crossval, text_crossval
 from core.evaluation.predictions import load_predictions
 from core.quality.evidence import create_search, load_evidence
@@ -14,6 +13,7 @@ from core.runs.recipe import make_recipe
 from core.runs.store import RunState, status
 from core.worker import folds, work
 from core.workspace import Workspace
+from tests.part_of import part_of
 from tests.tagged import tagged
 
 TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "learning_rate": 0.02, "threads": 1})
@@ -23,19 +23,9 @@ TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "learning_rate":
 def some(workspace: Workspace, sample: Dataset) -> Dataset:
     """800 images of the sample; of one class only two are in no test split."""
     rows = np.arange(len(sample))[::5][:800]
-    labels, split = np.array(sample.labels, np.int64)[rows], np.asarray(sample.split)[rows]
-    labels[np.flatnonzero((labels == 9) & (split != 2))[2:]] = -1
-    return write_array_dataset(
-        workspace,
-        "some",
-        title="Some",
-        task=sample.task,
-        classes=sample.classes,
-        item_ids=np.asarray(sample.item_ids)[rows],
-        split=split,
-        labels=labels,
-        images=np.array(sample.images.pixels)[rows],  # type: ignore[attr-defined]
-    )
+    labels = np.array(sample.labels, np.int64)[rows]
+    labels[np.flatnonzero((labels == 9) & (np.asarray(sample.split)[rows] != 2))[2:]] = -1
+    return part_of(workspace, sample, rows, "some", labels=labels)
 
 
 def test_folds_are_judged_once_each_and_serve_the_search_for_label_errors(

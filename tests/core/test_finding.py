@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.data.writer import write_array_dataset
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import current_version
 from core.quality.evidence import create_search, load_evidence
@@ -14,6 +13,7 @@ from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, status
 from core.worker import folds, work
 from core.workspace import Workspace
+from tests.part_of import part_of
 
 TINY = {"width": 4, "epochs": 1, "batch_size": 256, "learning_rate": 0.01, "threads": 1, "dropout": 0.0}
 UNLABELLED = slice(0, 20)
@@ -25,17 +25,7 @@ def some(workspace: Workspace, sample: Dataset) -> Dataset:
     rows = np.arange(len(sample))[::5][:900]
     labels = np.array(sample.labels, np.int64)[rows]
     labels[UNLABELLED] = -1
-    return write_array_dataset(
-        workspace,
-        "some",
-        title="Some",
-        task=sample.task,
-        classes=sample.classes,
-        item_ids=np.asarray(sample.item_ids)[rows],
-        split=np.asarray(sample.split)[rows],
-        labels=labels,
-        images=np.array(sample.images.pixels)[rows],  # type: ignore[attr-defined]
-    )
+    return part_of(workspace, sample, rows, "some", labels=labels)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.data.writer import write_array_dataset
 from core.engines import EnginePlan, assign
 from core.evaluation.crossval import create_crossval, read_crossval
 from core.evaluation.predictions import load_predictions
@@ -25,6 +24,7 @@ from core.worker import work
 from core.worker.kept_margins import KeptMargins
 from core.worker.parts import do_part, part_events
 from core.workspace import Workspace
+from tests.part_of import part_of
 
 TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "learning_rate": 0.02, "threads": 1})
 
@@ -33,17 +33,7 @@ TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "learning_rate":
 def some(workspace: Workspace, sample: Dataset) -> Dataset:
     """800 images of the sample."""
     rows = np.arange(len(sample))[::5][:800]
-    return write_array_dataset(
-        workspace,
-        "some",
-        title="Some",
-        task=sample.task,
-        classes=sample.classes,
-        item_ids=np.asarray(sample.item_ids)[rows],
-        split=np.asarray(sample.split)[rows],
-        labels=np.array(sample.labels, np.int64)[rows],
-        images=np.array(sample.images.pixels)[rows],  # type: ignore[attr-defined]
-    )
+    return part_of(workspace, sample, rows, "some")
 
 
 def _children() -> list[int]:

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from core.data.dataset import Dataset
-from core.data.writer import write_array_dataset
 from core.engines import EnginePlan, assign
 from core.engines.local import LocalEngine
 from core.runs.recipe import make_recipe
@@ -24,6 +23,7 @@ from core.worker import Job, work
 from core.worker.parts import part_events
 from core.worker.together import train_together
 from core.workspace import Workspace
+from tests.part_of import part_of
 
 RECIPE = make_recipe(
     {
@@ -47,17 +47,7 @@ RECIPE = make_recipe(
 def few(workspace: Workspace, sample: Dataset) -> Dataset:
     """400 images of the sample, half as large: the fewer numbers are added up, the less is rounded."""
     rows = np.arange(len(sample))[::10][:400]
-    return write_array_dataset(
-        workspace,
-        "few",
-        title="Few",
-        task=sample.task,
-        classes=sample.classes,
-        item_ids=np.asarray(sample.item_ids)[rows],
-        split=np.asarray(sample.split)[rows],
-        labels=np.array(sample.labels, np.int64)[rows],
-        images=np.array(sample.images.pixels)[rows][:, ::2, ::2],  # type: ignore[attr-defined]
-    )
+    return part_of(workspace, sample, rows, "few", step=2)
 
 
 class KeptOpen(LocalEngine):

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.data.writer import write_array_dataset
 from core.labels import schema
 from core.runs.launch import resume, start, wait
 from core.runs.recipe import make_recipe
@@ -34,6 +33,7 @@ from core.tuning.studies import (
 from core.tuning.study_log import read_entries
 from core.worker import tuning, work
 from core.workspace import Workspace
+from tests.part_of import part_of
 
 TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "threads": 1, "dropout": 0.0})
 SPACE = ["learning_rate=1e-4..1e-1:log", "batch_size=64|128"]
@@ -43,17 +43,7 @@ SPACE = ["learning_rate=1e-4..1e-1:log", "batch_size=64|128"]
 def some(workspace: Workspace, sample: Dataset) -> Dataset:
     """700 images of the sample."""
     rows = np.arange(len(sample))[::7][:700]
-    return write_array_dataset(
-        workspace,
-        "some",
-        title="Some",
-        task=sample.task,
-        classes=sample.classes,
-        item_ids=np.asarray(sample.item_ids)[rows],
-        split=np.asarray(sample.split)[rows],
-        labels=np.array(sample.labels, np.int64)[rows],
-        images=np.array(sample.images.pixels)[rows],  # type: ignore[attr-defined]
-    )
+    return part_of(workspace, sample, rows, "some")
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save_file
 
 from core.data.dataset import Dataset
-from core.data.writer import write_array_dataset
 from core.embeddings import networks
 from core.embeddings.features import FeatureSource, features_of, finite, mapped_features, parse_source
 from core.embeddings.networks import SIDE
@@ -22,6 +21,7 @@ from core.models import create_model
 from core.workspace import Workspace
 from tests.core.data.photographs import photographs
 from tests.finished_runs import finished_run
+from tests.part_of import part_of
 
 LITE0 = Path(__file__).resolve().parents[4] / "shared" / "data" / "efficientnet_lite0"
 
@@ -30,17 +30,7 @@ LITE0 = Path(__file__).resolve().parents[4] / "shared" / "data" / "efficientnet_
 def few(workspace: Workspace, sample: Dataset) -> Dataset:
     """The first 60 images of the sample as a data set of their own."""
     rows = np.arange(60)
-    return write_array_dataset(
-        workspace,
-        "few",
-        title="Few",
-        task=sample.task,
-        classes=sample.classes,
-        item_ids=np.asarray(sample.item_ids)[rows],
-        split=np.asarray(sample.split)[rows],
-        labels=np.asarray(sample.labels)[rows],
-        images=np.array(sample.images.pixels)[rows],  # type: ignore[attr-defined]
-    )
+    return part_of(workspace, sample, rows, "few")
 
 
 def test_a_runs_features_are_those_it_kept_in_the_order_of_the_data(

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.data.writer import write_array_dataset
 from core.embeddings import networks, shards
 from core.embeddings.blocks import BLOCK
 from core.embeddings.clip_models import find_model
@@ -23,6 +22,7 @@ from core.worker.parts import do_part
 from core.workspace import Workspace
 from tests.core.data.photographs import photographs
 from tests.finished_runs import small_recipe
+from tests.part_of import part_of
 from tests.tiny_clip import write_tiny_clip
 
 
@@ -30,17 +30,7 @@ from tests.tiny_clip import write_tiny_clip
 def others(workspace: Workspace, sample: Dataset) -> Dataset:
     """1,100 images of the sample as a data set that no run was trained on."""
     rows = np.arange(1_100)
-    return write_array_dataset(
-        workspace,
-        "others",
-        title="Others",
-        task=sample.task,
-        classes=sample.classes,
-        item_ids=np.asarray(sample.item_ids)[rows],
-        split=np.asarray(sample.split)[rows],
-        labels=np.asarray(sample.labels)[rows],
-        images=np.array(sample.images.pixels)[rows],  # type: ignore[attr-defined]
-    )
+    return part_of(workspace, sample, rows, "others")
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.data.writer import write_array_dataset
 from core.embeddings.features import FeatureSource, features_of
 from core.embeddings.maps import MapRequest, create_map
 from core.embeddings.shards import missing_shards
@@ -33,6 +32,7 @@ from core.tuning.studies import StudyPlan, TrialState, create_study, load_trials
 from core.worker import work
 from core.worker.parts import part_events
 from core.workspace import Workspace
+from tests.part_of import part_of
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="Ray is not installed (uv sync --extra cluster)"
@@ -116,17 +116,7 @@ def some(workspace: Workspace, sample: Dataset) -> Dataset:
 def _part_of(workspace: Workspace, sample: Dataset, name: str, step: int) -> Dataset:
     """800 images of the sample, of their pixels every ``step``-th each way."""
     rows = np.arange(len(sample))[::5][:800]
-    return write_array_dataset(
-        workspace,
-        name,
-        title=name,
-        task=sample.task,
-        classes=sample.classes,
-        item_ids=np.asarray(sample.item_ids)[rows],
-        split=np.asarray(sample.split)[rows],
-        labels=np.array(sample.labels, np.int64)[rows],
-        images=np.array(sample.images.pixels)[rows][:, ::step, ::step],  # type: ignore[attr-defined]
-    )
+    return part_of(workspace, sample, rows, name, step=step)
 
 
 def _wait_until(done: Callable[[], bool], run: Run) -> None:
