@@ -37,7 +37,11 @@ def draw(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) 
         tell = st.info if advice.go_on else st.success
         tell(advice.sentence, icon=":material/directions_run:" if advice.go_on else ":material/task_alt:")
         figures = (
-            ("Reviewed", count(done.n_reviewed), f"{count(int(reviewed.sum()))} of those flagged"),
+            (
+                "Reviewed since the search",
+                count(done.n_reviewed),
+                f"{count(int(reviewed.sum()))} flagged in all",
+            ),
             ("Errors found", count(done.n_errors), _pace(done.errors_per_minute, "a minute")),
             ("Images a minute", _number(done.images_per_minute), f"{done.minutes:.1f} minutes at work"),
         )

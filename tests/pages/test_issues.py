@@ -186,7 +186,7 @@ def test_a_finished_search_shows_what_is_likely_wrong(workspace: Workspace, samp
     assert not app.exception
     assert "What the review has brought" in texts(app)
     shown = {metric.label: metric.value for metric in app.metric}
-    assert (shown["Reviewed"], shown["Errors found"]) == ("2", "1")
+    assert (shown["Reviewed since the search"], shown["Errors found"]) == ("2", "1")
     best = app.dataframe[0].value.iloc[0]
     assert (best["Reviewed"], best["Errors"], best["Precision"]) == (2, 1, 50)
     assert any(message.value.startswith("Go on") for message in app.info)
@@ -225,5 +225,5 @@ def test_answers_that_are_likely_wrong_are_reviewed_a_class_at_a_time(
     LabelJournal(workspace).append(tags, [edit])
     app.run()
     shown = {metric.label: metric.value for metric in app.metric}
-    assert (shown["Reviewed"], shown["Errors found"]) == ("1", "1")
+    assert (shown["Reviewed since the search"], shown["Errors found"]) == ("1", "1")
     assert app.dataframe[0].value["Reviewed"].sum() == 1, "one answer, not all of that image"
