@@ -9,8 +9,8 @@ from core.labels.versions import current_version
 from core.runs.estimate import estimate
 from core.runs.recipe import Recipe
 from core.runs.store import list_runs
-from core.tuning import studies
-from core.tuning.space import DEFAULT, NEVER, parse_space
+from core.tuning import DEFAULT_SPACE, studies
+from core.tuning.space import NEVER, parse_space
 from core.tuning.studies import StudyPlan
 from core.workspace import Workspace
 from dashboard import engine_choice, train_panel
@@ -69,7 +69,7 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
 
 def _space() -> list[str]:
     """The search space as ``parse_space`` reads it, from an editable table."""
-    rows = [dict(zip(("field", "values"), text.split("=", 1), strict=True)) for text in DEFAULT]
+    rows = [dict(zip(("field", "values"), text.split("=", 1), strict=True)) for text in DEFAULT_SPACE]
     edited = st.data_editor(
         rows,
         num_rows="dynamic",

@@ -9,7 +9,7 @@ import typer
 from core.cli.app import app
 from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
-from core.tuning.space import DEFAULT
+from core.tuning import DEFAULT_SPACE
 
 
 @app.command("tune")
@@ -24,7 +24,7 @@ def tune(
         typer.Option(
             "--space",
             help="A field and its values: learning_rate=1e-4..1e-1:log, epochs=3..15, "
-            f"model=plain-cnn|small-resnet. Can be repeated; {', '.join(DEFAULT)} when not given.",
+            f"model=plain-cnn|small-resnet. Can be repeated; {', '.join(DEFAULT_SPACE)} when not given.",
         ),
     ] = None,
     objective: Annotated[
@@ -76,7 +76,7 @@ def tune(
         workspace = current()
         dataset = open_dataset(workspace, data)
         base = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
-        axes = parse_space(space or list(DEFAULT), base)
+        axes = parse_space(space or list(DEFAULT_SPACE), base)
         plan = StudyPlan(axes, trials, objective or OF_TASK[dataset.task][0], cost, prune, workers or 1, seed)
         version = current_version(workspace, dataset.name)
         run = open_study(workspace, dataset, base, plan, label_version=version, name=name)

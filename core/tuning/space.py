@@ -32,7 +32,6 @@ NEVER = frozenset(
 )
 """Fields that decide what is measured, or on what machine: searching them would be choosing the ruler."""
 
-DEFAULT = ("learning_rate=1e-4..3e-2:log", "dropout=0..0.6", "epochs=3..15")
 _EXAMPLE = "Write learning_rate=1e-4..1e-1:log, epochs=3..15, or model=plain-cnn|small-resnet."
 
 

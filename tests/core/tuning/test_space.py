@@ -6,7 +6,8 @@ import pytest
 
 from core.errors import BadInput
 from core.runs.recipe import PRESETS, Recipe
-from core.tuning.space import DEFAULT, Axis, parse_space, space_from_json, space_to_json
+from core.tuning import DEFAULT_SPACE
+from core.tuning.space import Axis, parse_space, space_from_json, space_to_json
 
 BASE = PRESETS["fast"]
 
@@ -28,7 +29,7 @@ def test_ranges_and_choices_are_read_by_the_fields_type() -> None:
 
 
 def test_a_space_survives_being_written_down() -> None:
-    axes = parse_space([*DEFAULT, "optimizer=sgd|adam", "test_time_flip=true|false"], BASE)
+    axes = parse_space([*DEFAULT_SPACE, "optimizer=sgd|adam", "test_time_flip=true|false"], BASE)
     assert space_from_json(space_to_json(axes)) == axes
     assert parse_space([axis.text for axis in axes], BASE) == axes
 
