@@ -341,6 +341,20 @@ def load(result: dict[str, Any]) -> list[Claim]:
     ]
 
 
+def memory(result: dict[str, Any]) -> list[Claim]:
+    runs, rises = result["own_mb"]["new_runs"], result["second_half_mb"]
+    first, half, last = runs[0], runs[len(runs) // 2], runs[-1]
+    return [
+        (
+            f"The server's own memory while {result['runs']} runs come, its results bounded to "
+            f"{result['bound_mb']} MB",
+            f"{first:.0f} MB after a tenth, {half:.0f} MB at half, {last:.0f} MB at the end "
+            f"({rises['new_runs']:+.1f} MB in the second half; without new runs "
+            f"{rises['the_same_run']:+.1f} MB)",
+        )
+    ]
+
+
 def embedding_map(result: dict[str, Any]) -> list[Claim]:
     made, searched, runs = result["map"], result["search"], result["map"]["runs"]
     rows = {(row["who"], row["points"]): row for row in result["browser"]}
@@ -418,6 +432,7 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "run_page": run_page,
     "million": million,
     "load": load,
+    "memory": memory,
     "embedding_map": embedding_map,
     "clip": clip,
     "captions": captions,
