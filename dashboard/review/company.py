@@ -20,6 +20,7 @@ from dashboard.kept import kept
 from dashboard.opened import predictions
 
 N_NEAR, N_TYPICAL = 6, 6
+NO_ONE_LABEL = -1
 
 
 def company(workspace: Workspace, dataset: Dataset, position: int, run_id: str | None) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def company(workspace: Workspace, dataset: Dataset, position: int, run_id: str |
         run_id: Whose features say what is alike; None for no neighbours.
 
     Returns:
-        near: [[position, given label], ...], training images, the most alike first.
+        near: [[position, given label], ...], training images, the most alike first; NO_ONE_LABEL where images
+            have several.
         typical: By class, positions of the images nearest to its mean image, by the given labels.
 
     Raises:
@@ -48,13 +50,14 @@ def company(workspace: Workspace, dataset: Dataset, position: int, run_id: str |
 
 def _near(workspace: Workspace, dataset: Dataset, position: int, run_id: str) -> list[list[int]]:
     run = find_run(workspace, run_id)
-    single = dataset.task is Task.SINGLE_LABEL
     if run.kind == evidence.KIND:
         near = _judged(run.folder, (run.folder / "run.json").stat().st_mtime_ns).neighbours[position]
-        return [[int(one), int(dataset.labels[one])] for one in near[:N_NEAR] if one >= 0]
-    found = nearest_training_items(run, predictions(run), str(dataset.item_ids[position]), N_NEAR)
-    positions = dataset.positions(found.item_ids)
-    return [[int(one), int(dataset.labels[one]) if single else -1] for one in positions]
+        positions = [int(one) for one in near[:N_NEAR] if one >= 0]
+    else:
+        found = nearest_training_items(run, predictions(run), str(dataset.item_ids[position]), N_NEAR)
+        positions = dataset.positions(found.item_ids).tolist()
+    single = dataset.task is Task.SINGLE_LABEL
+    return [[one, int(dataset.labels[one]) if single else NO_ONE_LABEL] for one in positions]
 
 
 def _typical(workspace: Workspace, dataset: Dataset) -> dict[str, list[int]]:

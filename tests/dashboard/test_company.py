@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -12,11 +14,15 @@ from core.data.dataset import Dataset
 from core.errors import NotFound
 from core.evaluation.nearest import nearest_training_items
 from core.evaluation.predictions import load_predictions
+from core.quality import evidence
+from core.runs.store import create_run
 from core.workspace import Workspace
 from dashboard import links
-from dashboard.review.company import N_NEAR, N_TYPICAL, company
+from dashboard.review import company as of_review
+from dashboard.review.company import N_NEAR, N_TYPICAL, NO_ONE_LABEL, company
 from dashboard.routes import ROUTES
 from tests.finished_runs import finished_run
+from tests.tagged import tagged
 
 
 @pytest.fixture
@@ -39,6 +45,16 @@ def test_the_company_of_an_image(workspace: Workspace, sample: Dataset, client: 
     for k, positions in found["typical"].items():
         assert len(positions) == N_TYPICAL
         assert (sample.labels[positions] == int(k)).all()
+
+
+def test_neighbours_that_a_search_found_where_images_have_several_labels(
+    workspace: Workspace, sample: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = tagged(workspace, sample)
+    run = create_run(workspace, several, None, kind=evidence.KIND)
+    near = np.array([[3, 4, -1]] * len(several))
+    monkeypatch.setattr(of_review, "_judged", lambda *_: SimpleNamespace(neighbours=near))
+    assert company(workspace, several, 0, run.id)["near"] == [[3, NO_ONE_LABEL], [4, NO_ONE_LABEL]]
 
 
 def test_an_image_is_not_its_own_company(workspace: Workspace, sample: Dataset) -> None:

@@ -30,6 +30,7 @@ FREE = {
     "derived from what is there, in cache/: the same for everybody, and safe to delete": {
         "core/data/statistics.py": "atomic_memmap image_statistics",
         "core/data/thumbnails.py": "make_sheets sheet_bytes sheet_file",
+        "core/embeddings/blocks.py": "compute gathered",
         "core/embeddings/clip.py": "Encoder.images Encoder.texts Encoder.towers clip_features kept_texts",
         "core/embeddings/resident.py": "Resident.picture Resident.texts Resident.warm serve",
     },
