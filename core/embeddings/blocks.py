@@ -73,16 +73,14 @@ def gathered(blocks: Sequence[Block], encode: Encode, report: Progress) -> NDArr
 
     A full or read-only disk costs only the keeping.
     """
-    progress = _Progress(report, missing(blocks))
-    parts = []
-    for block in blocks:
-        rows = block.kept()
-        if rows is None:
-            rows = progress.watched(encode(block.positions))
-            with contextlib.suppress(StorageFailed):
-                write_array(block.path, rows)
-        parts.append(rows)
-    return np.concatenate(parts) if parts else None
+    parts = [block.kept() for block in blocks]
+    wanted = [number for number, rows in enumerate(parts) if rows is None]
+    progress = _Progress(report, [blocks[number] for number in wanted])
+    for number in wanted:
+        rows = parts[number] = progress.watched(encode(blocks[number].positions))
+        with contextlib.suppress(StorageFailed):
+            write_array(blocks[number].path, rows)
+    return np.concatenate([rows for rows in parts if rows is not None]) if parts else None
 
 
 def compute(workspace: Workspace, blocks: Sequence[Block], encode: Encode, report: Progress) -> None:

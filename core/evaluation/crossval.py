@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import SPLITS, Dataset, Task, is_labelled
+from core.data.dataset import SPLITS, Dataset, is_labelled
 from core.errors import BadInput, NotFound
 from core.evaluation.metrics import scores
 from core.evaluation.multilabel import multilabel_scores
 from core.files import Json, read_result
-from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
+from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
 from core.workspace import Workspace
 
@@ -60,7 +60,7 @@ def create_crossval(
     """
     check_folds(dataset, n_folds)
     recipe.check_one_network()
-    recipe.check_task(ONE_LABEL if dataset.task is Task.SINGLE_LABEL else MANY_LABELS)
+    recipe.check_task(dataset.task)
     return create_run(
         workspace,
         dataset,

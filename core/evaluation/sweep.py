@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import Dataset, Task
+from core.data.dataset import Dataset
 from core.evaluation.multilabel import multilabel_scores
 from core.files import Json, read_result
-from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
+from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
 from core.workspace import Workspace
 
@@ -41,9 +41,7 @@ def create_sweep(
         NameTaken, StorageFailed: As for any run.
     """
     for setting in settings:
-        recipe.with_changes(setting).check_task(
-            ONE_LABEL if dataset.task is Task.SINGLE_LABEL else MANY_LABELS
-        )
+        recipe.with_changes(setting).check_task(dataset.task)
     job = {"settings": [dict(setting) for setting in settings]}
     return create_run(workspace, dataset, recipe, name=name, kind=KIND, label_version=label_version, job=job)
 

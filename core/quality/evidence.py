@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import Dataset, Task
+from core.data.dataset import Dataset
 from core.errors import DamagedFile, NotFound
 from core.evaluation.crossval import N_FOLDS, check_folds
 from core.files import atomic_writer, read_arrays
-from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
+from core.runs.recipe import Recipe
 from core.runs.store import Run, RunState, create_run, list_runs, status
 from core.workspace import Workspace
 
@@ -66,7 +66,7 @@ def create_search(
         NameTaken, StorageFailed: As for any run.
     """
     check_folds(dataset, n_folds)
-    recipe.check_task(ONE_LABEL if dataset.task is Task.SINGLE_LABEL else MANY_LABELS)
+    recipe.check_task(dataset.task)
     return create_run(
         workspace,
         dataset,

@@ -22,7 +22,7 @@ from core.data.dataset import Dataset, Task
 from core.errors import BadInput, DamagedFile
 from core.files import Json, read_json, write_json
 from core.runs.events import EventLog
-from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
+from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
 from core.tuning.space import Axis, space_from_json, space_to_json
 from core.workspace import Workspace
@@ -127,7 +127,7 @@ def create_study(
     """
     check_plan(plan)
     base.check_one_network()
-    base.check_task(ONE_LABEL if dataset.task is Task.SINGLE_LABEL else MANY_LABELS)
+    base.check_task(dataset.task)
     if plan.objective not in OF_TASK[dataset.task]:
         raise BadInput(
             f"The objective {plan.objective} does not fit the labels of {dataset.name!r}.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,13 @@ from core.evaluation.sweep import figures_of, of_images, put_together, text_swee
 from core.files import delete_file, digest, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
-from core.training.frozen import backbone_maps
 from core.training.inference import predict
 from core.training.loop import fit
 from core.training.parts import assign_roles, make_parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread
-from core.worker.training import labels_to_train, now_and_then, open_run_dataset, stoppable
+from core.worker.training import labels_to_train, maps_of, now_and_then, open_run_dataset, stoppable
 
 CACHE = "sweep-1"
 
@@ -120,9 +118,7 @@ class _Sweeper:
             checkpoint_file=checkpoint,
             should_stop=now_and_then(job.should_stop),
             captions=dataset.captions,
-            maps_of=partial(
-                backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)
-            ),
+            maps_of=maps_of(job, dataset, pixels),
         )
         if result.stopped:
             raise Stopped

@@ -27,7 +27,7 @@ from core.labels.versions import LabelState, labels_at
 from core.models import model_summary, save_model
 from core.runs.recipe import Recipe
 from core.runs.store import Run
-from core.training.frozen import backbone_maps
+from core.training.frozen import Maps, backbone_maps
 from core.training.inference import Outputs, predict
 from core.training.loop import CHECKPOINT_SECONDS, FitResult, fit
 from core.training.multilabel import treat_unknown
@@ -64,9 +64,7 @@ def train(job: Job) -> Outcome:
         if recipe.has_stages
         else partial(
             fit,
-            maps_of=partial(
-                backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)
-            ),
+            maps_of=maps_of(job, dataset, pixels),
             captions=dataset.captions,
         )
     )
@@ -234,6 +232,11 @@ def stoppable(job: Job) -> Callable[..., None]:
             raise Stopped
 
     return on_event
+
+
+def maps_of(job: Job, dataset: Dataset, pixels: Pixels) -> Callable[..., Maps]:
+    """What a frozen backbone makes of all images, as ``fit`` asks for it; told and stopped as the job is."""
+    return partial(backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job))
 
 
 def now_and_then(should_stop: Callable[[], bool]) -> Callable[[], bool]:

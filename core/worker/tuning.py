@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,7 +24,6 @@ from core.errors import BadInput, Busy, TidysetError
 from core.files import Json, delete_file, digest, make_folder, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
-from core.training.frozen import backbone_maps
 from core.training.loop import TrainingFailed, fit
 from core.training.parts import Parts, assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
@@ -37,6 +35,7 @@ from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread, where
 from core.worker.training import (
     labels_to_train,
+    maps_of,
     now_and_then,
     open_run_dataset,
     stoppable,
@@ -299,9 +298,7 @@ class Searcher:
             should_stop=watch.should_stop,
             captions=dataset.captions,
             unlabelled=given.unlabelled,
-            maps_of=partial(
-                backbone_maps, job.workspace, dataset.fingerprint, pixels, on_event=stoppable(job)
-            ),
+            maps_of=maps_of(job, dataset, pixels),
         )
         if result.stopped and not watch.pruned:
             raise Stopped

@@ -6,7 +6,6 @@ What was trained is cached by what went in, so a comparison that was broken off 
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ from core.quality.unknown import (
     text_unknown,
 )
 from core.runs.recipe import Recipe
-from core.training.frozen import backbone_maps
 from core.training.inference import predict
 from core.training.loop import fit
 from core.training.multilabel import Labels, treat_unknown
@@ -33,7 +31,7 @@ from core.training.parts import Parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.filling import Judges, Probs, known_labels
-from core.worker.training import now_and_then, open_run_dataset, stoppable
+from core.worker.training import maps_of, now_and_then, open_run_dataset, stoppable
 
 CACHE = "unknown-1"
 TREATED = (LEFT_OUT, "as-no", "masked")
@@ -206,13 +204,7 @@ class _World:
             on_event,
             should_stop=now_and_then(job.should_stop),
             captions=shared.dataset.captions,
-            maps_of=partial(
-                backbone_maps,
-                job.workspace,
-                shared.dataset.fingerprint,
-                shared.pixels,
-                on_event=stoppable(job),
-            ),
+            maps_of=maps_of(job, shared.dataset, shared.pixels),
         )
         if result.stopped:
             raise Stopped
