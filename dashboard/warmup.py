@@ -6,6 +6,7 @@ page; what later pages need comes after a pause, so that it does not compete wit
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import threading
@@ -41,6 +42,17 @@ def _run() -> None:
         _log.warning("The sample could not be opened: %s", error)
     time.sleep(_PAUSE_SECONDS)
     _import(_LATER)
+    spare_the_collector()
+
+
+def spare_the_collector() -> None:
+    """Take what is alive now out of what Python's cycle collector walks: it is imports, alive until the end.
+
+    A full collection after it walks the sessions' objects alone: 2 ms instead of 100 with pandas and Plotly
+    loaded, while every other session waits for the interpreter's lock.
+    """
+    gc.collect()  # else cycles that are garbage already would be kept for ever
+    gc.freeze()
 
 
 def _import(modules: tuple[str, ...]) -> None:

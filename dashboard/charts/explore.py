@@ -82,10 +82,25 @@ def histogram(values: Array, edges: Array, xaxis_title: str) -> Figure:
 
 def _mark(fig: Figure, text: str, at: float, dash: str, anchor: str) -> None:
     """A vertical line with its name above the bars, so that two close lines do not write over each other."""
-    fig.add_vline(
-        x=at,
+    # What Plotly's add_vline would draw, in a fifth of its time: this page has four.
+    fig.add_shape(
+        type="line",
+        x0=at,
+        x1=at,
+        y0=0,
+        y1=1,
+        yref="y domain",
         line={"color": QUIET, "dash": dash, "width": 1.5},
-        annotation={"text": f" {text} ", "font_size": 11, "y": 1, "yanchor": "bottom", "xanchor": anchor},
+    )
+    fig.add_annotation(
+        x=at,
+        y=1,
+        yref="y domain",
+        text=f" {text} ",
+        font={"size": 11},
+        showarrow=False,
+        yanchor="bottom",
+        xanchor=anchor,
     )
 
 

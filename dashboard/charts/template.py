@@ -76,9 +76,9 @@ def figure(height: int = 280, **layout: Any) -> Figure:
     import plotly.graph_objects as go
     import streamlit.elements.plotly_chart  # noqa: F401  makes its template, which follows the theme, the default
 
-    fig = go.Figure()
-    fig.update_layout(LAYOUT)
-    fig.update_layout(height=height, **layout)
+    fig = go.Figure(layout={**LAYOUT, "height": height})  # a quarter of the time of an update with it
+    if layout:
+        fig.update_layout(**layout)
     return fig
 
 
