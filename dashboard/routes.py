@@ -21,7 +21,7 @@ from streamlit import config
 from core import workspace as workspaces
 from core.errors import NotFound, TidysetError
 from core.workspace import check_name
-from dashboard import links, waiting, warmup
+from dashboard import late_fragments, links, waiting, warmup
 from dashboard.admission import Admission
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ MIDDLEWARE = [Middleware(Admission, guarded=GUARDED, open_to_all=(SIGN_IN,))]
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Start-up and shutdown of the server."""
+    late_fragments.mend()
     warmup.start()
     waiting.start()
     yield {}
