@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def channel(server: Server) -> Iterator[ClientConnection]:
     """What a browser holds to the server."""
     address = f"ws://localhost:{server.port}/_stcore/stream"
-    with connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None, ping_interval=None) as channel:
+    spoken = [Subprotocol("streamlit")]
+    with connect(address, subprotocols=spoken, max_size=None, ping_interval=None) as channel:
         yield channel
 
 
