@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--trainings", type=int, default=5)
-    parser.add_argument("--kept-mb", type=float, default=40.0)
+    parser.add_argument("--kept-mb", type=float, default=20.0)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parse(parser, {"minutes": 1.0, "sessions": 6, "trainings": 1})
     minutes, sessions, trainings = arguments.minutes, arguments.sessions, arguments.trainings
