@@ -15,7 +15,7 @@ HELP = {
     "local": "{what} at the same time; they share the processors.",
     "ray": "{what} at the same time; 0 for as many as the cluster has room for.",
 }
-MANY = "Trainings"
+MANY, SHARDS = "Trainings", "Shards of features"
 
 
 def draw(key: str, what: str = MANY) -> EnginePlan:

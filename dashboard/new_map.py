@@ -22,7 +22,6 @@ from dashboard.wording import plain
 MAX_RUNS = 12
 BACKBONES = ("resnet18", "convnext_tiny", "vit_small_patch14_dinov2")
 OWN = "A map of their own"
-SHARDS = "Shards of features"
 HELP = {
     "onto": "New images can be placed among those of a finished map of other data, which does not change.",
     "source": "What says which images are alike. A model's features show what it tells apart.",
@@ -74,7 +73,7 @@ def button(workspace: Workspace, dataset: Dataset, *, is_main: bool = True) -> N
             st.caption(f"By {plain(features)}, as that map was made; it stays as it is.")
         plan = EnginePlan()
         if are_computed(workspace, dataset, request.source):
-            plan = engine_choice.fields("map", SHARDS)
+            plan = engine_choice.fields("map", engine_choice.SHARDS)
         if st.button("Make the map", type="primary", key="make_map"):
             engine_choice.check(plan)
             embeddings_panels.start(assign(create_map(workspace, dataset, request), plan))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -21,14 +22,14 @@ from core.embeddings.prompts import (
 )
 from core.embeddings.resident import resident
 from core.embeddings.zero_shot import ZeroShotRequest
+from core.engines import EnginePlan
 from core.errors import BadInput, TidysetError
 from core.evaluation.metrics import wilson_interval
 from core.evaluation.remarks import largest_cell
 from core.quality.queue import SELECTION, QueueRequest
-from core.runs import launch
 from core.runs.store import Run, RunState, status
 from core.workspace import Workspace
-from dashboard import confusion, gallery, handover, zero_shot_view
+from dashboard import confusion, engine_choice, gallery, handover, zero_shot_view
 from dashboard.errors import show_error, shown_as_message
 from dashboard.open_item import open_item
 from dashboard.wording import counted, percent, plain, points
@@ -113,13 +114,18 @@ def compute(workspace: Workspace, dataset: Dataset, model: ClipModel, prompts: P
         takes = f"about {n / rate:,.0f} s here" if rate else "how long is known after the first time"
         where = "from a file on this machine" if model.is_local else "its weights are fetched on first use"
         st.caption(f"{counted(n, 'image')}, {takes}; {where}. It goes on where it was if it is stopped.")
-        if st.button("Encode and classify", type="primary", icon=":material/play_arrow:"):
-            _start(workspace, dataset, ZeroShotRequest(model, prompts, tuple(splits)))
+        with st.container(horizontal=True):
+            encode = st.button("Encode and classify", type="primary", icon=":material/play_arrow:")
+            plan = engine_choice.draw("zs", engine_choice.SHARDS)
+        if encode:
+            _start(workspace, dataset, ZeroShotRequest(model, prompts, tuple(splits)), plan)
 
 
-def _start(workspace: Workspace, dataset: Dataset, request: ZeroShotRequest) -> None:
+def _start(
+    workspace: Workspace, dataset: Dataset, request: ZeroShotRequest, plan: EnginePlan | None = None
+) -> None:
     try:
-        launch.start(zs.create_zero_shot(workspace, dataset, request))
+        engine_choice.start(partial(zs.create_zero_shot, workspace, dataset, request), plan or EnginePlan())
     except TidysetError as error:
         show_error(error)
     else:

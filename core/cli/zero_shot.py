@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.data import catalog
 from core.errors import BadInput
@@ -54,25 +55,31 @@ def zero_shot(
         list[str] | None, typer.Option("--split", help="Which images to answer for; test unless given.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of this run; made up when not given.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Classify the images with CLIP from words alone, and say how good that is.
 
     The result is a run: compare, queues and Evaluate work on it. Ctrl-C stops; the features computed so far
-    are kept and the same command goes on from there.
+    are kept and the same command goes on from there. With --workers or --engine ray they are computed in
+    shards, by several workers.
     """
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.embeddings.zero_shot import ZeroShotRequest, create_zero_shot
+        from core.engines import assign, engine_plan
         from core.runs.launch import start
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = catalog.open_dataset(workspace, data)
         chosen = _model(workspace, model, pretrained, checkpoint, config, mean, std, resize)
         asked = _prompts(dataset, prompts, names, templates or [], ensemble=ensemble)
         wanted = tuple(splits or (("test",) if "test" in dataset.splits else dataset.splits))
         run = create_zero_shot(workspace, dataset, ZeroShotRequest(chosen, asked, wanted), name=name)
-        start(run)
+        start(assign(run, where))
         summary = wait_for(run, as_json=as_json).summary
         value = _value(workspace, dataset, run, chosen, asked, summary)
         emit(value, _text(value), as_json=as_json)

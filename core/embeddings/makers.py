@@ -6,7 +6,7 @@ only then. ``features`` puts the blocks together; ``shards`` has several process
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,12 +62,13 @@ class NetworkMaker:
 
 
 class ClipMaker:
-    """Features by a CLIP model, each split by itself, as zero-shot answers look for them."""
+    """Features by a CLIP model: of the images in each of ``parts``; unless given, of each split by itself."""
 
-    def __init__(self, workspace: Workspace, model: ClipModel) -> None:
+    def __init__(self, workspace: Workspace, model: ClipModel, parts: Sequence[Ints] | None = None) -> None:
         from core.embeddings.clip_models import model_digest
 
         self._workspace, self._model, self.name = workspace, model, model_digest(model)
+        self._parts = parts
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -77,8 +78,10 @@ class ClipMaker:
 
     def blocks(self, dataset: Dataset) -> list[Block]:
         """As of ``Maker``."""
-        splits = [dataset.in_split(split) for split in dataset.splits]
-        return [block for positions in splits for block in self._encoder.blocks(dataset, positions)]
+        parts = self._parts
+        if parts is None:
+            parts = [dataset.in_split(split) for split in dataset.splits]
+        return [block for positions in parts for block in self._encoder.blocks(dataset, positions)]
 
     def encode(self, dataset: Dataset, positions: Ints) -> Iterator[NDArray[Any]]:
         """As of ``Maker``. Raises as loading the model does."""

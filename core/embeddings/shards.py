@@ -39,11 +39,9 @@ def maker_of(workspace: Workspace, source: FeatureSource) -> Maker:
     return run_maker(workspace, find_run(workspace, source.name))
 
 
-def missing_shards(workspace: Workspace, dataset: Dataset, source: FeatureSource) -> list[str]:
-    """Names of the shards that have to be computed; none where all is there. Raises NotFound."""
-    if not are_computed(workspace, dataset, source):
-        return []
-    blocks = maker_of(workspace, source).blocks(dataset)
+def missing_shards(dataset: Dataset, maker: Maker) -> list[str]:
+    """Names of the shards that have to be computed; none where all is there."""
+    blocks = maker.blocks(dataset)
     size = max(1, -(-len(blocks) // MOST_SHARDS))
     starts = range(0, len(blocks), size)
     return [
@@ -60,7 +58,7 @@ class Sharer:
         self._maker: Maker | None = None
 
     def compute(
-        self, workspace: Workspace, dataset: Dataset, source: FeatureSource, shard: str, report: Progress
+        self, workspace: Workspace, dataset: Dataset, maker: Maker, shard: str, report: Progress
     ) -> None:
         """Put the missing blocks of a shard into the cache.
 
@@ -68,10 +66,9 @@ class Sharer:
             TidysetError: As of ``features_of``.
             StorageFailed: They cannot be kept.
         """
-        made = maker_of(workspace, source)
-        if self._maker is None or self._maker.name != made.name:
-            self._maker = made
-        compute(workspace, _stretch(made, dataset, shard), partial(self._maker.encode, dataset), report)
+        if self._maker is None or self._maker.name != maker.name:
+            self._maker = maker
+        compute(workspace, _stretch(maker, dataset, shard), partial(self._maker.encode, dataset), report)
 
 
 def _stretch(maker: Maker, dataset: Dataset, shard: str) -> list[Block]:

@@ -82,7 +82,7 @@ def create_mismatch(
 
     Args:
         by: "labels" or "picture".
-        model: Which CLIP model, as the runs of kind "clip" keep it; needed by picture.
+        model: Which CLIP model, as zero-shot runs keep it; needed by picture.
 
     Raises:
         BadInput: There are no captions, or no such way to look.

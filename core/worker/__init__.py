@@ -34,7 +34,6 @@ JOBS = {
     "sweep": "core.worker.sweeping:sweep",
     "tune": "core.worker.tuning:tune",
     "embed": "core.worker.embedding:embed",
-    "clip": "core.worker.zero_shot:clip",
     "zero-shot": "core.worker.zero_shot:zero_shot",
     "few-shot": "core.worker.few_shot:few_shot",
     "import": "core.worker.importing:import_data",

@@ -18,7 +18,7 @@ from core.embeddings.maps import MapRequest, in_unit_square, request_of
 from core.embeddings.neighbours import nearest, neighbour_graph
 from core.embeddings.projection import principal_components, umap_reference
 from core.embeddings.quality import map_quality
-from core.embeddings.shards import Sharer, missing_shards
+from core.embeddings.shards import Sharer, are_computed, maker_of, missing_shards
 from core.errors import BadInput
 from core.files import write_array, write_json
 from core.labels.versions import labels_at
@@ -82,8 +82,8 @@ def embed(job: Job) -> Outcome:
 
 def do_shard(job: Job, part: str) -> None:
     """Do the part "blocks-8-12" of a map: put those features into the cache. Raises Stopped."""
-    source = request_of(job.run).source
-    _SHARER.compute(job.workspace, _dataset(job), source, part, _Stage(job, 0, 1))
+    maker = maker_of(job.workspace, request_of(job.run).source)
+    _SHARER.compute(job.workspace, _dataset(job), maker, part, _Stage(job, 0, 1))
 
 
 _SHARER = Sharer()
@@ -91,9 +91,9 @@ _SHARER = Sharer()
 
 def _spread_features(job: Job, dataset: Dataset, request: MapRequest) -> None:
     """Have the job's engine compute the features that are missing. Raises Stopped, TidysetError."""
-    if not where(job.run).spreads:
+    if not where(job.run).spreads or not are_computed(job.workspace, dataset, request.source):
         return
-    shards = missing_shards(job.workspace, dataset, request.source)
+    shards = missing_shards(dataset, maker_of(job.workspace, request.source))
     if not shards:
         return
 

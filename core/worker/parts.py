@@ -32,6 +32,7 @@ PARTS = {
     "prove": "core.worker.proving:do_training",
     "tune": "core.worker.tuning:do_trial",
     "embed": "core.worker.embedding:do_shard",
+    "zero-shot": "core.worker.zero_shot:do_shard",
     "train": "core.worker.training:do_train_part",
 }
 """By the run's kind, what does one of its parts: ``module:function(job, part)``."""

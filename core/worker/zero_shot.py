@@ -1,4 +1,4 @@
-"""The jobs of runs of kind "zero-shot" (answers from words) and "clip" (the features of all images)."""
+"""The job of a run of kind "zero-shot": answers from words."""
 
 from __future__ import annotations
 
@@ -12,30 +12,20 @@ from numpy.typing import NDArray
 from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS, Dataset, Task
 from core.embeddings import zero_shot as zs
-from core.embeddings.clip import Encoder, clip_features, model_facts
-from core.embeddings.clip_models import ClipModel, model_of
+from core.embeddings.clip import Encoder, model_facts
+from core.embeddings.clip_models import ClipModel
+from core.embeddings.makers import ClipMaker
 from core.embeddings.prompts import class_vectors
+from core.embeddings.shards import Sharer, missing_shards
 from core.errors import BadInput
 from core.evaluation.predictions import Predictions, save_predictions
 from core.evaluation.report import metrics_of, text_report
 from core.files import Json, write_array, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.worker import Job, Outcome, Stopped
+from core.worker.parts import spread, where
 
 REPORT_SECONDS = 0.5
-
-
-def clip(job: Job) -> Outcome:
-    """Compute the features of all images of the data set, so that pages find them."""
-    began = time.monotonic()
-    job.on_event("started")
-    dataset = open_as_asked(job)
-    model = model_of(job.run.job["model"])
-    values = clip_features(job.workspace, dataset, model, Reporter(job))
-    return Outcome(
-        "finished",
-        {"n_items": len(values), **_rate(job, model), "seconds": round(time.monotonic() - began, 2)},
-    )
 
 
 def zero_shot(job: Job) -> Outcome:
@@ -48,6 +38,8 @@ def zero_shot(job: Job) -> Outcome:
     job.on_event("started")
     request = zs.request_of(job.run)
     dataset = open_as_asked(job)
+    if where(job.run).spreads and (shards := missing_shards(dataset, _maker(job, dataset))):
+        spread(job, shards, len(shards))
     answers = _answers(job, dataset, request)
     save_predictions(job.run.predictions_file, answers.predictions)
     write_array(job.run.folder / zs.SCORES, answers.similarity)
@@ -76,6 +68,20 @@ def zero_shot(job: Job) -> Outcome:
     )
 
 
+def do_shard(job: Job, part: str) -> None:
+    """Do the part "blocks-8-12": put those images' features into the cache. Raises Stopped, TidysetError."""
+    dataset = open_as_asked(job)
+    _SHARER.compute(job.workspace, dataset, _maker(job, dataset), part, Reporter(job))
+
+
+_SHARER = Sharer()
+
+
+def _maker(job: Job, dataset: Dataset) -> ClipMaker:
+    request = zs.request_of(job.run)
+    return ClipMaker(job.workspace, request.model, _parts(dataset, request.splits))
+
+
 @dataclass(frozen=True, eq=False)
 class _Answers:
     positions: NDArray[np.int64]
@@ -94,12 +100,13 @@ def _answers(job: Job, dataset: Dataset, request: zs.ZeroShotRequest) -> _Answer
     encoder = Encoder(job.workspace, request.model, Reporter(job))
     vectors = class_vectors(request.prompts, encoder.texts)
     multi = dataset.task is Task.MULTI_LABEL
-    tuned_on = zs.validation_positions(dataset)
-    positions, images = _images(dataset, request.splits, tuned_on, encoder)
+    parts = _parts(dataset, request.splits)
+    positions = np.concatenate(parts)
+    images = np.concatenate([encoder.images(dataset, part) for part in parts])
     state = labels_at(job.workspace, dataset, job.run.label_version)
     similarity = zs.cosines(images, vectors)
     all_marks = zs.marks(dataset, state.labels)
-    split = zs.split_names(dataset, positions, tuned_on)
+    split = zs.split_names(dataset, positions, zs.validation_positions(dataset))
     thresholds = None
     if multi:
         rows = split == "val"
@@ -117,17 +124,12 @@ def _answers(job: Job, dataset: Dataset, request: zs.ZeroShotRequest) -> _Answer
     return _Answers(positions, similarity, all_marks[positions], thresholds, predictions)
 
 
-def _images(
-    dataset: Dataset, splits: tuple[str, ...], tuned_on: NDArray[np.int64], encoder: Encoder
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """(positions (n,), features (n, D)) of the splits, then of what is tuned on and not among them."""
+def _parts(dataset: Dataset, splits: tuple[str, ...]) -> list[NDArray[np.int64]]:
+    """Positions of the splits, then of what is tuned on and not among them."""
     parts = [dataset.in_split(split) for split in splits]
     known = np.concatenate(parts) if parts else np.empty(0, np.int64)
-    rest = np.setdiff1d(tuned_on, known)
-    if len(rest):
-        parts.append(rest)
-    features = [encoder.images(dataset, part) for part in parts]
-    return np.concatenate(parts), np.concatenate(features)
+    rest = np.setdiff1d(zs.validation_positions(dataset), known)
+    return [*parts, rest] if len(rest) else parts
 
 
 def _figures(dataset: Dataset, answers: _Answers) -> dict[str, Json]:

@@ -13,6 +13,7 @@ from core.embeddings import text_search, zero_shot
 from core.embeddings.clip_models import ClipModel, find_model
 from core.embeddings.prompts import default_prompts
 from core.embeddings.zero_shot import ZeroShotRequest, create_zero_shot
+from core.engines import EnginePlan, assign
 from core.errors import BadInput, DamagedFile, NotFound
 from core.evaluation.of_run import compare_runs, predictions_of
 from core.labels.versions import labels_at
@@ -124,3 +125,18 @@ def test_search_finds_the_nearest_by_cosine(
     with pytest.raises(NotFound):
         text_search.search(workspace, sample, model, text_search.Query(like="none"))
     assert text_search.model_for(workspace, sample, "") == model
+
+
+def test_two_workers_compute_the_shards_and_the_answers_are_those_of_one(
+    workspace: Workspace, sample: Dataset, model: ClipModel, answered: Run
+) -> None:
+    (workspace.cache / "clip-images-1").rename(workspace.cache / "other")
+    spread = create_zero_shot(workspace, sample, zero_shot.request_of(answered))
+    spread = assign(spread, EnginePlan("local", n_workers=2))
+    assert work(spread.folder) == 0, status(spread).error
+    names = sorted(file.stem for file in (spread.folder / "parts").iterdir())
+    assert names == ["blocks-0-1", "blocks-1-2", "blocks-2-3", "blocks-3-4"], (
+        "a thousand each to ask and tune"
+    )
+    theirs, own = (np.load(run.folder / zero_shot.SCORES) for run in (spread, answered))
+    np.testing.assert_allclose(theirs, own, atol=1e-6)

@@ -18,7 +18,7 @@ import pytest
 from core.data.dataset import Dataset
 from core.embeddings.features import FeatureSource, features_of
 from core.embeddings.maps import MapRequest, create_map
-from core.embeddings.shards import missing_shards
+from core.embeddings.shards import maker_of, missing_shards
 from core.engines import EnginePlan, assign, engine_plan, on_ray
 from core.evaluation.crossval import create_crossval, read_crossval
 from core.evaluation.predictions import load_predictions
@@ -196,10 +196,11 @@ def test_features_of_shards_are_those_of_one_process_where_a_node_is_lost(
     source = FeatureSource("run", judge.id)
     run = create_map(workspace, sample, MapRequest(source, method="pca"))
     run = assign(run, EnginePlan("ray", cluster.address))
-    shards = missing_shards(workspace, sample, source)
+    maker = maker_of(workspace, source)
+    shards = missing_shards(sample, maker)
 
     def is_in_the_middle() -> bool:
-        return 0 < len(missing_shards(workspace, sample, source)) < len(shards) - 1
+        return 0 < len(missing_shards(sample, maker)) < len(shards) - 1
 
     with _losing_a_node(cluster, is_in_the_middle):
         assert work(run.folder) == 0, status(run).error
