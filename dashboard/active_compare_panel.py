@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from core.data.dataset import SPLITS, Dataset, Task, is_labelled
@@ -9,12 +11,11 @@ from core.errors import TidysetError
 from core.files import Json
 from core.quality.active import STRATEGIES
 from core.quality.active_compare import KIND, create_comparison, n_trainings
-from core.runs import launch
 from core.runs.presets import find_recipe
 from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard import job_monitor
+from dashboard import engine_choice, job_monitor
 from dashboard.charts.template import figure, show
 from dashboard.wording import counted, plain
 
@@ -52,6 +53,7 @@ def _form(workspace: Workspace, dataset: Dataset) -> None:
     chosen = st.multiselect("Strategies", STRATEGIES, STRATEGIES, key="compare_strategies")
     enough = start + step * rounds <= known
     with st.container(horizontal=True, vertical_alignment="center"):
+        where = engine_choice.draw("active")
         pressed = st.button("Compare", icon=":material/play_arrow:", disabled=not (chosen and enough))
         if enough:
             st.caption(f"{counted(n_trainings(len(chosen), rounds, seeds), 'short training')}.")
@@ -59,7 +61,8 @@ def _form(workspace: Workspace, dataset: Dataset) -> None:
             st.caption(f"{start + step * rounds:,} labels would be asked for; {known:,} are known.")
     if pressed:
         try:
-            made = create_comparison(
+            make = partial(
+                create_comparison,
                 workspace,
                 dataset,
                 find_recipe(workspace, recipe),
@@ -69,7 +72,7 @@ def _form(workspace: Workspace, dataset: Dataset) -> None:
                 rounds=rounds,
                 seeds=seeds,
             )
-            launch.start(made)
+            engine_choice.start(make, where)
         except TidysetError as error:
             st.error(plain(str(error)), icon=":material/error:")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,11 @@ from core.labels.versions import LabelState, current_version
 from core.quality import filling
 from core.quality.filled import Standing, accept, standing, take_back
 from core.quality.queue import FILLED, QueueRequest
-from core.runs import launch
 from core.runs.estimate import estimate
 from core.runs.recipe import Recipe
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard import gallery, handover, links
+from dashboard import engine_choice, gallery, handover, links
 from dashboard.errors import shown_as_message
 from dashboard.open_item import open_item
 from dashboard.opened import predictions as predictions_of
@@ -85,11 +85,13 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
             "Right at least (%)", 51, 99, 95, key="fill_precision", width=160, help="On known labels."
         )
         n_folds = int(st.number_input("Folds", 2, 10, 3, key="fill_folds", width=100))
+        where = engine_choice.draw("fill")
         pressed = st.button("See what can be filled", type="primary", icon=":material/auto_fix_high:")
     st.caption(_expected(workspace, dataset, recipe, str(method), n_folds))
     if pressed:
         with shown_as_message():
-            run = filling.create_fill(
+            make = partial(
+                filling.create_fill,
                 workspace,
                 dataset,
                 recipe,
@@ -99,7 +101,7 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
                 apply=False,
                 label_version=current_version(workspace, dataset.name),
             )
-            launch.start(run)
+            engine_choice.start(make, where)
             st.session_state.pop("filling", None)
             st.rerun()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
@@ -10,12 +12,11 @@ from core.files import Json
 from core.labels.versions import current_version
 from core.quality import unknown
 from core.quality.filling import JOINT, PER_LABEL
-from core.runs import launch
 from core.runs.estimate import estimate
 from core.runs.recipe import Recipe
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard import job_monitor, train_panel
+from dashboard import engine_choice, job_monitor, train_panel
 from dashboard.charts import unknown as charts
 from dashboard.charts.template import show
 from dashboard.errors import shown_as_message
@@ -59,11 +60,13 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
             "filled is right. The test labels stay.",
         )
         wanted = st.number_input("Filled right at least (%)", 51, 99, 90, key="unknown_precision", width=190)
+        where = engine_choice.draw("unknown")
         pressed = st.button("Compare", type="primary", icon=":material/balance:")
     st.caption(_expected(workspace, dataset, recipe, [*ways], seeds))
     if pressed:
         with shown_as_message():
-            run = unknown.create_unknown(
+            make = partial(
+                unknown.create_unknown,
                 workspace,
                 dataset,
                 recipe,
@@ -73,7 +76,7 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
                 precision=wanted / 100,
                 label_version=current_version(workspace, dataset.name),
             )
-            launch.start(run)
+            engine_choice.start(make, where)
             st.session_state.pop("unknown_run", None)
             st.rerun()
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 
 active = typer.Typer(
@@ -27,12 +28,16 @@ def compare(
     rounds: Annotated[int, typer.Option(help="Rounds after the first training.")] = 4,
     seeds: Annotated[int, typer.Option(help="How often all of it is repeated.")] = 3,
     settings: Annotated[list[str] | None, typer.Option("--set", help="Change a field of the recipe.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Give every strategy the same number of labels, and tell how good what it trains becomes."""
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
+        from core.engines import assign, engine_plan
         from core.quality.active import STRATEGIES
         from core.quality.active_compare import create_comparison
         from core.runs.launch import start as launch
@@ -40,13 +45,14 @@ def compare(
         from core.runs.recipe import parse_settings
         from core.workspace import current
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = open_dataset(workspace, data)
         chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         names = [name.strip() for name in strategies.split(",") if name.strip()] or list(STRATEGIES)
         numbers = {"start": start, "step": step, "rounds": rounds, "seeds": seeds}
         run = create_comparison(workspace, dataset, chosen, strategies=names, **numbers)
-        launch(run)
+        launch(assign(run, where))
         summary = wait_for(run, as_json=as_json).summary
         value = {key: summary[key] for key in ("best", "n_labels", "curves", "seconds")}
         emit({**value, "run": run.name, "id": run.id}, _text(value), as_json=as_json)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 
 
@@ -26,6 +27,9 @@ def fill(
     folds: Annotated[int, typer.Option(help="By how many models the known labels are judged.")] = 3,
     dry_run: Annotated[bool, typer.Option(help="Only tell what would be filled.")] = False,
     name: Annotated[str | None, typer.Option(help="Name of this run; made up when not given.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Fill unknown labels of the training images, as edits made by a model that can all be taken back.
@@ -35,6 +39,7 @@ def fill(
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
+        from core.engines import assign, engine_plan
         from core.labels.versions import current_version
         from core.quality.filling import create_fill, read_fill, text_fill
         from core.runs.launch import start
@@ -42,6 +47,7 @@ def fill(
         from core.runs.recipe import parse_settings
         from core.workspace import current
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = open_dataset(workspace, data)
         chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
@@ -57,7 +63,7 @@ def fill(
             label_version=version,
             name=name,
         )
-        start(run)
+        start(assign(run, where))
         wait_for(run, as_json=as_json)
         value = read_fill(run)
         emit({**value, "id": run.id}, text_fill(value), as_json=as_json)

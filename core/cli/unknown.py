@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from core.cli.app import app
+from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 
 
@@ -26,6 +27,9 @@ def unknown(
     ] = 0.0,
     precision: Annotated[float, typer.Option(help="How often a filled label is to be right.")] = 0.9,
     name: Annotated[str | None, typer.Option(help="Name of this run; made up when not given.")] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare: leave images out, count unknown as no, mask it, or fill it, per label or jointly.
@@ -35,6 +39,7 @@ def unknown(
     with errors_explained(as_json=as_json):
         from core.cli.training import wait_for
         from core.data.catalog import open_dataset
+        from core.engines import assign, engine_plan
         from core.labels.versions import current_version
         from core.quality.unknown import WAYS, create_unknown, read_unknown, text_unknown
         from core.runs.launch import start
@@ -42,6 +47,7 @@ def unknown(
         from core.runs.recipe import parse_settings
         from core.workspace import current
 
+        where = engine_plan(engine, address, workers)
         workspace = current()
         dataset = open_dataset(workspace, data)
         chosen = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
@@ -56,7 +62,7 @@ def unknown(
             label_version=current_version(workspace, dataset.name),
             name=name,
         )
-        start(run)
+        start(assign(run, where))
         wait_for(run, as_json=as_json)
         value = read_unknown(run)
         emit({**value, "id": run.id}, text_unknown(value), as_json=as_json)

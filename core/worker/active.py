@@ -27,6 +27,7 @@ from core.training.loop import fit
 from core.training.parts import Parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
+from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
 RESULT_FILE = "active.json"
@@ -38,6 +39,8 @@ def compare(job: Job) -> Outcome:
     wanted, began = job.run.job, time.monotonic()
     comparison = _Comparison(job)
     job.on_event("started", n_trainings=comparison.n_trainings)
+    parts = [f"{name}-{seed}" for name in wanted["strategies"] for seed in range(wanted["seeds"])]
+    spread(job, parts, len(parts))
     curves = {
         name: [comparison.curve(name, seed) for seed in range(wanted["seeds"])]
         for name in wanted["strategies"]
@@ -46,6 +49,14 @@ def compare(job: Job) -> Outcome:
     write_json(job.run.folder / RESULT_FILE, result)
     best = max(result["curves"], key=lambda curve: float(np.mean(curve["mean"])))["strategy"]
     return Outcome("finished", {"best": best, "seconds": round(time.monotonic() - began, 2), **result})
+
+
+def do_curve(job: Job, part: str) -> None:
+    """Do the part "margin-2", a strategy and its seed: put its rounds into the cache. Raises Stopped."""
+    strategy, _, seed = part.rpartition("-")
+    comparison = _Comparison(job)
+    comparison.n_trainings = n_trainings(1, job.run.job["rounds"], 1)
+    comparison.curve(strategy, int(seed))
 
 
 class _Comparison:

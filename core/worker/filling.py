@@ -27,6 +27,7 @@ from core.training.multilabel import Labels
 from core.training.parts import Parts, assign_roles
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
+from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
 CACHE = "fill-1"
@@ -40,27 +41,43 @@ def fill(job: Job) -> Outcome:
         TidysetError: Anything that a person can mend.
     """
     began = time.monotonic()
-    dataset = open_run_dataset(job, any_task=True)
-    judges = Judges(
-        job,
-        job.run.recipe,
-        dataset,
-        *known_labels(job, dataset),
-        method=str(job.run.job["method"]),
-        n_folds=int(job.run.job["n_folds"]),
-        on_share=_progress(job, began),
-    )
+    judges = _judges(job, _progress(job, began))
     job.on_event("started", n_trainings=len(judges.plan))
+    spread(job, [f"judge-{number}" for number in range(len(judges.plan))], len(judges.plan))
     probs = judges.probabilities()
     fillings = judges.decide(probs, float(job.run.job["precision"]))
     save_predictions(job.run.predictions_file, judges.predictions(probs))
     applied = bool(job.run.job["apply"])
     if applied:
-        apply_filling(job.workspace, dataset, job.run, fillings, judges.train, probs)
+        apply_filling(job.workspace, judges.dataset, job.run, fillings, judges.train, probs)
     value = _value(job, fillings, applied=applied, seconds=time.monotonic() - began)
     write_json(job.run.folder / "fill.json", value)
     write_bytes(job.run.report_file, (text_fill(value) + "\n").encode())
     return Outcome("finished", {name: value[name] for name in ("method", "n_filled", "n_unknown", "seconds")})
+
+
+def do_judge(job: Job, part: str) -> None:
+    """Do the part "judge-3" of a fill, a training: put what it says into the cache. Raises Stopped."""
+
+    def on_share(share: float, text: str) -> None:
+        own = min(1.0, share * len(judges.plan))
+        job.on_event("progress", share=round(own, 4), seconds_left=None, text=text)
+
+    judges = _judges(job, on_share)
+    judges.judged(*judges.plan[int(part.removeprefix("judge-"))])
+
+
+def _judges(job: Job, on_share: Callable[[float, str], None]) -> Judges:
+    dataset, wanted = open_run_dataset(job, any_task=True), job.run.job
+    return Judges(
+        job,
+        job.run.recipe,
+        dataset,
+        *known_labels(job, dataset),
+        method=str(wanted["method"]),
+        n_folds=int(wanted["n_folds"]),
+        on_share=on_share,
+    )
 
 
 def _value(job: Job, fillings: list[LabelFilling], *, applied: bool, seconds: float) -> dict[str, Any]:
@@ -151,7 +168,7 @@ class Judges:
         total = np.zeros(known.shape, np.float64)
         own = np.zeros(known.shape, np.float32)
         for fold, columns in self.plan:
-            found = self._judged(fold, columns)
+            found = self.judged(fold, columns)
             held = self.folds == fold
             total[:, columns] += found / self.n_folds
             own[np.ix_(held, columns)] = found[held]
@@ -178,7 +195,7 @@ class Judges:
             fingerprint=self.dataset.fingerprint,
         )
 
-    def _judged(self, fold: int, columns: list[int]) -> Probs:
+    def judged(self, fold: int, columns: list[int]) -> Probs:
         """(n, len(columns)) by the model trained without ``fold``: from the cache, or now. Raises Stopped."""
         if self.job.should_stop():
             raise Stopped

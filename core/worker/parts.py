@@ -33,6 +33,9 @@ PARTS = {
     "tune": "core.worker.tuning:do_trial",
     "embed": "core.worker.embedding:do_shard",
     "zero-shot": "core.worker.zero_shot:do_shard",
+    "fill": "core.worker.filling:do_judge",
+    "unknown": "core.worker.unknown:do_way",
+    "active": "core.worker.active:do_curve",
     "train": "core.worker.training:do_train_part",
 }
 """By the run's kind, what does one of its parts: ``module:function(job, part)``."""

@@ -31,6 +31,7 @@ from core.training.parts import Parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.filling import Judges, Probs, known_labels
+from core.worker.parts import spread
 from core.worker.training import maps_of, now_and_then, open_run_dataset, stoppable
 
 CACHE = "unknown-1"
@@ -46,6 +47,8 @@ def compare(job: Job) -> Outcome:
     wanted = job.run.job
     comparison = _Comparison(job)
     job.on_event("started", n_trainings=comparison.n_trainings)
+    parts = [f"{way}-{seed}" for seed in range(wanted["seeds"]) for way in comparison.ways]
+    spread(job, parts, len(parts))
     for seed in range(wanted["seeds"]):
         world = _World(comparison, seed)
         for way in comparison.ways:
@@ -55,6 +58,14 @@ def compare(job: Job) -> Outcome:
     write_bytes(job.run.report_file, (text_unknown(value) + "\n").encode())
     best = max(value["ways"], key=lambda one: float(one["macro_auc"]))["way"]
     return Outcome("finished", {"best": best, "seconds": value["seconds"]})
+
+
+def do_way(job: Job, part: str) -> None:
+    """Do the part "as-no-2", a way and its repetition: put what it says into the cache. Raises Stopped."""
+    way, _, seed = part.rpartition("-")
+    comparison = _Comparison(job)
+    comparison.n_trainings = n_trainings([way], 1, len(comparison.dataset.classes))
+    _World(comparison, int(seed)).judged(way)
 
 
 class _Comparison:

@@ -16,15 +16,19 @@ from core.engines import EnginePlan, assign
 from core.evaluation.crossval import create_crossval, read_crossval
 from core.evaluation.predictions import load_predictions
 from core.evaluation.sweep import create_sweep, read_sweep
+from core.quality.active_compare import create_comparison
+from core.quality.filling import create_fill
+from core.quality.unknown import create_unknown
 from core.runs.launch import request_stop, start, wait
 from core.runs.recipe import make_recipe
 from core.runs.store import RunState, create_run, status
 from core.training.dynamics import Margins
-from core.worker import work
+from core.worker import Job, active, filling, unknown, work
 from core.worker.kept_margins import KeptMargins
 from core.worker.parts import do_part, part_events
 from core.workspace import Workspace
 from tests.part_of import part_of
+from tests.tagged import tagged
 
 TINY = make_recipe({"width": 4, "epochs": 2, "batch_size": 128, "learning_rate": 0.02, "threads": 1})
 
@@ -117,3 +121,46 @@ def test_members_of_an_ensemble_side_by_side_are_those_of_one_process(
     assert now.started is not None
     assert now.started["epochs"] == 4
     assert not list(spread.folder.glob("stage-*"))
+
+
+@pytest.mark.parametrize("kind", ["fill", "unknown", "active"])
+def test_parts_leave_the_whole_nothing_to_train(
+    workspace: Workspace, sample: Dataset, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = TINY.with_changes({"epochs": 1})
+    tags = tagged(workspace, sample, 90, split=np.where(np.arange(90) % 3 == 2, 2, 0).astype(np.int8))
+    run, module, names = {
+        "fill": lambda: (
+            create_fill(workspace, tags, one, method="joint", n_folds=2),
+            filling,
+            ["judge-0", "judge-1"],
+        ),
+        "unknown": lambda: (
+            create_unknown(workspace, tags, one, ways=["masked", "joint"], seeds=1),
+            unknown,
+            ["masked-0", "joint-0"],
+        ),
+        "active": lambda: (
+            create_comparison(
+                workspace, sample, one, strategies=["random", "badge"], start=20, step=10, rounds=1, seeds=1
+            ),
+            active,
+            ["random-0", "badge-0"],
+        ),
+    }[kind]()
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("trained again")
+
+    def one_after_another(job: Job, parts: list[str], n_parts: int) -> None:
+        assert (parts, n_parts) == (names, len(names))
+        for part in parts:
+            assert do_part(job.run.folder, part)["state"] == "done"
+            events = part_events(job.run, part).read()[0]
+            assert all(0 <= event.get("share", 0) <= 1 for event in events)
+        monkeypatch.setattr(module, "fit", never)
+        if kind == "unknown":
+            monkeypatch.setattr(filling, "fit", never)
+
+    monkeypatch.setattr(module, "spread", one_after_another)
+    assert work(run.folder) == 0, status(run).error
