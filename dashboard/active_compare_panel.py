@@ -45,10 +45,10 @@ def _form(workspace: Workspace, dataset: Dataset) -> None:
     labels = dataset.labels
     known = int((is_labelled(labels) & (dataset.split == SPLITS.index("train"))).sum())
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        recipe = st.selectbox("Recipe", RECIPES, RECIPES.index("fast"), key="compare_recipe", width=200)
-        start = int(st.number_input("Labels to begin with", 10, 10_000, 50, 10, width=170))
+        recipe = st.selectbox("Recipe", RECIPES, RECIPES.index("fast"), key="compare_recipe", width=170)
+        start = int(st.number_input("Labels to begin with", 10, 10_000, 50, 10, width=150))
         step = int(st.number_input("More each round", 10, 10_000, 50, 10, width=150))
-        rounds = int(st.number_input("Rounds", 1, 20, 4, width=110))
+        rounds = int(st.number_input("Rounds", 1, 20, 4, width=130))
         seeds = int(st.number_input("Repetitions", 1, 10, 3, width=130))
     chosen = st.multiselect("Strategies", STRATEGIES, STRATEGIES, key="compare_strategies")
     enough = start + step * rounds <= known
