@@ -48,8 +48,8 @@ def _run() -> None:
 def spare_the_collector() -> None:
     """Take what is alive now out of what Python's cycle collector walks: it is imports, alive until the end.
 
-    A full collection after it walks the sessions' objects alone: 2 ms instead of 100 with pandas and Plotly
-    loaded, while every other session waits for the interpreter's lock.
+    A full collection goes through all that pandas, Plotly and the app define, about a tenth of a second in
+    which every other session waits for the interpreter's lock; from now on it goes through sessions alone.
     """
     gc.collect()  # else cycles that are garbage already would be kept for ever
     gc.freeze()
