@@ -2,10 +2,9 @@
 
 ``uv run python benchmarks/memory.py [--runs 100] [--mb 20] [--quick] [--json]``
 
-What the server keeps has one bound (TIDYSET_MEMORY_MB, 400 by default), which half an hour of browsing does
-not reach: benchmarks/load.py sees memory rise towards it. Here the bound is low, so that it is reached early:
-in each round a finished run is added and the pages that show runs are opened; what still rises after the
-first half is beyond the bound. The same rounds without new runs stand beside.
+What the server keeps has one bound (TIDYSET_MEMORY_MB, 400 by default). Here it is low, so that it is reached
+early: in each round a finished run is added and the pages that show runs are opened; what still rises after
+the first half is beyond the bound. The same rounds without new runs stand beside.
 """
 
 from __future__ import annotations

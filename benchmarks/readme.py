@@ -325,7 +325,8 @@ def load(result: dict[str, Any]) -> list[Claim]:
     return [
         (
             f"{result['sessions']} sessions browsing and {result['trainings']} trainings for "
-            f"{result['minutes']:g} minutes ({busy}): the server's memory",
+            f"{result['minutes']:g} minutes ({busy}), {result['kept_mb']:g} MB of results kept: "
+            "the server's memory",
             f"{trend['per_minute']:+.2f} MB a minute over the second half ({low:+.2f} to {high:+.2f}); "
             f"{result['own_mb']['end']:.0f} MB at the end",
         ),

@@ -1,4 +1,4 @@
-"""Where the trainings of a long job run: the choice in a form, and the start on what was chosen."""
+"""Where the parts of a long job are done: the choice in a form, and the start on what was chosen."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def mend() -> None:
 
     @functools.wraps(run)
     def run_script(runner: ScriptRunner, asked: RerunData) -> None:
-        run(runner, _on_open_page(asked, runner._pages_manager.current_page_script_hash))
+        pages = getattr(runner, "_pages_manager", None)
+        run(runner, _on_open_page(asked, getattr(pages, "current_page_script_hash", "")))
 
     setattr(ScriptRunner, "_run_script", run_script)  # noqa: B010  mypy allows no assignment to a method
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from core.embeddings.clip_towers import ClipTowers
 
 Floats = NDArray[np.float32]
+FEWEST_TIMED = 64
+"""So many images say how fast a model is."""
 _IMAGES, _TEXTS, _FACTS = "clip-images-1", "clip-texts-1", "clip-facts-1"
 
 
@@ -39,7 +41,7 @@ class ModelFacts:
         context_length: Tokens that a text may have.
         dim: Length of the vectors.
         preprocessing: How images are prepared, in words.
-        images_per_second: From files or pixels to features, when last measured; None before.
+        images_per_second: From files or pixels to features by one process, when last measured; None before.
     """
 
     logit_scale: float
@@ -107,8 +109,8 @@ class Encoder:
             _ = self.towers
         began = time.monotonic()
         found = gathered(blocks, lambda some: self.towers.encode_images(dataset, some), report)
-        if n_missing >= 64:
-            _keep_rate(self.workspace, self.model, n_missing / (time.monotonic() - began))
+        if n_missing >= FEWEST_TIMED:
+            keep_rate(self.workspace, self.model, n_missing / (time.monotonic() - began))
         return np.empty((0, self.facts().dim), np.float32) if found is None else found
 
 
@@ -196,7 +198,8 @@ def _keep_facts(workspace: Workspace, model: ClipModel, towers: ClipTowers) -> N
     )
 
 
-def _keep_rate(workspace: Workspace, model: ClipModel, rate: float) -> None:
+def keep_rate(workspace: Workspace, model: ClipModel, rate: float) -> None:
+    """Keep how many images a second one process encodes."""
     from dataclasses import replace
 
     before = model_facts(workspace, model)

@@ -6,6 +6,7 @@ only then. ``features`` puts the blocks together; ``shards`` has several process
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -85,7 +86,12 @@ class ClipMaker:
 
     def encode(self, dataset: Dataset, positions: Ints) -> Iterator[NDArray[Any]]:
         """As of ``Maker``. Raises as loading the model does."""
-        yield from self._encoder.towers.encode_images(dataset, positions)
+        from core.embeddings.clip import FEWEST_TIMED, keep_rate
+
+        towers, began = self._encoder.towers, time.monotonic()
+        yield from towers.encode_images(dataset, positions)
+        if len(positions) >= FEWEST_TIMED:
+            keep_rate(self._workspace, self._model, len(positions) / (time.monotonic() - began))
 
 
 class PixelMaker:

@@ -2,8 +2,8 @@
 
 A part (a fold, a trial, one arm of a proof) is described by its run's folder and its name alone, so any
 process that can read the workspace can do it, and can do it again where the one before died: what was
-finished is in the cache or in the run's folder, and a training goes on from its checkpoint. Engines know
-nothing of what a part does; ``core.worker.parts`` does them, and is named, not imported.
+finished is in the cache or in the run's folder, and a training that writes checkpoints goes on from its
+last. Engines know nothing of what a part does; ``core.worker.parts`` does them, and is named, not imported.
 """
 
 from __future__ import annotations

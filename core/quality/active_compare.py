@@ -42,7 +42,8 @@ def create_comparison(
         raise BadInput(said, f"Choose among {', '.join(STRATEGIES)}.")
     if min(start, step, rounds, seeds) < 1:
         raise BadInput("start, step, rounds and seeds must be 1 or more.", "Correct those.")
-    job = {"strategies": list(strategies), "start": start, "step": step, "rounds": rounds, "seeds": seeds}
+    numbers = {"start": start, "step": step, "rounds": rounds, "seeds": seeds}
+    job = {"strategies": list(dict.fromkeys(strategies)), **numbers}
     version = current_version(workspace, dataset.name)
     return create_run(workspace, dataset, recipe, label_version=version, kind=KIND, job=job)
 

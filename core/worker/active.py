@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,8 @@ from core.training.loop import fit
 from core.training.parts import Parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
-from core.worker.parts import spread
-from core.worker.training import now_and_then, open_run_dataset, stoppable
+from core.worker.parts import spread, where
+from core.worker.training import now_and_then, open_run_dataset, silent, stoppable
 
 RESULT_FILE = "active.json"
 CACHE = "active-1"
@@ -41,6 +42,8 @@ def compare(job: Job) -> Outcome:
     job.on_event("started", n_trainings=comparison.n_trainings)
     parts = [f"{name}-{seed}" for name in wanted["strategies"] for seed in range(wanted["seeds"])]
     spread(job, parts, len(parts))
+    if where(job.run).spreads:
+        comparison.job = replace(job, on_event=silent)  # all has been said; what follows finds it
     curves = {
         name: [comparison.curve(name, seed) for seed in range(wanted["seeds"])]
         for name in wanted["strategies"]

@@ -18,12 +18,12 @@ from core.embeddings.maps import MapRequest, in_unit_square, request_of
 from core.embeddings.neighbours import nearest, neighbour_graph
 from core.embeddings.projection import principal_components, umap_reference
 from core.embeddings.quality import map_quality
-from core.embeddings.shards import Sharer, are_computed, maker_of, missing_shards
+from core.embeddings.shards import are_computed, maker_of
 from core.errors import BadInput
 from core.files import write_array, write_json
 from core.labels.versions import labels_at
 from core.worker import Job, Outcome, Stopped
-from core.worker.parts import spread, where
+from core.worker.sharing import compute_shard, spread_shards
 
 REPORT_SECONDS = 0.5
 FEATURES, NEIGHBOURS, LAYOUT = 0.3, 0.5, 0.9
@@ -83,18 +83,12 @@ def embed(job: Job) -> Outcome:
 def do_shard(job: Job, part: str) -> None:
     """Do the part "blocks-8-12" of a map: put those features into the cache. Raises Stopped."""
     maker = maker_of(job.workspace, request_of(job.run).source)
-    _SHARER.compute(job.workspace, _dataset(job), maker, part, _Stage(job, 0, 1))
-
-
-_SHARER = Sharer()
+    compute_shard(job, _dataset(job), maker, part, _Stage(job, 0, 1))
 
 
 def _spread_features(job: Job, dataset: Dataset, request: MapRequest) -> None:
     """Have the job's engine compute the features that are missing. Raises Stopped, TidysetError."""
-    if not where(job.run).spreads or not are_computed(job.workspace, dataset, request.source):
-        return
-    shards = missing_shards(dataset, maker_of(job.workspace, request.source))
-    if not shards:
+    if not are_computed(job.workspace, dataset, request.source):
         return
 
     def on_event(type_: str, **fields: Any) -> None:
@@ -102,7 +96,7 @@ def _spread_features(job: Job, dataset: Dataset, request: MapRequest) -> None:
             fields["share"] *= FEATURES
         job.on_event(type_, **fields)
 
-    spread(replace(job, on_event=on_event), shards, len(shards))
+    spread_shards(replace(job, on_event=on_event), dataset, maker_of(job.workspace, request.source))
 
 
 def _dataset(job: Job) -> Dataset:

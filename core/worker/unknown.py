@@ -6,6 +6,7 @@ What was trained is cached by what went in, so a comparison that was broken off 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ from core.training.parts import Parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.filling import Judges, Probs, known_labels
-from core.worker.parts import spread
-from core.worker.training import maps_of, now_and_then, open_run_dataset, stoppable
+from core.worker.parts import spread, where
+from core.worker.training import maps_of, now_and_then, open_run_dataset, silent, stoppable
 
 CACHE = "unknown-1"
 TREATED = (LEFT_OUT, "as-no", "masked")
@@ -47,8 +48,11 @@ def compare(job: Job) -> Outcome:
     wanted = job.run.job
     comparison = _Comparison(job)
     job.on_event("started", n_trainings=comparison.n_trainings)
-    parts = [f"{way}-{seed}" for seed in range(wanted["seeds"]) for way in comparison.ways]
+    longest_first = sorted(comparison.ways, key=comparison.trainings_of, reverse=True)
+    parts = [f"{way}-{seed}" for way in longest_first for seed in range(wanted["seeds"])]
     spread(job, parts, len(parts))
+    if where(job.run).spreads:
+        comparison.job = replace(job, on_event=silent)  # all has been said; what follows finds it
     for seed in range(wanted["seeds"]):
         world = _World(comparison, seed)
         for way in comparison.ways:
@@ -64,7 +68,7 @@ def do_way(job: Job, part: str) -> None:
     """Do the part "as-no-2", a way and its repetition: put what it says into the cache. Raises Stopped."""
     way, _, seed = part.rpartition("-")
     comparison = _Comparison(job)
-    comparison.n_trainings = n_trainings([way], 1, len(comparison.dataset.classes))
+    comparison.n_trainings = comparison.trainings_of(way)
     _World(comparison, int(seed)).judged(way)
 
 
@@ -84,6 +88,10 @@ class _Comparison:
         self.scores: dict[str, list[MultiLabelScores]] = {way: [] for way in self.ways}
         self.filled: dict[str, list[tuple[int, int, int]]] = {way: [] for way in self.ways}
         self.done, self.began = 0, time.monotonic()
+
+    def trainings_of(self, way: str) -> int:
+        """How many one repetition of a way takes."""
+        return n_trainings([way], 1, len(self.dataset.classes))
 
     def _leave_out_if_too_few(self) -> None:
         train = self.roles == SPLITS.index("train")

@@ -16,14 +16,13 @@ from core.embeddings.clip import Encoder, model_facts
 from core.embeddings.clip_models import ClipModel
 from core.embeddings.makers import ClipMaker
 from core.embeddings.prompts import class_vectors
-from core.embeddings.shards import Sharer, missing_shards
 from core.errors import BadInput
 from core.evaluation.predictions import Predictions, save_predictions
 from core.evaluation.report import metrics_of, text_report
 from core.files import Json, write_array, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.worker import Job, Outcome, Stopped
-from core.worker.parts import spread, where
+from core.worker.sharing import compute_shard, spread_shards
 
 REPORT_SECONDS = 0.5
 
@@ -38,9 +37,10 @@ def zero_shot(job: Job) -> Outcome:
     job.on_event("started")
     request = zs.request_of(job.run)
     dataset = open_as_asked(job)
-    if where(job.run).spreads and (shards := missing_shards(dataset, _maker(job, dataset))):
-        spread(job, shards, len(shards))
-    answers = _answers(job, dataset, request)
+    encoder = Encoder(job.workspace, request.model, Reporter(job))
+    vectors = class_vectors(request.prompts, encoder.texts)  # before the images: a bad prompt fails now
+    spread_shards(job, dataset, _maker(job, dataset))
+    answers = _answers(job, dataset, request, encoder, vectors)
     save_predictions(job.run.predictions_file, answers.predictions)
     write_array(job.run.folder / zs.SCORES, answers.similarity)
     value = _figures(dataset, answers)
@@ -71,10 +71,7 @@ def zero_shot(job: Job) -> Outcome:
 def do_shard(job: Job, part: str) -> None:
     """Do the part "blocks-8-12": put those images' features into the cache. Raises Stopped, TidysetError."""
     dataset = open_as_asked(job)
-    _SHARER.compute(job.workspace, dataset, _maker(job, dataset), part, Reporter(job))
-
-
-_SHARER = Sharer()
+    compute_shard(job, dataset, _maker(job, dataset), part, Reporter(job))
 
 
 def _maker(job: Job, dataset: Dataset) -> ClipMaker:
@@ -96,9 +93,13 @@ class _Answers:
         return [split for split in SPLITS if split in present]
 
 
-def _answers(job: Job, dataset: Dataset, request: zs.ZeroShotRequest) -> _Answers:
-    encoder = Encoder(job.workspace, request.model, Reporter(job))
-    vectors = class_vectors(request.prompts, encoder.texts)
+def _answers(
+    job: Job,
+    dataset: Dataset,
+    request: zs.ZeroShotRequest,
+    encoder: Encoder,
+    vectors: NDArray[np.float32],
+) -> _Answers:
     multi = dataset.task is Task.MULTI_LABEL
     parts = _parts(dataset, request.splits)
     positions = np.concatenate(parts)

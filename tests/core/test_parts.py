@@ -138,7 +138,7 @@ def test_parts_leave_the_whole_nothing_to_train(
         "unknown": lambda: (
             create_unknown(workspace, tags, one, ways=["masked", "joint"], seeds=1),
             unknown,
-            ["masked-0", "joint-0"],
+            ["joint-0", "masked-0"],
         ),
         "active": lambda: (
             create_comparison(

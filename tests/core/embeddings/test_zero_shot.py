@@ -19,8 +19,7 @@ from core.evaluation.of_run import compare_runs, predictions_of
 from core.labels.versions import labels_at
 from core.quality.queue import MISCLASSIFIED, QueueRequest, build_queue
 from core.runs.store import Run, RunState, status
-from core.worker import Job, work
-from core.worker import zero_shot as zero_shot_job
+from core.worker import Job, sharing, work
 from core.worker.parts import do_part
 from core.workspace import Workspace
 from tests.finished_runs import finished_run
@@ -139,7 +138,7 @@ def test_what_workers_compute_in_shards_answers_the_same(
             assert do_part(job.run.folder, shard)["state"] == "done"
         monkeypatch.delattr(clip_towers, "ClipTowers")  # nothing is left to encode
 
-    monkeypatch.setattr(zero_shot_job, "spread", one_after_another)
+    monkeypatch.setattr(sharing, "spread", one_after_another)
     (workspace.cache / "clip-images-1").rename(workspace.cache / "other")
     spread = create_zero_shot(workspace, sample, zero_shot.request_of(answered))
     spread = assign(spread, EnginePlan("local", n_workers=2))
