@@ -31,7 +31,8 @@ FREE = {
         "core/data/statistics.py": "atomic_memmap image_statistics",
         "core/data/thumbnails.py": "make_sheets sheet_bytes sheet_file",
         "core/embeddings/blocks.py": "compute gathered",
-        "core/embeddings/clip.py": "Encoder.images Encoder.texts Encoder.towers clip_features keep_rate kept_texts",
+        "core/embeddings/clip.py": "Encoder.images Encoder.texts Encoder.towers clip_features keep_rate "
+        "kept_texts",
         "core/embeddings/resident.py": "Resident.picture Resident.texts Resident.warm serve",
     },
     "only reached through what has asked": {
