@@ -28,7 +28,7 @@ from core.training.loop import fit
 from core.training.parts import Parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
-from core.worker.parts import spread, where
+from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, silent, stoppable
 
 RESULT_FILE = "active.json"
@@ -41,8 +41,7 @@ def compare(job: Job) -> Outcome:
     comparison = _Comparison(job)
     job.on_event("started", n_trainings=comparison.n_trainings)
     parts = [f"{name}-{seed}" for name in wanted["strategies"] for seed in range(wanted["seeds"])]
-    spread(job, parts, len(parts))
-    if where(job.run).spreads:
+    if spread(job, parts, len(parts)):
         comparison.job = replace(job, on_event=silent)  # all has been said; what follows finds it
     curves = {
         name: [comparison.curve(name, seed) for seed in range(wanted["seeds"])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def _spread_features(job: Job, dataset: Dataset, request: MapRequest) -> None:
             fields["share"] *= FEATURES
         job.on_event(type_, **fields)
 
-    spread_shards(replace(job, on_event=on_event), dataset, maker_of(job.workspace, request.source))
+    make = partial(maker_of, job.workspace, request.source)
+    spread_shards(replace(job, on_event=on_event), dataset, make)
 
 
 def _dataset(job: Job) -> Dataset:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from core.labels.versions import labels_at
 from core.quality.filled import apply_filling, author
 from core.quality.filling import PER_LABEL, LabelFilling, plan_label, text_fill, to_json
 from core.runs.recipe import Recipe
-from core.training.frozen import backbone_maps
 from core.training.inference import predict
 from core.training.loop import fit
 from core.training.multilabel import Labels
@@ -28,7 +26,7 @@ from core.training.parts import Parts, assign_roles
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread
-from core.worker.training import now_and_then, open_run_dataset, stoppable
+from core.worker.training import maps_of, now_and_then, open_run_dataset, stoppable
 
 CACHE = "fill-1"
 Probs = NDArray[np.float32]
@@ -218,7 +216,6 @@ class Judges:
         if not ((labels[learnt] == 1).any(axis=0) & (labels[learnt] == 0).any(axis=0)).any():
             return np.full((len(self.train), len(columns)), 0.5, np.float32)  # one answer teaches nothing
         held_out = self.val[usable[self.val]]
-        maps_of = partial(backbone_maps, self.job.workspace, self.dataset.fingerprint, self.pixels)
         result = fit(
             self.pixels,
             labels,
@@ -228,7 +225,7 @@ class Judges:
             self._on_event,
             should_stop=now_and_then(self.job.should_stop),
             captions=self.dataset.captions,
-            maps_of=partial(maps_of, on_event=stoppable(self.job)),
+            maps_of=maps_of(self.job, self.dataset, self.pixels),
         )
         if result.stopped:
             raise Stopped

@@ -89,7 +89,7 @@ def spread(
     parts: Iterable[str],
     n_parts: int,
     on_wait: Callable[[], None] | None = None,
-) -> None:
+) -> bool:
     """Do ``parts`` on the engine of the job's run; nothing where that is the job's own process.
 
     Args:
@@ -97,13 +97,16 @@ def spread(
         n_parts: How many there will be.
         on_wait: Reports progress now and then; None for what the parts say of theirs.
 
+    Returns:
+        Whether they are done; False where the job does them itself.
+
     Raises:
         Stopped: A person asked for it.
         TidysetError: A part failed, or the cluster cannot be reached.
     """
     plan = where(job.run)
     if not plan.spreads:
-        return
+        return False
     place = "on the Ray cluster" if plan.name == "ray" else "on this machine"
     job.on_event("progress", share=0.0, seconds_left=None, text=f"starting workers {place}")
     engine = open_engine(plan)
@@ -122,6 +125,7 @@ def spread(
         end_parts(job.run, engine, is_done=is_done)
     if not is_done:
         raise Stopped
+    return True
 
 
 def end_parts(run: Run, engine: Engine, *, is_done: bool) -> None:

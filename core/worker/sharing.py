@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from core.data.dataset import Dataset
 from core.embeddings.blocks import Progress
 from core.embeddings.makers import Maker
@@ -12,14 +14,17 @@ from core.worker.parts import spread, where
 _SHARER = Sharer()
 
 
-def spread_shards(job: Job, dataset: Dataset, maker: Maker) -> None:
+def spread_shards(job: Job, dataset: Dataset, make: Callable[[], Maker]) -> None:
     """Have the job's engine compute what is missing; nothing where that is the job's own process.
+
+    Args:
+        make: Makes what computes the features; asked only where they are spread.
 
     Raises:
         Stopped: A person asked for it.
         TidysetError: A shard failed, or the cluster cannot be reached.
     """
-    if where(job.run).spreads and (shards := missing_shards(dataset, maker)):
+    if where(job.run).spreads and (shards := missing_shards(dataset, make())):
         spread(job, shards, len(shards))
 
 

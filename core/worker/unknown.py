@@ -32,7 +32,7 @@ from core.training.parts import Parts
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.filling import Judges, Probs, known_labels
-from core.worker.parts import spread, where
+from core.worker.parts import spread
 from core.worker.training import maps_of, now_and_then, open_run_dataset, silent, stoppable
 
 CACHE = "unknown-1"
@@ -50,8 +50,7 @@ def compare(job: Job) -> Outcome:
     job.on_event("started", n_trainings=comparison.n_trainings)
     longest_first = sorted(comparison.ways, key=comparison.trainings_of, reverse=True)
     parts = [f"{way}-{seed}" for way in longest_first for seed in range(wanted["seeds"])]
-    spread(job, parts, len(parts))
-    if where(job.run).spreads:
+    if spread(job, parts, len(parts)):
         comparison.job = replace(job, on_event=silent)  # all has been said; what follows finds it
     for seed in range(wanted["seeds"]):
         world = _World(comparison, seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def zero_shot(job: Job) -> Outcome:
     dataset = open_as_asked(job)
     encoder = Encoder(job.workspace, request.model, Reporter(job))
     vectors = class_vectors(request.prompts, encoder.texts)  # before the images: a bad prompt fails now
-    spread_shards(job, dataset, _maker(job, dataset))
+    spread_shards(job, dataset, partial(_maker, job, dataset))
     answers = _answers(job, dataset, request, encoder, vectors)
     save_predictions(job.run.predictions_file, answers.predictions)
     write_array(job.run.folder / zs.SCORES, answers.similarity)

@@ -152,7 +152,7 @@ def test_parts_leave_the_whole_nothing_to_train(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
 
-    def one_after_another(job: Job, parts: list[str], n_parts: int) -> None:
+    def one_after_another(job: Job, parts: list[str], n_parts: int) -> bool:
         assert (parts, n_parts) == (names, len(names))
         for part in parts:
             assert do_part(job.run.folder, part)["state"] == "done"
@@ -161,6 +161,7 @@ def test_parts_leave_the_whole_nothing_to_train(
         monkeypatch.setattr(module, "fit", never)
         if kind == "unknown":
             monkeypatch.setattr(filling, "fit", never)
+        return True
 
     monkeypatch.setattr(module, "spread", one_after_another)
     assert work(run.folder) == 0, status(run).error
