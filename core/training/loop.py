@@ -50,10 +50,10 @@ from core.training.optimizers import (
 )
 from core.training.order import drawn_order, n_batches
 from core.training.parts import Parts
-from core.training.pixels import Normaliser, Pixels, gather, pixel_statistics
+from core.training.pixels import Images, Normaliser, Pixels, images_on, pixel_statistics
 from core.training.progress import Meter
 from core.training.schedule import Patience, learning_rate
-from core.training.seeds import Purpose, derived_seed, torch_generator
+from core.training.seeds import Purpose, derived_seed, seed_layers, torch_generator
 from core.training.semi import Consistency, Unlabelled
 from core.training.whole_batch import Share, to_whole_batch
 
@@ -251,6 +251,7 @@ class Trainer:
             none = Unlabelled(np.empty(0, np.int64))
             args = (recipe, self.objective, unlabelled or none, len(classes), self.machine.device)
             self.semi = Consistency(*args, prior=self.prior(labels[parts.train]))
+        self.images = self.source_of_images()
         self.counters = Counters()
         self.best: dict[str, Tensor] = {}
         self.epoch_images = recipe.epoch_images or len(parts.train)
@@ -334,6 +335,12 @@ class Trainer:
         counts = np.bincount(labels, minlength=len(self.card.classes)) / len(labels)
         return torch.from_numpy(counts.astype(np.float32)).to(self.machine.device)
 
+    def source_of_images(self) -> Images:
+        """Where each step takes its images from."""
+        n_used = 0 if self.maps is not None else len(self.parts.train)
+        n_used += len(self.semi.unlabelled.positions) if self.semi else 0
+        return images_on(self.machine.device, self.pixels, n_used, self.on_event)
+
     # One epoch
 
     def remaining_batches(self) -> Iterator[NDArray[np.int64]]:
@@ -350,10 +357,9 @@ class Trainer:
         started = time.perf_counter()
         counters = self.counters
         self.share.n = len(positions)
-        at = (recipe.seed, counters.epoch, counters.step)
         inputs, words = self.inputs(positions), self.read(positions)
         labels = torch.from_numpy(self.labels[positions]).to(device, non_blocking=True)
-        torch.manual_seed(derived_seed(at[0], Purpose.DROPOUT, *at[1:]))
+        seed_layers(device, recipe.seed, Purpose.DROPOUT, counters.epoch, counters.step)
         with self.machine.autocast():
             features = None if self.maps is None else self.model.features_of_maps(inputs, words)
             if self.semi:
@@ -393,7 +399,7 @@ class Trainer:
         at = (counters.epoch, counters.step)
         step = counters.epoch * self.batches + counters.step
         rows = semi.rows(step, len(inputs))
-        images = gather(self.pixels, semi.unlabelled.positions[rows], device)
+        images = self.images(semi.unlabelled.positions[rows])
         generator = torch_generator(device, self.recipe.seed, Purpose.UNLABELLED, *at)
         weak = self.normalise(augment(images, self.recipe, generator))
         strong = self.normalise(semi.strong(images, generator))
@@ -414,7 +420,7 @@ class Trainer:
         generator = torch_generator(device, self.recipe.seed, Purpose.AUGMENTATION, *at)
         own = self.group.rows(len(positions))
         draws = Draws(generator, len(positions), own)
-        return self.normalise(augment(gather(self.pixels, positions[own], device), self.recipe, draws))
+        return self.normalise(augment(self.images(positions[own]), self.recipe, draws))
 
     def read(self, positions: NDArray[np.int64]) -> Tensor | None:
         """The words of the captions, some of them forgotten; None where no captions are read."""
@@ -467,8 +473,11 @@ class Trainer:
     def finish_epoch(self, meter: Meter) -> None:
         """Validate, keep the best weights, and see whether to go on."""
         counters, recipe = self.counters, self.recipe
+        waiting = time.perf_counter()
+        train = self.train_figures()  # until a GPU has done what it was given: part of the training
         started = time.perf_counter()
-        train = self.train_figures()
+        counters.seconds += started - waiting
+        counters.epoch_seconds += started - waiting
         valid = self.validate()
         counters.seconds += time.perf_counter() - started
         figures = {

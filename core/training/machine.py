@@ -50,8 +50,6 @@ def choose_machine(recipe: Recipe) -> Machine:
     threads = recipe.threads or ALL_THREADS
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
     return Machine(device, bf16, threads)
 
 

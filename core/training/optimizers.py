@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from core.runs.recipe import Recipe
 
 RATE_SHARE = "rate_share"
+_Kind = TypeVar("_Kind", bound=Optimizer)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
@@ -24,9 +26,20 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
         groups.append({"params": plain, "weight_decay": 0.0, RATE_SHARE: share})
     if recipe.optimizer == "sgd":
         nesterov = recipe.momentum > 0
-        return SGD(groups, recipe.learning_rate, recipe.momentum, nesterov=nesterov, fused=True)
-    kind = Adam if recipe.optimizer == "adam" else AdamW
+        return _Sgd(groups, recipe.learning_rate, recipe.momentum, nesterov=nesterov, fused=True)
+    kind = _Adam if recipe.optimizer == "adam" else _AdamW
     return kind(groups, recipe.learning_rate, fused=True)
+
+
+def _without_compiler(kind: type[_Kind]) -> type[_Kind]:
+    """An optimiser of torch's without what is wrapped around its methods for torch.compile: at their first
+    call the wrappers import the compiler, which takes longer than torch itself, and nothing here is compiled.
+    """
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in ("step", "zero_grad", "add_param_group")}
+    return type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(plain["step"])})
+
+
+_Sgd, _Adam, _AdamW = _without_compiler(SGD), _without_compiler(Adam), _without_compiler(AdamW)
 
 
 def rate_shares(model: nn.Module, decay: float) -> list[tuple[list[nn.Parameter], float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,13 @@ from core.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int] | int | None
+Images = Callable[[NDArray[np.int64]], Tensor]
+"""Gives images as (n, C, H, W) uint8 by their (n,) positions, where the network is."""
 LARGEST_SIDE = 224  # what files of many sizes are scaled down to where the recipe does not say
 LARGEST_FROM_NOTHING = 112  # for our own networks: they know no photographs, and take a quarter of the time
 CHUNK = 256
+SHARE_OF_GPU = 0.25
+"""Of a GPU's free memory, what images may take that stay there."""
 CLEANED = 2_000
 REPORT_SECONDS = 1.0
 
@@ -151,6 +156,39 @@ def gather(pixels: Pixels, positions: NDArray[np.int64], device: torch.device) -
     if device.type == "cuda":
         batch = batch.pin_memory().to(device, non_blocking=True)
     return batch.permute(0, 3, 1, 2)
+
+
+def images_on(
+    device: torch.device, pixels: Pixels, n_used: int, on_event: Callable[..., None] | None = None
+) -> Images:
+    """What gives a training its images, as ``gather`` does.
+
+    A GPU that has room for all of them gets them once, and no step waits for the processor to bring its
+    share; unless they are taken from a small part of ``pixels``, so that the rest would be read for nothing.
+
+    Args:
+        device: Where the network is.
+        pixels: (N, H, W, C) uint8.
+        n_used: How many of them an epoch takes its images from.
+        on_event: Told how far it is, about once a second.
+    """
+    if device.type != "cuda" or 2 * n_used < len(pixels):
+        return partial(gather, pixels, device=device)
+    if pixels.nbytes > SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]:
+        return partial(gather, pixels, device=device)
+    kept = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+    last_told = time.monotonic()
+    for start in range(0, len(pixels), CHUNK):
+        kept[start : start + CHUNK] = torch.from_numpy(np.array(pixels[start : start + CHUNK]))
+        if on_event and time.monotonic() - last_told >= REPORT_SECONDS:
+            last_told = time.monotonic()
+            on_event("progress", share=0.0, text=f"{start:,} of {len(pixels):,} images are on the GPU")
+
+    def take(positions: NDArray[np.int64]) -> Tensor:
+        chosen = torch.from_numpy(positions).to(device, non_blocking=True)
+        return kept.index_select(0, chosen).permute(0, 3, 1, 2)
+
+    return take
 
 
 def pixel_statistics(

@@ -34,6 +34,20 @@ def torch_generator(device: torch.device, seed: int, purpose: Purpose, *counters
     return torch.Generator(device).manual_seed(derived_seed(seed, purpose, *counters))
 
 
+def seed_layers(device: torch.device, seed: int, purpose: Purpose, *counters: int) -> None:
+    """Seed what the layers of a network draw from on ``device``.
+
+    torch.manual_seed gives the same draws there, but also asks after all other kinds of device, and each step
+    of a small network would wait for that.
+    """
+    own = torch.default_generator
+    if device.type == "cuda":
+        own = torch.cuda.default_generators[
+            torch.cuda.current_device() if device.index is None else device.index
+        ]
+    own.manual_seed(derived_seed(seed, purpose, *counters))
+
+
 def numpy_generator(seed: int, purpose: Purpose, *counters: int) -> np.random.Generator:
     """The same for NumPy."""
     return np.random.default_rng(derived_seed(seed, purpose, *counters))

@@ -82,7 +82,7 @@ def check_gpus(recipe: Recipe, plan: EnginePlan) -> None:
     if plan.name == "local" and 0 < n_gpus < plan.n_workers:
         raise BadInput(
             f"{plan.n_workers} workers cannot share {n_gpus} GPU{'s' * (n_gpus > 1)}.",
-            f"Choose at most {n_gpus} workers, or set device to cpu.",
+            f"Choose at most {n_gpus} worker{'s' * (n_gpus > 1)}, or set device to cpu.",
         )
 
 

@@ -32,6 +32,7 @@ RECIPE = make_recipe(
         "batch_size": 65,
         "optimizer": "sgd",
         "learning_rate": 0.02,
+        "device": "cpu",
         "precision": "fp32",
         "threads": 1,
         "dropout": 0.3,

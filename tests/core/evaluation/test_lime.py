@@ -30,7 +30,12 @@ def test_the_word_that_names_the_thing_speaks_for_it(workspace: Workspace, sampl
     sneaker = next(at for at in everything if "sneaker" in clothes.captions[at])
     shares: list[float] = []
     found = explain_image(
-        result.model, result.card, pixels[sneaker], 0, "a sneaker on white ground", on_share=shares.append
+        result.model.cpu(),
+        result.card,
+        pixels[sneaker],
+        0,
+        "a sneaker on white ground",
+        on_share=shares.append,
     )
     assert shares == sorted(shares)
     assert len(shares) > 1

@@ -19,7 +19,7 @@ Events = list[tuple[str, dict[str, Any]]]
 
 @pytest.fixture
 def pair(recipe: Recipe) -> Recipe:
-    return recipe.with_changes({"members": 2, "epochs": 2, "threads": 2})
+    return recipe.with_changes({"members": 2, "epochs": 2, "threads": 2, "device": "cpu"})
 
 
 def train(shapes: Any, recipe: Recipe, folder: Path, **arguments: Any) -> tuple[FitResult, Events]:

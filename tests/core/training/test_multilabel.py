@@ -177,6 +177,7 @@ def test_the_saved_network_still_answers_each_label_by_itself(
     model, card = load_model(tmp_path / "m")
     assert card.task == "multi-label"
     before = predict(result.model, result.card, shapes.pixels, shapes.parts.test, result.machine)
+    model = model.to(result.machine.device).to(memory_format=torch.channels_last)
     after = predict(model, card, shapes.pixels, shapes.parts.test, result.machine)
     np.testing.assert_array_equal(before.pred_probs, after.pred_probs)
     assert not np.allclose(after.pred_probs.sum(axis=1), 1)

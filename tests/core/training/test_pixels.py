@@ -13,7 +13,15 @@ from core.data.dataset import Dataset
 from core.data.images import FileImages
 from core.errors import DamagedFile
 from core.runs.recipe import make_recipe
-from core.training.pixels import Normaliser, gather, image_shape, pixel_array, pixel_statistics, run_pixels
+from core.training.pixels import (
+    Normaliser,
+    gather,
+    image_shape,
+    images_on,
+    pixel_array,
+    pixel_statistics,
+    run_pixels,
+)
 from core.workspace import Workspace
 
 
@@ -99,3 +107,16 @@ def test_pixels_are_normalised(normalisation: str, low: float, high: float) -> N
     as_float = images.float()
     normalise(as_float)
     assert as_float.flatten().tolist() == [0, 255], "the caller's images are left alone"
+
+
+@pytest.mark.parametrize("n_used", [30, 100])
+def test_images_come_the_same_from_the_processor_and_from_a_gpu(n_used: int) -> None:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 8, 6, 3), dtype=np.uint8)
+    pixels.flags.writeable = False
+    positions = np.array([3, 99, 0, 3])
+    given = images_on(device, pixels, n_used)(positions)
+    assert given.device.type == device.type
+    assert given.dtype == torch.uint8
+    assert given.stride() == gather(pixels, positions, torch.device("cpu")).stride()
+    assert np.array_equal(given.cpu().permute(0, 2, 3, 1).numpy(), pixels[positions])

@@ -152,7 +152,7 @@ def test_an_ensemble_is_one_network_that_is_kept_as_any_other(
     save_model(tmp_path / "model.safetensors", result.model, result.card)
     model, card = load_model(tmp_path / "model.safetensors")
     assert card.members == ("plain-cnn", "small-resnet")
-    loaded = predict(model, card, few.pixels, test, result.machine)
+    loaded = predict(model.to(result.machine.device), card, few.pixels, test, result.machine)
     np.testing.assert_allclose(loaded.pred_probs, outputs.pred_probs, atol=1e-5)
 
 
