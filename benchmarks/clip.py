@@ -247,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", default="comp5329")
     parser.add_argument("--source", help="a folder or archive to import it from, if it is not there")
-    parser.add_argument("--model", default="ViT-B-32")
+    parser.add_argument("--model", default="", help="open_clip's name: ViT-B-32; with --config any name")
     parser.add_argument("--pretrained", default="", help="one of open_clip's tags, fetched from the network")
     parser.add_argument("--checkpoint", default="", help="a file on this machine instead")
     parser.add_argument("--config", default="", help="its model_config JSON")
@@ -264,7 +264,7 @@ def main() -> None:
     dataset = open_dataset(workspace, options.data)
     model = find_model(
         workspace,
-        options.model,
+        options.model or (Path(options.config).stem.lower() if options.config else "ViT-B-32"),
         pretrained=options.pretrained,
         checkpoint=options.checkpoint,
         config=options.config,
