@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.readme import CLAIMS, RESULTS
+from benchmarks.readme import CLAIMS, RESULTS, kept_claims
 
 HERE = Path(__file__).resolve().parent
 MOST_SECONDS = {True: 900, False: 24 * 3600}
@@ -72,12 +72,10 @@ def run(name: str, arguments: Sequence[str], *, quick: bool) -> dict[str, Any]:
 
 def claims(name: str, found: dict[str, Any]) -> list[dict[str, Any]]:
     """Each claim of a benchmark: what README says of it (kept), and what was measured now."""
-    words = CLAIMS.get(name)
-    if words is None:
+    if name not in CLAIMS:
         return []
-    file = RESULTS / f"{name}.json"
-    kept = words(json.loads(file.read_text())) if file.exists() else []
-    now = words(found["result"]) if found["state"] == "ok" else []
+    kept = kept_claims(name, RESULTS)
+    now = CLAIMS[name](found["result"]) if found["state"] == "ok" else []
     return [
         {
             "claim": (old or new)[0],

@@ -247,7 +247,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=0, help="how many images, drawn at random; 0: all")
     parser.add_argument("--workspace", help="kept between runs, so that a stopped one goes on")
     parser.add_argument("--json", action="store_true")
-    options = parse(parser, {"images": 300, "seeds": [0]})
+    options = parse(parser, {"images": 300, "seeds": [0, 1]})
     needs(parser, options, source="the data", weights="tf_efficientnet_lite0 as .safetensors")
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(options.workspace or temporary)

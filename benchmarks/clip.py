@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    options = parse(parser, {"repeats": 1, "seeds": 1})
+    options = parse(parser, {"repeats": 1, "seeds": 2})
     if not options.pretrained:
         needs(parser, options, checkpoint="CLIP's weights", config="its model_config")
     workspace = workspaces.current()

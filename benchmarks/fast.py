@@ -204,6 +204,7 @@ def report(results: list[Result], ratio: float, arguments: argparse.Namespace) -
             "target": target,
             "time_ratio": ratio,
             "threads": threads,
+            "rival_workers": arguments.workers,
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "processor",
             "torch": torch.__version__,
         }

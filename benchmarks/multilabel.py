@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--workspace", help="kept between runs, so that features are computed once")
     parser.add_argument("--json", action="store_true")
-    options = parse(parser, {"images": 300, "seeds": [0]})
+    options = parse(parser, {"images": 300, "seeds": [0, 1]})
     needs(parser, options, source="the data", weights="tf_efficientnet_lite0 as .safetensors")
     with tempfile.TemporaryDirectory() as temporary:
         workspace = Workspace(Path(options.workspace or temporary))

@@ -2,8 +2,9 @@
 
 ``uv run python benchmarks/readme.py [--check]``
 
-Each benchmark's ``--json`` output is kept as it was printed in ``benchmarks/results/NAME.json``; this puts
-the figures from there, and no others, between README's two markers. A test calls it with ``--check``.
+Each benchmark's ``--json`` output is kept as it was printed in ``benchmarks/results/NAME.json``, and from
+another machine in ``NAME-on-MACHINE.json``; this puts the figures from there, and no others, between README's
+two markers. A test calls it with ``--check``.
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ def fast(result: dict[str, Any]) -> list[Claim]:
     def mean(who: str, field: str) -> float:
         return statistics.mean(row[field] for row in result["results"] if row["who"] == who)
 
+    device = result.get("device", "processor")  # older results are of a processor
+    workers = result.get("rival_workers", 0)
     return [
         (
             f"The `fast` preset on {data_of(result)}, against the tutorials' loop until it reaches "
-            f"{result['target']:.2%} on test",
+            f"{result['target']:.2%} on test"
+            + ("" if device == "processor" else f"; both on one {device}")
+            + (f", the loop with {workers} processes that load" if workers else ""),
             f"{mean('fast preset', 'test_accuracy'):.2%} test accuracy "
             f"in {result['time_ratio']:.2f} of the time "
             f"({mean('fast preset', 'seconds'):.0f} s against {mean('tutorial loop', 'seconds'):.0f} s)",
@@ -241,8 +246,8 @@ def multilabel(result: dict[str, Any]) -> list[Claim]:
                 if one["hidden_share"]
                 else f"{one['unknown_share']:.0%} of them unknown"
             )
-            + ": mean ROC AUC on held-out known labels by what is done with the unknown, mean of 3 seeds "
-            "and its 95 % interval",
+            + ": mean ROC AUC on held-out known labels by what is done with the unknown, mean of "
+            f"{len({row['seed'] for row in one['results']})} seeds and its 95 % interval",
             ways(one),
         )
         for one in result["data"]
@@ -448,14 +453,18 @@ CLAIMS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
 """By the name of a benchmark, what README says of its result."""
 
 
+def kept_claims(name: str, results: Path = RESULTS) -> list[Claim]:
+    """What README says of a benchmark: of the results from here, then of those from other machines."""
+    files = [results / f"{name}.json", *sorted(results.glob(f"{name}-on-*.json"))]
+    return [claim for file in files if file.exists() for claim in CLAIMS[name](json.loads(file.read_text()))]
+
+
 def table() -> str:
     """The claims of which a result is kept, as a Markdown table, each with the command that measures it."""
     rows = ["| What | Measured | Again with |", "| --- | --- | --- |"]
-    for name, claims in CLAIMS.items():
-        kept = RESULTS / f"{name}.json"
-        if kept.exists():
-            for what, measured in claims(json.loads(kept.read_text())):
-                rows.append(f"| {what} | {measured} | `benchmarks/{name}.py` |")
+    for name in CLAIMS:
+        for what, measured in kept_claims(name):
+            rows.append(f"| {what} | {measured} | `benchmarks/{name}.py` |")
     return "\n".join(rows)
 
 

@@ -43,6 +43,12 @@ def test_what_ran_what_did_not_and_why(folder: Path) -> None:
     assert "needs a file" in every.as_text(absent)
 
 
+def test_what_another_machine_measured_is_told_too(folder: Path) -> None:
+    (folder / "good-on-gpu.json").write_text(json.dumps({"runs": 3}))
+    (good,) = every.all_of(["good"], {}, quick=True)
+    assert [(one["claim"], one["now"]) for one in good["claims"]] == [("1000 runs", "soon"), ("3 runs", None)]
+
+
 @pytest.mark.parametrize(("name", "status"), [("good", 0), ("absent", 0), ("bad", 1)])
 def test_the_exit_status(
     folder: Path, name: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
