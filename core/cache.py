@@ -11,12 +11,13 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from core.errors import DamagedFile, StorageFailed
@@ -29,6 +30,7 @@ KEPT_BYTES = int(float(os.environ.get("TIDYSET_CACHE_GB", 50)) * 1e9)
 PRUNE_SECONDS = 600.0
 """A process that writes looks at the whole cache no more often than this."""
 _UNFINISHED_SECONDS = 86_400.0
+_WAIT_SECONDS = 1.0
 _looked_at: dict[Path, float] = {}
 
 
@@ -52,6 +54,53 @@ def kept_array(path: Path, n_rows: int) -> NDArray[Any] | None:
     except DamagedFile:
         return None
     return array if array.ndim and len(array) == n_rows else None
+
+
+def kept_or_made(
+    path: Path, n_rows: int, make: Callable[[], None], on_wait: Callable[[], None] = lambda: None
+) -> NDArray[Any]:
+    """A cached array as a read-only memory map, written by ``make`` where ``kept_array`` finds none.
+
+    Workers side by side often need the same one at the same time: one makes it, the others wait.
+
+    Args:
+        path: The entry.
+        n_rows: How many it must have.
+        make: Writes the whole entry; may take minutes.
+        on_wait: Called about once a second while another process makes it; what it raises ends the waiting.
+
+    Raises:
+        What ``make`` and ``on_wait`` raise.
+    """
+    kept = kept_array(path, n_rows)
+    if kept is None:
+        with _by_one(path, on_wait):
+            kept = kept_array(path, n_rows)
+            if kept is None:
+                make()
+    return read_array(path) if kept is None else kept
+
+
+@contextlib.contextmanager
+def _by_one(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Nobody else is in the block for ``path``; where the disk takes no locks, nobody waits."""
+    file = path.with_name(f".{path.name}.lock")
+    lock = FileLock(file, is_singleton=False)
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=_WAIT_SECONDS)
+        except Timeout:
+            on_wait()
+        except OSError:
+            break
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # who waits for it may meet a third; both then make the same entry
+            file.unlink()
+        lock.release()
 
 
 def cached_arrays(

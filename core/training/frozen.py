@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.cache import cache_path, kept_array
-from core.files import atomic_writer, digest, read_array
+from core.cache import cache_path, kept_or_made
+from core.files import atomic_writer, digest
 from core.models import Classifier, ModelCard
 from core.training.inference import evaluating
 from core.training.machine import Machine
@@ -57,12 +57,15 @@ def backbone_maps(
         "weights": weights_digest(model),
     }
     path = cache_path(workspace, KIND, key, ".npy")
-    kept = kept_array(path, len(pixels))
-    if kept is not None:
-        return kept
-    on_event("note", text=f"Running the frozen backbone over {len(pixels):,} images, once.")
-    _write(path, pixels, model, card, machine, on_event)
-    return read_array(path)
+
+    def on_wait() -> None:
+        on_event("progress", share=0.0, text="another worker runs the frozen backbone over all images")
+
+    def make() -> None:
+        on_event("note", text=f"Running the frozen backbone over {len(pixels):,} images, once.")
+        _write(path, pixels, model, card, machine, on_event)
+
+    return kept_or_made(path, len(pixels), make, on_wait)
 
 
 def weights_digest(model: Classifier) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.cache import cache_path, kept_array
-from core.data.cleaning import as_text, clean, parse
+from core.cache import cache_path, kept_or_made
+from core.data.cleaning import Step, as_text, clean, parse
 from core.data.dataset import Dataset
 from core.data.images import ArrayImages
-from core.files import atomic_writer, read_array
+from core.files import atomic_writer
 from core.runs.recipe import OWN_MODELS, Recipe
 from core.workspace import Workspace
 
@@ -81,26 +82,35 @@ def cleaned_pixels(
     steps = parse(cleaning)
     path = cache_path(workspace, "cleaned-1", {"of": dataset.fingerprint, "steps": as_text(steps)}, ".npy")
     pixels = pixel_array(workspace, dataset, None, on_event)
-    kept = kept_array(path, len(pixels))
-    if kept is None:
-        exact, n = 0.0, len(pixels)
-        share: float | None = None
-        with atomic_writer(path) as file:
-            for start in range(0, n, CLEANED):
-                cleaned = clean(np.asarray(pixels[start : start + CLEANED]), steps)
-                block, share = cleaned.images, cleaned.separated_share
-                if start == 0:
-                    header = {"descr": "|u1", "fortran_order": False, "shape": (n, *block.shape[1:])}
-                    np.lib.format.write_array_header_1_0(file, header)
-                file.write(block.tobytes())
-                exact += (share or 0.0) * len(block)
-                if on_event:
-                    on_event("progress", share=0.0, text=f"Cleaned {start + len(block):,} of {n:,} images")
-        if on_event and share is not None:
-            wanted = next(int(step.numbers[0]) for step in steps if step.name == "extract")
-            words = f"exactly {wanted} character{'s' * (wanted > 1)}"
-            on_event("note", text=f"In {exact / n:.1%} of the images {words} stood apart.")
-    return read_array(path) if kept is None else kept
+    tell = on_event or _untold
+    return kept_or_made(
+        path,
+        len(pixels),
+        lambda: _write_cleaned(path, pixels, steps, tell),
+        lambda: tell("progress", share=0.0, text="another worker cleans the images"),
+    )
+
+
+def _write_cleaned(
+    path: Path, pixels: Pixels, steps: tuple[Step, ...], on_event: Callable[..., None]
+) -> None:
+    """All images after the steps; says in how many the characters stood apart, where that was asked."""
+    exact, n = 0.0, len(pixels)
+    share: float | None = None
+    with atomic_writer(path) as file:
+        for start in range(0, n, CLEANED):
+            cleaned = clean(np.asarray(pixels[start : start + CLEANED]), steps)
+            block, share = cleaned.images, cleaned.separated_share
+            if start == 0:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (n, *block.shape[1:])}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(block.tobytes())
+            exact += (share or 0.0) * len(block)
+            on_event("progress", share=0.0, text=f"Cleaned {start + len(block):,} of {n:,} images")
+    if share is not None:
+        wanted = next(int(step.numbers[0]) for step in steps if step.name == "extract")
+        words = f"exactly {wanted} character{'s' * (wanted > 1)}"
+        on_event("note", text=f"In {exact / n:.1%} of the images {words} stood apart.")
 
 
 def blank_pixels(n: int) -> Pixels:
@@ -131,23 +141,36 @@ def pixel_array(
         return images.pixels
     key: dict[str, Any] = {"fingerprint": dataset.fingerprint, "shape": shape}
     path = cache_path(workspace, "pixels-1", key, ".npy")
-    kept = kept_array(path, len(dataset))
-    if kept is None:
-        if on_event:
-            height, width, _ = shape
-            on_event("note", text=f"Scaling {len(dataset):,} images to {height} x {width}, once.")
-        last_told = -REPORT_SECONDS
-        with atomic_writer(path) as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(dataset), *shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, len(dataset), CHUNK):
-                chunk = np.arange(start, min(start + CHUNK, len(dataset)))
-                file.write(images.resized(chunk, *shape).tobytes())
-                if on_event and time.monotonic() - last_told >= REPORT_SECONDS:
-                    last_told = time.monotonic()
-                    text = f"Scaled {chunk[-1] + 1:,} of {len(dataset):,} images"
-                    on_event("progress", share=0.0, text=text)
-    return read_array(path) if kept is None else kept
+    tell = on_event or _untold
+    return kept_or_made(
+        path,
+        len(dataset),
+        lambda: _write_scaled(path, dataset, shape, tell),
+        lambda: tell("progress", share=0.0, text="another worker scales the images"),
+    )
+
+
+def _untold(type_: str, **fields: Any) -> None:
+    """Nobody asked to be told."""
+
+
+def _write_scaled(
+    path: Path, dataset: Dataset, shape: tuple[int, int, int], on_event: Callable[..., None]
+) -> None:
+    """All images, decoded and scaled, chunk by chunk."""
+    height, width, _ = shape
+    on_event("note", text=f"Scaling {len(dataset):,} images to {height} x {width}, once.")
+    last_told = -REPORT_SECONDS
+    with atomic_writer(path) as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(dataset), *shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(dataset), CHUNK):
+            chunk = np.arange(start, min(start + CHUNK, len(dataset)))
+            file.write(dataset.images.resized(chunk, *shape).tobytes())
+            if time.monotonic() - last_told >= REPORT_SECONDS:
+                last_told = time.monotonic()
+                text = f"Scaled {chunk[-1] + 1:,} of {len(dataset):,} images"
+                on_event("progress", share=0.0, text=text)
 
 
 def gather(pixels: Pixels, positions: NDArray[np.int64], device: torch.device) -> Tensor:

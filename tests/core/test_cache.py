@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from core import cache
-from core.cache import cache_path, cache_status, cached_arrays, cached_json, prune
+from core.cache import cache_path, cache_status, cached_arrays, cached_json, kept_or_made, prune
 from core.workspace import Workspace
 
 
@@ -111,3 +115,58 @@ def test_an_open_entry_can_still_be_read(workspace: Workspace) -> None:
     mapped = np.load(path, mmap_mode="r")
     prune(workspace, 0)
     assert mapped.tolist() == [0, 1, 2, 3, 4]
+
+
+def make_slowly(path: Path, barrier: Any, counts: Any) -> None:
+    def make() -> None:
+        counts.put("made")
+        time.sleep(0.5)
+        np.save(path, np.arange(7))
+
+    barrier.wait(60)
+    counts.put(int(kept_or_made(path, 7, make).sum()))
+
+
+def test_workers_side_by_side_make_an_entry_once(workspace: Workspace) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier, counts = context.Barrier(3), context.Queue()
+    path = cache_path(workspace, "test-1", {"k": 1}, ".npy")
+    workers = [context.Process(target=make_slowly, args=(path, barrier, counts)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    found = [counts.get(timeout=60) for _ in range(4)]
+    for worker in workers:
+        worker.join(60)
+    assert sorted(map(str, found)) == ["21", "21", "21", "made"]
+
+
+def test_who_waits_may_give_up_and_who_fails_lets_the_next_try(workspace: Workspace) -> None:
+    path = cache_path(workspace, "test-1", {"k": 1}, ".npy")
+
+    def fails() -> None:
+        raise KeyError
+
+    def make() -> None:
+        with pytest.raises(InterruptedError):
+            kept_or_made(path, 3, fails, on_wait=give_up)
+        np.save(path, np.zeros(3))
+
+    def give_up() -> None:
+        raise InterruptedError
+
+    with pytest.raises(KeyError):
+        kept_or_made(path, 3, fails)
+    assert len(kept_or_made(path, 3, make)) == 3
+    assert len(kept_or_made(path, 3, fails)) == 3
+
+
+def test_where_no_lock_can_be_had_it_is_made_all_the_same(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = cache_path(workspace, "test-1", {"k": 1}, ".npy")
+
+    def no_locks(*_: object, **__: object) -> None:
+        raise OSError("no locks on this file system")
+
+    monkeypatch.setattr(cache.FileLock, "acquire", no_locks)
+    assert len(kept_or_made(path, 3, lambda: np.save(path, np.zeros(3)))) == 3
