@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 
 from core.runs.events import Event
-from core.runs.store import Run, history
+from core.runs.following import Followed
+from core.runs.store import Run
 
 MOST_POINTS = 500
 METRICS = {
@@ -25,7 +27,21 @@ _WITHIN_EPOCHS = frozenset({"train_loss", "train_accuracy"})
 _OF_THE_MOMENT = frozenset({"learning_rate", "images_per_second"})
 """Kept from within every epoch: a warm-up may be over before the first one ends."""
 
+_DRAWN = ("type", "epoch", "step", "n_steps", "resumed_from", *chain.from_iterable(METRICS.values()))
+
 Points = list[tuple[float, float]]
+
+
+def _drawn(events: list[Event]) -> list[Event]:
+    """What of them is drawn: a long run reports ten thousand times."""
+    return [
+        {name: event[name] for name in _DRAWN if name in event} if "at" in event else event
+        for event in events
+        if event["type"] in ("started", "epoch") or (event["type"] == "progress" and "step" in event)
+    ]
+
+
+_FOLLOWED = Followed(_drawn, most_events=50_000)
 
 
 def curves(run: Run) -> dict[str, Points]:
@@ -35,7 +51,7 @@ def curves(run: Run) -> dict[str, Points]:
     """
     epochs: dict[int, Event] = {}
     steps: list[Event] = []
-    for event in history(run):
+    for event in _FOLLOWED(run.events):
         if event["type"] == "started":
             again_from = event.get("resumed_from") or 0
             steps = [step for step in steps if step["epoch"] < again_from]

@@ -37,6 +37,7 @@ from core.files import Json, read_json, storage_failed, write_bytes, write_json
 from core.people.acting import allow
 from core.people.roles import Right
 from core.runs.events import MOST_TIME, TERMINAL, Event, EventLog
+from core.runs.following import Followed, without_superseded
 from core.workspace import Workspace, check_name
 
 if TYPE_CHECKING:
@@ -554,24 +555,12 @@ def _within_one(share: float | None) -> float:
     return min(1.0, max(0.0, share)) if share is not None and share == share else 0.0
 
 
-_WATCHED: dict[Path, tuple[int, list[Event]]] = {}
+_FOLLOWED = Followed(without_superseded, most_events=100_000)
 
 
 def history(run: Run) -> list[Event]:
-    """All events, oldest first, reading only what was added since the last call in this process."""
-    offset, events = _WATCHED.get(run.events_file, (0, []))
-    try:
-        if run.events_file.stat().st_size < offset:
-            offset, events = 0, []
-    except OSError:
-        return []
-    added, offset = run.events.read(offset)
-    if added:
-        events = [*events, *added]
-    while len(_WATCHED) > 2_048:
-        _WATCHED.pop(next(iter(_WATCHED)))
-    _WATCHED[run.events_file] = (offset, events)
-    return events
+    """All events, oldest first, without progress that is no longer so; cheap to ask again and again."""
+    return _FOLLOWED(run.events)
 
 
 def _state(run: Run, events: list[Event]) -> RunState:

@@ -59,6 +59,7 @@ def note(workspace: Workspace, person: str, dataset_name: str, doing: str = "") 
 def who_is_here(workspace: Workspace) -> list[Present]:
     """Everybody who did something in the last two minutes, the latest first."""
     columns = [presence.c[name] for name in Present.__dataclass_fields__]
-    query = select(*columns).where(presence.c.at >= time.time() - HERE_SECONDS)
+    now = time.time()
+    query = select(*columns).where(presence.c.at.between(now - HERE_SECONDS, now + HERE_SECONDS))
     with reading(prepare(connect(workspace))) as connection:
         return [Present(**row._mapping) for row in connection.execute(query.order_by(presence.c.at.desc()))]
