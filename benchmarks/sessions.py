@@ -28,6 +28,7 @@ PAGES = (
     "history",
     "prove",
     "zero_shot",
+    "team",
 )
 """As they are named in addresses; "" is Home."""
 MEGA = 2**20

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from core.cache import cache_status
 from core.data import catalog, fashion_mnist
 from core.errors import TidysetError
 from core.files import Json, storage_failed
@@ -171,15 +172,11 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
         few = free < FEW_BYTES
         health = Health.WARNING if few else Health.OK
         yield Finding("workspace", "free space", health, _gib(free), mend if few else "")
-        cache = _size_of(workspace.cache)
+        cache = cache_status(workspace).n_bytes
         large = cache > LARGE_CACHE_BYTES
         mend = "`tidyset cache prune --keep 5GB`: all in it is made again when needed." if large else ""
         health = Health.WARNING if large else Health.OK
         yield Finding("workspace", "cache", health, _gib(cache), mend)
-
-
-def _size_of(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _gib(n_bytes: int) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,15 +24,18 @@ from core.data.dataset import Dataset
 from core.data.importer import import_source
 from core.data.tags import add_tag, tags_of
 from core.errors import NotFound
-from core.labels.export import export_labels
+from core.evaluation.predictions import load_predictions
+from core.labels.export import Format, export_labels
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.runs.presets import own_presets, save_preset
 from core.runs.recipe import PRESETS
-from core.runs.store import create_run, damaged_runs, list_runs
+from core.runs.store import RunState, create_run, damaged_runs, list_runs, status
 from core.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from core.worker import work
 from core.workspace import Workspace
 from tests.crash.faults import CRASHED, EXPLAINED, FINE, forked, killed_at, limited_to, refused_at
+from tests.part_of import part_of
 
 FULL = os.environ.get("TIDYSET_CRASH") == "full"
 KILLED = -signal.SIGKILL
@@ -109,23 +114,23 @@ def keeping_small_things(workspace: Workspace, sample: Dataset) -> Action:
     return Action(do, check)
 
 
-def exporting(name: str) -> Callable[[Workspace, Dataset], Action]:
+def exporting(name: str, chosen: Format | None = None) -> Callable[[Workspace, Dataset], Action]:
     def make(workspace: Workspace, sample: Dataset) -> Action:
         target, whole = workspace.root / "out" / name, workspace.root / "whole" / name
         state = labels_at(workspace, sample)
         whole.parent.mkdir(parents=True)
         target.parent.mkdir()
-        export_labels(sample, state, whole)
+        export_labels(sample, state, whole, chosen)
 
         def check() -> bool:
-            if target.exists() and target.suffix == ".csv":
-                assert target.read_bytes() == whole.read_bytes()
-            elif target.exists():
+            if target.exists() and target.suffix == ".npz":  # a zip: the time of day is in it
                 with np.load(target) as found, np.load(whole) as wanted:
                     assert all((found[key] == wanted[key]).all() for key in wanted.files)
+            elif target.exists():
+                assert target.read_bytes() == whole.read_bytes()
             return target.exists()
 
-        return Action(lambda: export_labels(sample, state, target), check)
+        return Action(lambda: export_labels(sample, state, target, chosen), check)
 
     return make
 
@@ -137,6 +142,8 @@ ACTIONS: dict[str, Callable[[Workspace, Dataset], Action]] = {
     "tags and presets": keeping_small_things,
     "export csv": exporting("labels.csv"),
     "export npz": exporting("labels.npz"),
+    "export parquet": exporting("labels.parquet"),
+    "export tasks": exporting("tasks.json", Format.LABEL_STUDIO),
 }
 
 
@@ -180,6 +187,32 @@ def test_a_disk_that_fills_up_within_a_file_is_said_and_harms_nothing(
     assert not action.check()
     action.do()
     assert action.check()
+
+
+def test_a_training_killed_at_random_ends_like_an_unbroken_one(workspace: Workspace, sample: Dataset) -> None:
+    few = part_of(workspace, sample, np.arange(0, 6_000, 15), "few", step=2)
+    recipe = PRESETS["fast"].with_changes(
+        {"width": 4, "epochs": 3, "batch_size": 40, "threads": 1, "device": "cpu"}
+    )
+    unbroken, killed = (create_run(workspace, few, recipe) for _ in range(2))
+    assert work(unbroken.folder) == 0
+    random_ = random.Random(7)
+    for _ in range(20 if FULL else 3):
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "core.worker", str(killed.folder)],
+            env={**os.environ, "TIDYSET_CHECKPOINT_SECONDS": "0"},
+        )
+        wanted = len(killed.events.read()[0]) + random_.randint(1, 12)
+        while worker.poll() is None and len(killed.events.read()[0]) < wanted:
+            time.sleep(random_.random() / 20)
+        worker.kill()
+        worker.wait()
+        assert status(killed).state in (RunState.LOST, RunState.STARTING, RunState.FINISHED)
+        assert damaged_runs(workspace) == []
+    assert work(killed.folder) == 0
+    assert status(killed).state is RunState.FINISHED
+    one, other = (load_predictions(run.predictions_file) for run in (unbroken, killed))
+    assert np.array_equal(one.pred_probs, other.pred_probs)
 
 
 def test_no_label_that_was_acknowledged_is_lost_by_a_kill(workspace: Workspace, sample: Dataset) -> None:

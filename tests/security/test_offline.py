@@ -1,7 +1,7 @@
 """Everything works where nothing outside this machine can be reached, and nothing tries to reach it.
 
-A ``sitecustomize`` on PYTHONPATH closes the way out in the command and in the worker that it starts: each try
-to reach another machine, or to look one up, is refused and written down.
+A ``sitecustomize`` on PYTHONPATH closes the way out in the command, in the server and in workers: each try to
+reach another machine, or to look one up, is refused and written down.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sessions import PAGES, Session
 from core.data.dataset import Dataset
 from core.workspace import Workspace
+from tests.browser.conftest import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = """
@@ -27,19 +29,21 @@ def refuse(where):
         log.write(f"{where}\\n")
     raise OSError(101, "Network is unreachable (blocked by the test)")
 
-connect, look_up = socket.socket.connect, socket.getaddrinfo
+def guarded(method):
+    def call(self, *rest):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and rest[-1][0] not in inside:
+            refuse(rest[-1])
+        return method(self, *rest)
+    return call
 
-def guarded_connect(self, address):
-    if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in inside:
-        refuse(address)
-    return connect(self, address)
-
-def guarded_look_up(host, *rest, **more):
+def guarded_look_up(host, *rest, look_up=socket.getaddrinfo, **more):
     if host not in inside:
         refuse(host)
     return look_up(host, *rest, **more)
 
-socket.socket.connect, socket.getaddrinfo = guarded_connect, guarded_look_up
+socket.getaddrinfo = guarded_look_up
+for name in ("connect", "connect_ex", "sendto"):
+    setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
 """
 
 
@@ -91,6 +95,27 @@ def test_import_train_and_evaluate_need_no_network(
     ]
     assert [one.returncode for one in told] == [0, 0, 0], [one.stderr for one in told]
     assert json.loads(told[2].stdout)
+    assert tries.read_text() == ""
+
+
+def test_the_app_shows_every_page_without_a_network(
+    workspace: Workspace,
+    sample: Dataset,
+    blocked: tuple[dict[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment, tries = blocked
+    for name in ("PYTHONPATH", "TIDYSET_TEST_TRIES"):
+        monkeypatch.setenv(name, environment[name])
+    server = Server(workspace.root)
+    server.start()
+    try:
+        with Session(server.port, sample.name) as session:
+            for page in PAGES:
+                session.run(page)
+            assert session.errors == []
+    finally:
+        server.kill()
     assert tries.read_text() == ""
 
 

@@ -6,22 +6,11 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.security.test_writes import CHANGES, OURS, is_change
+
 ROOT = Path(__file__).resolve().parents[3]
-WRITES = {
-    "delete_file",
-    "make_folder",
-    "write_json",
-    "write_bytes",
-    "write_array",
-    "atomic_writer",
-    "writing",
-    "rmtree",
-    "unlink",
-    "rename",
-    "touch",
-    "Popen",
-    "copytree",
-}
+CHANGE = "<a change of a file>"
+WRITES = {CHANGE, *CHANGES, *OURS, "delete_file", "make_folder", "writing", "Popen", "save_file", "savez"}
 ASKS = {"allow", "_check_allowed", "_check_person", "_changing"}
 BELOW = ("core/files.py", "core/cache.py", "core/database/", "core/worker/", "core/training/", "core/models/")
 """What others write with, and what a worker does, which somebody was allowed to start."""
@@ -85,6 +74,7 @@ def called(function: ast.FunctionDef) -> set[str]:
     names = set()
     for node in ast.walk(function):
         if isinstance(node, ast.Call):
+            names |= {CHANGE} if is_change(node) else set()
             target = node.func
             names.add(target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", ""))
         elif isinstance(node, ast.Name):
