@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,12 +45,15 @@ class Session:
     def __init__(self, port: int, data: str) -> None:
         self._query = f"data={data}"
         # A browser sends no pings; with them a busy machine would look like a lost connection.
-        self._channel = connect(
-            f"ws://localhost:{port}/_stcore/stream",
-            subprotocols=["streamlit"],
-            max_size=None,
-            open_timeout=120,
-            ping_interval=None,
+        self._open = ExitStack()
+        self._channel = self._open.enter_context(
+            connect(
+                f"ws://localhost:{port}/_stcore/stream",
+                subprotocols=["streamlit"],
+                max_size=None,
+                open_timeout=120,
+                ping_interval=None,
+            )
         )
         self.errors: list[str] = []
 
@@ -59,7 +63,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._channel.close()
+        self._open.close()
 
     def run(self, page: str, more: str = "", timeout: float = 600) -> float:
         """Open a page, or run it again; returns the seconds until its script has finished.
