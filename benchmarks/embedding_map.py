@@ -178,7 +178,8 @@ def main() -> None:
     parser.add_argument("--no-browser", action="store_true", help="leave the part in Chromium out")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parse(parser, QUICK)
-    values = np.load(arguments.features) if arguments.features else trained_features(arguments.data)
+    file = arguments.features
+    values = np.load(file, allow_pickle=False) if file else trained_features(arguments.data)
     result = {
         "items": len(values),
         "dimensions": values.shape[1],
