@@ -1,0 +1,104 @@
+"""Data of one's own, brought in through the browser: files that are refused and mended, then opened and seen."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from core.data.catalog import open_dataset
+from core.data.dataset import Dataset
+from core.workspace import Workspace
+from tests.browser.conftest import Server, settled
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+PATIENCE = 120_000  # milliseconds
+CLASSES = {"boots": 9, "shirts": 6, "trousers": 1}
+"""The folders, and the class of the shipped sample whose images they hold."""
+EACH = 12
+
+
+def class_folders(root: Path, sample: Dataset) -> Path:
+    """A folder for each class, with real images."""
+    for name, kind in CLASSES.items():
+        folder = root / name
+        folder.mkdir(parents=True)
+        for number, position in enumerate(np.flatnonzero(np.asarray(sample.labels) == kind)[:EACH]):
+            pixels = np.asarray(sample.images.read(int(position)))[:, :, 0]
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return root
+
+
+def zipped(folder: Path, to: Path) -> Path:
+    with zipfile.ZipFile(to, "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            archive.write(file, file.relative_to(folder))
+    return to
+
+
+def upload(dialog: Locator, file: Path) -> None:
+    """Give the dialog a file, as choosing one from the browser's own window does."""
+    dialog.locator("input[type=file]").set_input_files(file)
+    settled(dialog.page)
+
+
+def cell(dialog: Locator, words: str) -> Locator:
+    """A cell of the table of problems: drawn on a canvas, inside which its words stand for screen readers."""
+    return dialog.locator("canvas [role=gridcell]").filter(has_text=words).first
+
+
+def test_a_zip_of_class_folders_is_refused_mended_imported_and_seen(
+    page: Page, server: Server, sample: Dataset, tmp_path: Path
+) -> None:
+    expect.set_options(timeout=PATIENCE)
+    folders = class_folders(tmp_path / "wardrobe", sample)
+    good = zipped(folders, tmp_path / "my wardrobe.zip")
+    (folders / "shirts" / "3.png").write_bytes(b"\x89PNG, but no picture")
+    bad = zipped(folders, tmp_path / "broken.zip")
+    letter = tmp_path / "letter.csv"
+    letter.write_text("Dear Sir,\nplease find enclosed\n")
+
+    page.goto(server.url)
+    page.get_by_role("button", name="Import data").click()
+    dialog = page.get_by_role("dialog", name="Import data")
+    expect(dialog.get_by_text("Known formats:")).to_be_visible()
+
+    # No data at all: said at once, with the file and the mend.
+    upload(dialog, letter)
+    expect(dialog.get_by_text("letter.csv is in no format that is known here.")).to_be_visible()
+    expect(dialog.get_by_text("Give idx files, a pixel CSV")).to_be_visible()
+
+    # Data with a fault: said by the worker, with file and mend; nothing is there; the dialog goes on.
+    upload(dialog, bad)
+    expect(dialog.get_by_label("Name", exact=True)).to_have_value("broken")
+    dialog.get_by_role("button", name="Import", exact=True).click()
+    expect(dialog.get_by_text("1 problem found; nothing was imported.")).to_be_visible()
+    for words in ("shirts/3.png", "Replace it, or leave it out."):  # the file, and the mend
+        expect(cell(dialog, words)).to_be_attached()
+    dialog.get_by_role("button", name="Choose something else").click()
+
+    # The folder that was zipped: seen what it is before anything is imported.
+    dialog.get_by_text("Path on this machine").click()
+    path = dialog.get_by_label("File or folder")
+    path.fill(str(folders))
+    path.press("Enter")
+    expect(dialog.get_by_text("3 classes")).to_be_visible()
+    dialog.get_by_text("Upload", exact=True).first.click()
+
+    upload(dialog, good)
+    expect(dialog.get_by_label("Name", exact=True)).to_have_value("my_wardrobe")
+    dialog.get_by_role("button", name="Import", exact=True).click()
+    expect(dialog.get_by_text(f"{EACH * len(CLASSES)} images are there.")).to_be_visible()
+    dialog.get_by_role("button", name="Open it").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("heading", level=1, name="my_wardrobe")).to_be_visible()
+    page.get_by_role("link", name="Explore").click()
+    for name in CLASSES:
+        expect(page.get_by_text(f"{name} · {EACH} images")).to_be_visible()
+    made = open_dataset(Workspace(server.workspace), "my_wardrobe")
+    assert made.classes == tuple(CLASSES)
+    assert len(made) == EACH * len(CLASSES)
