@@ -204,7 +204,7 @@ def take(
     with writing(prepare(connect(workspace)), f"edits:{shared.dataset}") as connection:
         _check_open(connection, shared)
         mine = _kept(connection, shared.id, person)
-        for rank, slot in _free(connection, shared.id, person, now, wanted - len(mine)):
+        for rank, slot in _free(connection, shared, person, now, wanted - len(mine)):
             place = and_(_PLACE.list == shared.id, _PLACE.rank == rank, _PLACE.slot == slot)
             connection.execute(update(assignments).where(place).values(person=person))
         _keep(connection, shared, person, now)
@@ -302,27 +302,30 @@ def _settle(connection: Connection, shared: SharedList, decision: Decision) -> N
         return
     if connection.execute(update(assignments).where(own).values(done=decision.at)).rowcount:
         return
-    free = select(func.min(_PLACE.slot)).where(of_item, _is_free(decision.at)).scalar_subquery()
+    free = select(func.min(_PLACE.slot)).where(of_item, _is_free(shared, decision.at)).scalar_subquery()
     done = update(assignments).values(person=decision.person, done=decision.at)
     connection.execute(done.where(of_item, _PLACE.slot == free))
 
 
-def _is_free(now: float) -> ColumnElement[bool]:
-    """Whether a place is not done, and nobody's or no longer kept."""
-    return and_(_PLACE.done.is_(None), or_(_PLACE.person.is_(None), _PLACE.until < now))
+def _is_free(shared: SharedList, now: float) -> ColumnElement[bool]:
+    """Whether a place is not done, and nobody's or no longer kept; nor kept since the clock was put back."""
+    is_over = or_(_PLACE.until < now, _PLACE.until > now + 2 * shared.seconds)
+    return and_(_PLACE.done.is_(None), or_(_PLACE.person.is_(None), is_over))
 
 
-def _free(connection: Connection, list_id: str, person: str, now: float, n: int) -> list[tuple[int, int]]:
+def _free(
+    connection: Connection, shared: SharedList, person: str, now: float, n: int
+) -> list[tuple[int, int]]:
     """(rank, slot) of up to ``n`` images that have a free place and that ``person`` has not had, in order."""
     if n <= 0:
         return []
     theirs = assignments.alias("theirs")
     had = select(theirs.c.rank).where(
-        theirs.c.list == list_id, theirs.c.person == person, theirs.c.rank == _PLACE.rank
+        theirs.c.list == shared.id, theirs.c.person == person, theirs.c.rank == _PLACE.rank
     )
     query = (
         select(_PLACE.rank, func.min(_PLACE.slot))
-        .where(_PLACE.list == list_id, _is_free(now), ~had.exists())
+        .where(_PLACE.list == shared.id, _is_free(shared, now), ~had.exists())
         .group_by(_PLACE.rank)
         .order_by(_PLACE.rank)
         .limit(n)

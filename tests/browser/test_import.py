@@ -1,4 +1,4 @@
-"""Data of one's own, brought in through the browser: files that are refused and mended, then opened and seen."""
+"""Data of one's own, brought in through the browser: refused files are mended, then opened and seen."""
 
 from __future__ import annotations
 

@@ -168,6 +168,13 @@ def test_what_is_damaged_is_said_and_the_rest_goes_on(whole: Path, thing: Thing,
     assert not found, f"{thing.name}, {chosen}:\n" + "\n".join(found)
 
 
+@pytest.mark.skipif(FULL, reason="done above")
+@pytest.mark.parametrize("name", ["events", "checkpoint", "the journal", "the outbox", "the cache"])
+def test_what_a_lost_write_cut_short_is_said_too(whole: Path, name: str) -> None:
+    thing = next(one for one in THINGS if one.name == name)
+    test_what_is_damaged_is_said_and_the_rest_goes_on(whole, thing, "cut short")
+
+
 @pytest.mark.parametrize("page", ALL if FULL else ("overview", "label_next", "history"))
 def test_what_an_earlier_version_left_is_shown_where_images_have_several_labels(
     whole: Path, page: str

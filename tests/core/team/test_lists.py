@@ -226,6 +226,23 @@ def test_roles_count_in_both_databases(workspace: Workspace, sample: Dataset) ->
         assert lists.release(workspace, one, "bob") == 4
 
 
+def test_a_clock_put_back_keeps_nobody_here_and_no_image(
+    workspace: Workspace, sample: Dataset, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "_noted", {})
+    clock.now = 1_000_000.0
+    one = shared(workspace, sample, seconds=600)
+    ids = [str(item) for item in sample.item_ids[:12]]
+    assert lists.take(workspace, sample, one, "ann") == ids[:4]
+    presence.note(workspace, "ann", sample.name, "first")
+    clock.now -= 5
+    assert lists.take(workspace, sample, one, "bob") == ids[4:8], "a clock that is set right by seconds"
+    assert len(presence.who_is_here(workspace)) == 1
+    clock.now -= 86_400
+    assert presence.who_is_here(workspace) == []
+    assert lists.take(workspace, sample, one, "cay") == ids[:4]
+
+
 def test_who_is_here_and_who_did_what(
     workspace: Workspace, sample: Dataset, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
