@@ -35,10 +35,13 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+from cleanlab.filter import find_label_issues
 from PIL import Image
 
 from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS
+from core.quality.evidence import load_evidence
+from core.runs.store import list_runs
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -263,16 +266,33 @@ def performed(tool: Tool, folder: Path, out: Path) -> dict[str, Any]:
     file = out / "steps.json"
     if not file.exists():
         return {"error": (words.strip().splitlines() or ["no word"])[-1], "when": "running"}
+    steps = {
+        name: judged(name, step, folder, out, watch) for name, step in json.loads(file.read_text()).items()
+    }
+    if not tool.package and "found" in steps.get("find", {}):
+        steps["find"]["by_cleanlab"] = by_cleanlab(folder, out)
     return {
         "seconds": round(ended - began, 1),
         "cpu_seconds": round(watch.between(began, ended), 1),
         "peak_mb": round(watch.peak_kb / 1024),
         "load": round(os.getloadavg()[0], 1),
-        "steps": {
-            name: judged(name, step, folder, out, watch)
-            for name, step in json.loads(file.read_text()).items()
-        },
+        "steps": steps,
     }
+
+
+def by_cleanlab(folder: Path, out: Path) -> int:
+    """How many flips are found by cleanlab's ranking on the probabilities of the networks that Tidyset
+    trained: so it is seen what of the difference is the networks', and what the ranking's.
+    """
+    workspace = Workspace(out / "workspace")
+    (search,) = list_runs(workspace, kind="issues")
+    evidence, items = load_evidence(search), open_dataset(workspace, "job").item_ids
+    rows = np.flatnonzero((evidence.labels >= 0) & np.isfinite(evidence.pred_probs).all(axis=1))
+    order = find_label_issues(
+        evidence.labels[rows], evidence.pred_probs[rows], return_indices_ranked_by="self_confidence"
+    )
+    flipped = set(json.loads((folder / "flipped.json").read_text()))
+    return len(flipped & {Path(str(item)).stem for item in items[rows[order[:N_FLIPPED]]]})
 
 
 def judged(name: str, step: dict[str, Any], folder: Path, out: Path, watch: Watch) -> dict[str, Any]:
@@ -365,6 +385,11 @@ def remarks(kept: dict[str, Any]) -> list[str]:
         if "error" in found:
             lines.append(f"- Failed while {found['when']}: ``{found['error']}``")
         for name, step in found.get("steps", {}).items():
+            if "by_cleanlab" in step:
+                lines.append(
+                    f"- {name}: on the probabilities of these networks cleanlab's ranking finds "
+                    f"{step['by_cleanlab']} of {N_FLIPPED}; the rest of the difference is the networks'."
+                )
             for kind, words in (("not_possible", "{}"), ("error", "failed: ``{}``"), ("lacking", "{}")):
                 if kind in step:
                     lines.append(f"- {name}: {words.format(step[kind])}.")

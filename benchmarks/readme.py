@@ -186,7 +186,11 @@ def label_issues(result: dict[str, Any]) -> list[Claim]:
         return ", ".join(f"{order} {n:.0f}" for order, n in part["corrected_per_100_reviews"].items())
 
     def won(part: dict[str, Any]) -> str:
-        return ", ".join(f"{order} {gain:+.3f}" for order, gain in part["points_per_100_reviews"].items())
+        gains = ", ".join(f"{order} {gain:+.3f}" for order, gain in part["points_per_100_reviews"].items())
+        lead = part.get("combined_minus_cleanlab")
+        if lead is None:
+            return gains
+        return f"{gains} (combined minus cleanlab {lead['mean']:+.4f} ± {lead['half_ci95']:.4f})"
 
     n_trainings = len(result["worlds"][0]["reviewer"]["before"])
     what = f"{result['share']:.0%} of {data_of(result)}'s training labels flipped: "
