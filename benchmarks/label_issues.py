@@ -351,8 +351,8 @@ def summary(worlds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def lead(worlds: list[dict[str, Any]]) -> dict[str, float] | None:
-    """Points of test accuracy per 100 reviews that the combined order wins beyond cleanlab's: mean of pairs of
-    trainings with one seed, and half of its 95 % interval (Student's t); None where there is one pair.
+    """Points of test accuracy per 100 reviews that the combined order wins beyond cleanlab's: mean of pairs
+    of trainings with one seed, and half of its 95 % interval (Student's t); None where there is one pair.
     """
     pairs = [
         10_000 * (ours - theirs) / one["reviewer"]["n_reviews"]
@@ -428,10 +428,9 @@ def main() -> None:
     wanted = parse(parser, QUICK)
     if wanted.join:
         parts = [json.loads(file.read_text()) for file in wanted.join]
-        worlds = [
-            world for kind in KINDS for part in parts for world in part["worlds"] if world["noise"] == kind
-        ]
-        print(json.dumps({**parts[0], "summary": summary(worlds), "worlds": worlds}, indent=1))
+        joined = sorted((one for part in parts for one in part["worlds"]), key=lambda one: one["seed"])
+        joined.sort(key=lambda one: KINDS.index(one["noise"]))
+        print(json.dumps({**parts[0], "summary": summary(joined), "worlds": joined}, indent=1))
         return
     workspace = Workspace(wanted.workspace) if wanted.workspace else workspaces.current()
     setting = Setting(
