@@ -63,6 +63,6 @@ def ask(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> None:
         wanted = st.button("Review these", type="primary", icon=":material/fact_check:")
     st.caption(HELP[strategy])
     if wanted:
-        with st.spinner("Choosing"):
-            items = next_items(workspace, dataset, names[name], strategy, int(n))
+        with cached.progress("Choosing") as on_share:
+            items = next_items(workspace, dataset, names[name], strategy, int(n), on_share=on_share)
         handover.to_relabel(next_queue(items, names[name]))

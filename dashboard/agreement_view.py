@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import streamlit as st
-
 from core.data.dataset import Dataset
 from core.labels.agreement import Agreement, find_conflicts, measure_agreement, votes
 from core.labels.guard import GuardedLabels, guarded_labels
 from core.labels.journal import Edit, EditKind, LabelJournal, live
 from core.labels.versions import current_version
 from core.workspace import Workspace
+from dashboard import cached
 from dashboard.kept import kept
 
 
@@ -42,8 +41,7 @@ def looks_of(workspace: Workspace, dataset: Dataset) -> Looks:
 def _looks(root: str, fingerprint: str, version: int, _workspace: Workspace, _dataset: Dataset) -> Looks:
     edits = tuple(LabelJournal(_workspace).edits(_dataset.name)) if version else ()
     last_vote = max((edit.number for edit in edits if edit.kind is not EditKind.SETTLE), default=0)
-    with st.spinner("Measuring agreement …"):
-        figures = _figures(root, fingerprint, last_vote, edits)
+    figures = _figures(root, fingerprint, last_vote, edits)
     agreement = replace(figures, conflicts=find_conflicts(votes(edits)))
     return Looks(edits, _decided(edits), agreement, guarded_labels(_workspace, _dataset))
 
@@ -51,7 +49,8 @@ def _looks(root: str, fingerprint: str, version: int, _workspace: Workspace, _da
 @kept
 def _figures(root: str, fingerprint: str, last_vote: int, _edits: tuple[Edit, ...]) -> Agreement:
     """The figures with their intervals take a second or two; settling a conflict leaves them as they are."""
-    return measure_agreement(_edits)
+    with cached.progress("Measuring agreement") as on_share:
+        return measure_agreement(_edits, on_share=on_share)
 
 
 def _decided(edits: tuple[Edit, ...]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,8 @@ from core.workspace import Workspace
 from dashboard.kept import kept
 from dashboard.opened import opened
 from dashboard.wording import duration
+
+_REDRAWN_SECONDS = 0.1
 
 
 def open_dataset(workspace: Workspace, name: str) -> Dataset:
@@ -64,14 +67,23 @@ def recent_runs(workspace: Workspace, dataset: Dataset, n: int = 20) -> list[tup
 @contextlib.contextmanager
 def progress(text: str) -> Iterator[Callable[[float], None]]:
     """A callable that draws a progress bar, with the time left, once it is called with a share (0 to 1); gone
-    when the block ends.
+    when the block ends, by an error too. It may be called as often as is convenient.
     """
-    place, began = st.empty(), time.monotonic()
+    place, began, drawn = st.empty(), time.monotonic(), -math.inf
 
     def draw(share: float) -> None:
-        took = time.monotonic() - began
-        left = f", {duration(took * (1 / share - 1))} left" if took > 1 and share > 0 else ""
-        place.progress(share, f"{text}{left}")
+        nonlocal drawn
+        now = time.monotonic()
+        if now - drawn >= _REDRAWN_SECONDS:
+            drawn = now
+            place.progress(min(share, 1.0), f"{text}{time_left(share, now - began)}")
 
-    yield draw
-    place.empty()
+    try:
+        yield draw
+    finally:
+        place.empty()
+
+
+def time_left(share: float, took: float) -> str:
+    """As in "Reading, 40 s left", of work of which ``share`` (0 to 1) took ``took`` seconds."""
+    return f", {duration(took * (1 / share - 1))} left" if took > 1 and 0 < share < 1 else ""

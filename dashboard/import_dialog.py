@@ -29,7 +29,7 @@ from core.runs import launch
 from core.runs.store import Run, RunState, create_run, find_run, status
 from dashboard import picker
 from dashboard.errors import shown_as_message
-from dashboard.wording import counted, plain
+from dashboard.wording import counted, duration, plain
 
 _KEY = "import_run"
 COMPOSE = "Compose characters"
@@ -214,7 +214,7 @@ def _follow(run: Run) -> None:
                 launch.request_stop(run)
     while (now := status(run)).state.active:
         event = now.progress or {}
-        left = f" · {now.seconds_left:.0f} s left" if now.seconds_left else ""
+        left = f" · {duration(now.seconds_left)} left" if now.seconds_left else ""
         bar.progress(min(now.share, 1.0), f"{event.get('text', 'Starting')}{left}")
         time.sleep(0.3)
     below.empty()

@@ -13,7 +13,7 @@ from core.labels.versions import current_version
 from core.quality.queue import SELECTION, QueueRequest
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import gallery, handover, item_dialog
+from dashboard import cached, gallery, handover, item_dialog
 from dashboard.charts import multilabel as charts
 from dashboard.charts.template import show
 from dashboard.compare_panels import ICONS, pick
@@ -40,8 +40,7 @@ def draw(workspace: Workspace, dataset: Dataset, runs: tuple[Run, Run], split: s
             )
             == OWN
         )
-        with st.spinner("Drawing images again and again …"):
-            comparisons = _comparisons(workspace, dataset, runs, split, tuned=tuned)
+        comparisons = _comparisons(workspace, dataset, runs, split, tuned=tuned)
         found = pick(comparisons)
     _verdict(found)
     _labels(found)
@@ -68,7 +67,8 @@ def _compared(
     _workspace: Workspace,
     _runs: tuple[Run, Run],
 ) -> list[MultiLabelComparison]:
-    return compare_label_runs(_workspace, *_runs, split, tuned=bool(cuts))
+    with cached.progress("Drawing images again and again") as on_share:
+        return compare_label_runs(_workspace, *_runs, split, tuned=bool(cuts), on_share=on_share)
 
 
 def _verdict(found: MultiLabelComparison) -> None:

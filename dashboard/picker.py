@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from core import workspace as workspaces
@@ -89,8 +91,11 @@ def _download() -> None:
     with shown_as_message():
         bar = st.progress(0.0, "Connecting …")
 
+        began = time.monotonic()
+
         def draw(share: float, name: str) -> None:
-            bar.progress(share, f"Fetching {name}")
+            left = cached.time_left(share, time.monotonic() - began)
+            bar.progress(share, f"Fetching {plain(name)}{left}")
 
         fashion_mnist.download(workspace(), draw)
         bar.progress(1.0, "Putting it into the workspace …")

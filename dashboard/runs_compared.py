@@ -14,7 +14,7 @@ from core.runs.export import epochs_table, runs_table, to_csv
 from core.runs.recipe import Recipe
 from core.runs.store import Run, RunStatus, delete_runs
 from dashboard.errors import shown_as_message
-from dashboard.wording import counted, percent, plain
+from dashboard.wording import counted, duration, percent, plain
 
 Runs = Sequence[tuple[Run, RunStatus]]
 FEW = 6
@@ -60,7 +60,7 @@ def _groups(runs: Runs, by: str) -> None:
                 title: _with_sd(row[figure], row[f"{figure}_sd"])
                 for figure, title in (("valid_accuracy", "Validation"), ("test_accuracy", "Test"))
             },
-            "Time": None if row["seconds"] is None else f"{row['seconds']:.0f} s",
+            "Time": None if row["seconds"] is None else duration(row["seconds"]),
         }
         for row in grouped(runs, by)
     ]

@@ -32,7 +32,7 @@ from core.workspace import Workspace
 from dashboard import confusion, engine_choice, gallery, handover, zero_shot_view
 from dashboard.errors import show_error, shown_as_message
 from dashboard.open_item import open_item
-from dashboard.wording import counted, percent, plain, points
+from dashboard.wording import counted, duration, percent, plain, points
 from dashboard.zero_shot_view import Answers
 
 BASE, TEMPLATES, WORDS, LINES = "zs_base", "zs_templates", "zs_words", "zs_lines"
@@ -111,7 +111,7 @@ def compute(workspace: Workspace, dataset: Dataset, model: ClipModel, prompts: P
     with st.container(border=True, key="zs_compute"):
         st.markdown(f"**{plain(model.key)} has not seen these images yet.** A worker encodes each once.")
         rate = facts.images_per_second if facts else None
-        takes = f"about {n / rate:,.0f} s here" if rate else "how long is known after the first time"
+        takes = f"about {duration(n / rate)} here" if rate else "how long is known after the first time"
         where = "from a file on this machine" if model.is_local else "its weights are fetched on first use"
         st.caption(f"{counted(n, 'image')}, {takes}; {where}. It goes on where it was if it is stopped.")
         with st.container(horizontal=True):

@@ -15,7 +15,7 @@ from core.errors import BadInput
 from core.files import digest
 from core.quality.witnesses import answers_against
 from core.runs.store import Run
-from dashboard import evaluate_view, gallery
+from dashboard import cached, evaluate_view, gallery
 from dashboard.errors import show_error
 from dashboard.kept import kept
 from dashboard.open_item import open_item
@@ -90,8 +90,7 @@ def _headline(run: Run, found: Pair) -> None:
 
 def _by_class(shown: Sequence[str], run: Run, found: Pair) -> None:
     rows = []
-    with st.spinner("Comparing class by class …"):
-        changes = _differences(run.id, digest(found.marks, found.model, found.clip), found)
+    changes = _differences(run.id, digest(found.marks, found.model, found.clip), found)
     for k, (name, (difference, low, high)) in enumerate(zip(shown, changes, strict=True)):
         marks, there = found.marks[:, k], difference == difference
         rows.append(
@@ -115,10 +114,12 @@ def _by_class(shown: Sequence[str], run: Run, found: Pair) -> None:
 @kept
 def _differences(run_id: str, content: str, _found: Pair) -> list[tuple[float, float, float]]:
     """By class, what the run has over CLIP, with its interval; drawing takes seconds."""
-    return [
-        zs.precision_change(_found.marks[:, k], _found.clip[:, k], _found.model[:, k])
-        for k in range(_found.marks.shape[1])
-    ]
+    changes, n_classes = [], _found.marks.shape[1]
+    with cached.progress("Comparing class by class") as on_share:
+        for k in range(n_classes):
+            on_share(k / n_classes)
+            changes.append(zs.precision_change(_found.marks[:, k], _found.clip[:, k], _found.model[:, k]))
+    return changes
 
 
 def _percent(value: float) -> float | None:

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,7 @@ def write_relabelled(
     labels: NDArray[Any],
     info: dict[str, str],
     hidden: NDArray[Any] | None = None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> Dataset:
     """The images of ``source`` under other classes and labels, as the data set ``name``.
 
@@ -125,6 +126,7 @@ def write_relabelled(
 
     Args:
         hidden: What the labels would be had none been hidden (core.data.hiding).
+        on_share: Told how many of the bytes are there, 0 to 1.
 
     Raises:
         NameTaken: There is a data set of that name.
@@ -138,7 +140,7 @@ def write_relabelled(
     sweep_unfinished(folder.parent)
     try:
         own = shutil.ignore_patterns("dataset.json", "labels.npy", "left_out.json", "sheets", HIDDEN_FILE)
-        shutil.copytree(source.folder, building, ignore=own, copy_function=_linked)
+        shutil.copytree(source.folder, building, ignore=own, copy_function=_linking(source.folder, on_share))
         write_array(building / "labels.npy", labels)
         if hidden is not None:
             write_array(building / HIDDEN_FILE, hidden)
@@ -166,6 +168,20 @@ def write_relabelled(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return load_dataset(folder)
+
+
+def _linking(folder: Path, on_share: Callable[[float], None]) -> Callable[[str, str], None]:
+    """``_linked``, telling how many of the folder's bytes are done."""
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    done = 0
+
+    def link(source: str, target: str) -> None:
+        nonlocal done
+        _linked(source, target)
+        done += Path(target).stat().st_size
+        on_share(done / max(total, 1))
+
+    return link
 
 
 def _linked(source: str, target: str) -> None:

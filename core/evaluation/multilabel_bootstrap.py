@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,13 +13,23 @@ AT_ONCE = 250
 """So many draws are held in memory at a time."""
 
 
-def drawn_figures(found: MultiLabelScores, n_draws: int, seed: int) -> dict[str, Floats]:
-    """mean_f1 (n_draws,), auc and f1 (n_draws, K) of draws of the images; alike for the same seed."""
+def drawn_figures(
+    found: MultiLabelScores,
+    n_draws: int,
+    seed: int,
+    on_share: Callable[[float], None] = lambda share: None,
+) -> dict[str, Floats]:
+    """mean_f1 (n_draws,), auc and f1 (n_draws, K) of draws of the images; alike for the same seed.
+
+    Args:
+        on_share: Told how many of them are done, 0 to 1.
+    """
     rng, n = np.random.default_rng(seed), len(found.labels)
     parts: dict[str, list[Floats]] = {"mean_f1": [], "auc": [], "f1": []}
     yes, said, known = found.labels == 1, found.predicted, found.known
     hits, either = (yes & said).astype(np.float32), (known * (yes * 1.0 + said)).astype(np.float32)
     for start in range(0, n_draws, AT_ONCE):
+        on_share(start / n_draws)
         size = min(AT_ONCE, n_draws - start)
         weights = rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float32)
         parts["mean_f1"].append(np.asarray(weights @ found.of_images["f1"] / n, np.float64))

@@ -8,7 +8,7 @@ better is an exact McNemar test on its known answers, adjusted for all labels (H
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -165,6 +165,7 @@ def compare_labels(
     label_set: str = "given",
     n_draws: int = N_DRAWS,
     seed: int = 0,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> MultiLabelComparison:
     """Compare two runs on the images of ``split`` that both predicted.
 
@@ -173,6 +174,7 @@ def compare_labels(
         item_ids: (N,) str, the images whose labels are given.
         labels: (N, K) 1, 0 and NaN unknown; columns in the order of the classes of ``a``.
         thresholds: Of each run, from which on a label is yes; (K,) in its own order of classes.
+        on_share: Told how many of the draws are done, 0 to 1.
 
     Raises:
         BadInput: The class names differ, or there is no image with a known label in common.
@@ -199,7 +201,7 @@ def compare_labels(
         cut_b = ordered
     scores_a = multilabel_scores(truth[has_label], rows_a.pred_probs[rows], thresholds[0])
     scores_b = multilabel_scores(truth[has_label], probs_b, cut_b)
-    figures, changes = _differences(scores_a, scores_b, a.classes, n_draws, seed)
+    figures, changes = _differences(scores_a, scores_b, a.classes, n_draws, seed, on_share)
     return MultiLabelComparison(
         run_a,
         run_b,
@@ -216,9 +218,14 @@ def compare_labels(
 
 
 def _differences(
-    a: MultiLabelScores, b: MultiLabelScores, classes: Sequence[str], n_draws: int, seed: int
+    a: MultiLabelScores,
+    b: MultiLabelScores,
+    classes: Sequence[str],
+    n_draws: int,
+    seed: int,
+    on_share: Callable[[float], None],
 ) -> tuple[tuple[Figure, ...], tuple[LabelChange, ...]]:
-    drawn = [drawn_figures(one, n_draws, seed) for one in (a, b)]
+    drawn = [drawn_figures(one, n_draws, seed, in_part(on_share, done, 2)) for done, one in enumerate((a, b))]
     gaps = {name: drawn[1][name] - drawn[0][name] for name in drawn[0]}
     with np.errstate(invalid="ignore"):
         macro = {name: mean_of_rows(gaps[name]) for name in ("auc", "f1")}
@@ -245,6 +252,11 @@ def _differences(
         for k, name in enumerate(classes)
     )
     return figures, changes
+
+
+def in_part(on_share: Callable[[float], None], done: int, n: int) -> Callable[[float], None]:
+    """What the next of ``n`` parts tells its own share to, when ``done`` of them are done."""
+    return lambda share: on_share((done + share) / n)
 
 
 def _right(scores: MultiLabelScores) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from core.data.dataset import UNLABELLED, Dataset
 from core.data.item_index import ItemIndex
 from core.errors import BadInput, NotFound
 from core.evaluation.compare import Comparison, compare
-from core.evaluation.multilabel_compare import MultiLabelComparison, compare_labels
+from core.evaluation.multilabel_compare import MultiLabelComparison, compare_labels, in_part
 from core.evaluation.predictions import Predictions, load_predictions
 from core.evaluation.thresholds import load_thresholds
 from core.labels.guard import guarded_labels
@@ -147,12 +148,19 @@ def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "tes
 
 
 def compare_label_runs(
-    workspace: Workspace, run_a: Run, run_b: Run, split: str = "test", *, tuned: bool = False
+    workspace: Workspace,
+    run_a: Run,
+    run_b: Run,
+    split: str = "test",
+    *,
+    tuned: bool = False,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> list[MultiLabelComparison]:
     """Like ``compare_runs`` where an image may have several labels.
 
     Args:
         tuned: At each run's own thresholds, instead of one half for all labels.
+        on_share: Told how much is done, 0 to 1.
 
     Raises:
         NotFound, DamagedFile, BadInput: As ``compare_runs``.
@@ -165,7 +173,8 @@ def compare_label_runs(
         check_same_images(dataset, open_dataset(workspace, run_b.dataset), a, b)
     cuts = tuple(_cut(run, len(one.classes), tuned=tuned) for run, one in ((run_a, a), (run_b, b)))
     found: list[MultiLabelComparison] = []
-    for labels in label_sets(workspace, dataset):
+    sets = label_sets(workspace, dataset)
+    for done, labels in enumerate(sets):
         comparison = compare_labels(
             a,
             b,
@@ -175,6 +184,7 @@ def compare_label_runs(
             thresholds=(cuts[0], cuts[1]),
             names=(run_a.name, run_b.name),
             label_set=labels.key,
+            on_share=in_part(on_share, done, len(sets)),
         )
         if not any(_same_answers(other, comparison) for other in found):
             found.append(comparison)

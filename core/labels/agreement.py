@@ -8,7 +8,8 @@ A vote is on one unit: an item, or one class of it where an image has several la
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -114,23 +115,32 @@ class Agreement:
     n_followed: int
 
 
-def measure_agreement(edits: Sequence[Edit], *, seed: int = 0, n_draws: int = DRAWS) -> Agreement:
+def measure_agreement(
+    edits: Sequence[Edit],
+    *,
+    seed: int = 0,
+    n_draws: int = DRAWS,
+    on_share: Callable[[float], None] = lambda share: None,
+) -> Agreement:
     """Every figure of agreement that the ``edits`` of a data set (all of them, oldest first) allow.
 
     Args:
         seed, n_draws: Of the bootstrap.
+        on_share: Told how many of the figures are done, 0 to 1.
     """
     cast = votes(edits)
     last = _last(cast)
     people = sorted({who for said in last.values() for who in said})
     alone = {who: measured for who in people if (measured := _with_self(cast, who, seed, n_draws))}
-    pairs = {}
-    for a, b in itertools.combinations(people, 2):
+    pairs, n_figures = {}, math.comb(len(people), 2) + 2
+    for done, (a, b) in enumerate(itertools.combinations(people, 2)):
+        on_share(done / n_figures)
         both = [(said[a], said[b]) for said in last.values() if a in said and b in said]
         if both:
             pairs[a, b] = cohen(both, seed=seed, n_draws=n_draws)
     rated = [list(said.values()) for said in last.values() if len(said) > 1]
     complete = [list(said.values()) for said in last.values() if len(said) == len(people) > 1]
+    on_share((n_figures - 2) / n_figures)
     return Agreement(
         with_self=alone,
         pairs=pairs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -29,11 +30,19 @@ def _spelling(proposed: dict[int, str]) -> dict[int, str]:
     return {at: first.setdefault(name.casefold(), name) for at, name in sorted(proposed.items())}
 
 
-def with_new_classes(workspace: Workspace, dataset: Dataset, name: str) -> Dataset:
+def with_new_classes(
+    workspace: Workspace,
+    dataset: Dataset,
+    name: str,
+    on_share: Callable[[float], None] = lambda share: None,
+) -> Dataset:
     """A data set of the same images with the proposed classes added, labelled as in the newest version.
 
     Images that a class was proposed for have it as their given label; where images have several labels, it is
     unknown for all others. Images that are left out for another reason are as they are given.
+
+    Args:
+        on_share: As of ``write_relabelled``.
 
     Raises:
         NotFound: No class is proposed.
@@ -63,4 +72,5 @@ def with_new_classes(workspace: Workspace, dataset: Dataset, name: str) -> Datas
         classes=classes,
         labels=labels,
         info={**dataset.info, "made from": f"{dataset.name}, label version {state.version}"},
+        on_share=on_share,
     )

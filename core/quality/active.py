@@ -11,6 +11,8 @@ typical           the most ordinary of each group without a label (Hacohen et al
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,10 +21,21 @@ from core.errors import BadInput
 Floats = NDArray[np.float32]
 STRATEGIES = ("random", "least-confident", "margin", "entropy", "badge", "core-set", "typical")
 MOST_CANDIDATES, NEAR = 20_000, 20
+AT_ONCE = 1_000
+"""Images whose neighbours are looked up between two words on how far it is."""
+GROUPED = 0.3
+"""Share of the time of ``typical`` that grouping takes, about."""
+OnShare = Callable[[float], None]
 
 
 def choose(
-    strategy: str, n: int, pred_probs: Floats, features: Floats, labelled: Floats, seed: int = 0
+    strategy: str,
+    n: int,
+    pred_probs: Floats,
+    features: Floats,
+    labelled: Floats,
+    seed: int = 0,
+    on_share: OnShare = lambda share: None,
 ) -> NDArray[np.int64]:
     """Rows of the unlabelled images to label next, the most wanted first.
 
@@ -34,6 +47,7 @@ def choose(
         features: (m, D) of the same images.
         labelled: (l, D) features of what is labelled already.
         seed: Of what is drawn.
+        on_share: Told how much is done, 0 to 1.
 
     Raises:
         BadInput: There is no such strategy.
@@ -48,10 +62,10 @@ def choose(
     rows = np.sort(rng.permutation(len(pred_probs))[: max(n, MOST_CANDIDATES)])
     near = features[rows].astype(np.float32)
     if strategy == "badge":
-        return rows[_badge(pred_probs[rows], near, n, rng)]
+        return rows[_badge(pred_probs[rows], near, n, rng, on_share)]
     if strategy == "core-set":
-        return rows[_core_set(near, labelled.astype(np.float32), n)]
-    return rows[_typical(near, labelled.astype(np.float32), n, seed)]
+        return rows[_core_set(near, labelled.astype(np.float32), n, on_share)]
+    return rows[_typical(near, labelled.astype(np.float32), n, seed, on_share)]
 
 
 def doubt(strategy: str, pred_probs: Floats) -> Floats:
@@ -69,7 +83,9 @@ def doubt(strategy: str, pred_probs: Floats) -> Floats:
     return entropy
 
 
-def _badge(pred_probs: Floats, features: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _badge(
+    pred_probs: Floats, features: Floats, n: int, rng: np.random.Generator, on_share: OnShare
+) -> NDArray[np.int64]:
     """k-means++ on the gradients of the last layer: error times features, never written out as such."""
     error = pred_probs.copy()
     guess = pred_probs.argmax(axis=1)
@@ -78,6 +94,7 @@ def _badge(pred_probs: Floats, features: Floats, n: int, rng: np.random.Generato
     chosen = [int(size.argmax())]
     distance = np.full(len(size), np.inf)
     while len(chosen) < n:
+        on_share(len(chosen) / n)
         last = chosen[-1]
         product = (error @ error[last]) * (features @ features[last])
         distance = np.minimum(distance, np.maximum(size + size[last] - 2 * product, 0))
@@ -91,13 +108,16 @@ def _badge(pred_probs: Floats, features: Floats, n: int, rng: np.random.Generato
     return np.array(chosen, np.int64)
 
 
-def _core_set(features: Floats, labelled: Floats, n: int) -> NDArray[np.int64]:
+def _core_set(features: Floats, labelled: Floats, n: int, on_share: OnShare) -> NDArray[np.int64]:
     """Greedy k-centre: each time what is furthest from all that is labelled or chosen."""
     distance = np.full(len(features), np.inf, np.float32)
-    for one in labelled:
+    steps = len(labelled) + n
+    for done, one in enumerate(labelled):
+        on_share(done / steps)
         distance = np.minimum(distance, ((features - one) ** 2).sum(axis=1))
     chosen: list[int] = []
-    for _ in range(n):
+    for done in range(n):
+        on_share((len(labelled) + done) / steps)
         row = int(distance.argmax())
         chosen.append(row)
         distance = np.minimum(distance, ((features - features[row]) ** 2).sum(axis=1))
@@ -105,7 +125,7 @@ def _core_set(features: Floats, labelled: Floats, n: int) -> NDArray[np.int64]:
     return np.array(chosen, np.int64)
 
 
-def _typical(features: Floats, labelled: Floats, n: int, seed: int) -> NDArray[np.int64]:
+def _typical(features: Floats, labelled: Floats, n: int, seed: int, on_share: OnShare) -> NDArray[np.int64]:
     """As many groups as there will be labels; of each without one, the image with the nearest neighbours."""
     from sklearn.cluster import MiniBatchKMeans
     from sklearn.neighbors import NearestNeighbors
@@ -114,8 +134,13 @@ def _typical(features: Floats, labelled: Floats, n: int, seed: int) -> NDArray[n
     k = min(len(labelled) + n, len(both), 500)
     groups = MiniBatchKMeans(k, random_state=seed, n_init=1, batch_size=2_048).fit_predict(both)
     near = min(NEAR, len(features) - 1)
-    distance, _ = NearestNeighbors(n_neighbors=near + 1).fit(features).kneighbors(features)
-    typicality = 1 / np.maximum(distance[:, 1:].mean(axis=1), 1e-12)
+    neighbours = NearestNeighbors(n_neighbors=near + 1).fit(features)
+    parts = []
+    for start in range(0, len(features), AT_ONCE):
+        on_share(GROUPED + (1 - GROUPED) * start / len(features))
+        distance, _ = neighbours.kneighbors(features[start : start + AT_ONCE])
+        parts.append(distance[:, 1:].mean(axis=1))
+    typicality = 1 / np.maximum(np.concatenate(parts), 1e-12)
     own = groups[: len(features)]
     n_labelled = np.bincount(groups[len(features) :], minlength=k)
     sizes = np.bincount(own, minlength=k)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from core.data.dataset import SPLITS, Dataset, is_labelled
@@ -16,9 +18,18 @@ from core.workspace import Workspace
 
 
 def next_items(
-    workspace: Workspace, dataset: Dataset, run: Run, strategy: str, n: int, seed: int = 0
+    workspace: Workspace,
+    dataset: Dataset,
+    run: Run,
+    strategy: str,
+    n: int,
+    seed: int = 0,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> list[str]:
     """Ids of the unlabelled training images that ``strategy`` wants labelled, the most wanted first.
+
+    Args:
+        strategy, n, seed, on_share: As of ``choose``.
 
     Raises:
         BadInput: Every training image has a label; or no such strategy.
@@ -36,7 +47,7 @@ def next_items(
         raise BadInput("Every training image has a label.", "Hide some to try it: `tidyset data hide`.")
     rows = np.array([position[item_id] for item_id in open_])
     have = [position[str(ids[i])] for i in np.flatnonzero(train & known) if str(ids[i]) in position]
-    found = choose(strategy, n, predictions.pred_probs[rows], features[rows], features[have], seed)
+    found = choose(strategy, n, predictions.pred_probs[rows], features[rows], features[have], seed, on_share)
     return [open_[row] for row in found]
 
 

@@ -59,6 +59,12 @@ def test_a_better_run_is_proven_better_and_the_order_of_its_classes_does_not_mat
     assert found.to_json()["figures"]["mean_f1"]["difference"] > 0
 
 
+def test_it_is_told_how_many_draws_are_done(labels: np.ndarray) -> None:
+    one, shares = predictions("a", told(labels, 0.3, 1)), list[float]()
+    compare_labels(one, one, IDS, labels, "test", n_draws=500, on_share=shares.append)
+    assert shares == [0.0, 0.25, 0.5, 0.75]
+
+
 def test_runs_alike_are_not_told_apart(labels: np.ndarray) -> None:
     a, b = told(labels, 0.3, 1), told(labels, 0.3, 2)
     assert compared(labels, a, b).outcome == "not proven"

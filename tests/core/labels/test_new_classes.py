@@ -84,7 +84,10 @@ def test_proposed_classes_become_a_data_set(workspace: Workspace, sample: Datase
     say(workspace, sample, 4, EditKind.LABEL, sample.classes[(int(sample.labels[4]) + 1) % 10])
     state = labels_at(workspace, sample)
     assert proposals(dict(state.proposed)) == [("Glove", 2), ("Scarf", 1)]
-    made = with_new_classes(workspace, sample, "more")
+    shares: list[float] = []
+    made = with_new_classes(workspace, sample, "more", shares.append)
+    assert len(shares) > 1
+    assert (shares, shares[-1] <= 1) == (sorted(shares), True)
     assert made.classes == (*sample.classes, "Glove", "Scarf")
     assert made.labels[[1, 2, 3]].tolist() == [10, 10, 11]
     assert made.labels[4] == state.labels[4]

@@ -32,7 +32,11 @@ def two_groups() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_chooses_different_images(strategy: str) -> None:
     probs, features = two_groups()
-    chosen = choose(strategy, 8, probs, features, features[:3], seed=1)
+    shares: list[float] = []
+    chosen = choose(strategy, 8, probs, features, features[:3], seed=1, on_share=shares.append)
+    assert shares == sorted(shares)
+    assert bool(shares) == (strategy in ("badge", "core-set", "typical"))  # the others take no time
+    assert all(0 <= share <= 1 for share in shares)
     assert len(set(chosen.tolist())) == 8
     assert set(chosen) <= set(range(41))
     np.testing.assert_array_equal(chosen, choose(strategy, 8, probs, features, features[:3], seed=1))
