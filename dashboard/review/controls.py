@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 from dataclasses import replace
@@ -10,6 +11,7 @@ import streamlit as st
 
 from core.data.dataset import SPLITS, Dataset, Task
 from core.embeddings.zero_shot import zero_shot_runs
+from core.errors import TidysetError
 from core.labels.reviewers import decided_by, reviewers
 from core.labels.versions import LabelState
 from core.quality import filling
@@ -20,7 +22,7 @@ from core.quality.label_issues import load_issues
 from core.quality.queue import Queue, QueueRequest, build_queue
 from core.runs.store import Run, RunState, find_run, list_runs
 from core.workspace import Workspace
-from dashboard import cached, handover, review, sign_in
+from dashboard import cached, evaluate_view, handover, review, sign_in
 from dashboard.handover import KIND_TITLES
 from dashboard.opened import predictions as predictions_of
 
@@ -80,7 +82,7 @@ def request(
         models = {queues.WITNESSES: trained, queues.FILLED: fills}.get(kind, runs)
         run = _run(models) if kind != queues.ISSUES else next(iter(runs), None)
         split = st.selectbox(
-            "Split", [ANY, *dataset.splits], key=handover.SPLIT, bind="query-params", width=100
+            "Split", [ANY, *_splits(dataset, run)], key=handover.SPLIT, bind="query-params", width=100
         )
         given, answer, predicted = _labels(dataset, guessed=run is not None or kind == queues.ISSUES)
         threshold = 0.5
@@ -101,6 +103,15 @@ def request(
         clip=clip.id if clip is not None and kind == queues.WITNESSES else None,
     )
     return asked, run
+
+
+def _splits(dataset: Dataset, run: Run | None) -> list[str]:
+    """The parts of the data, and those that a run made of it: most hold validation images back."""
+    names = set(dataset.splits)
+    if run is not None:
+        with contextlib.suppress(TidysetError):  # what is wrong with the run is said where its queue is drawn
+            names |= set(evaluate_view.splits_of(run))
+    return [name for name in SPLITS if name in names]
 
 
 def _fills(workspace: Workspace, dataset: Dataset, state: LabelState) -> list[Run]:

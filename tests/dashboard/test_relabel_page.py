@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,20 @@ def test_the_address_names_the_queue(workspace: Workspace, sample: Dataset, run:
         "test",
     )
     assert (shown.queue.confidence < 0.3).all()
+
+
+def test_the_images_that_a_run_held_back_are_a_split_of_their_own(
+    workspace: Workspace, sample: Dataset, run: Run
+) -> None:
+    given = load_predictions(run.predictions_file)
+    split = np.where(np.arange(len(given)) % 9 == 0, "val", given.split)
+    save_predictions(run.predictions_file, replace(given, split=split))
+    test = relabel(queue="Model disagrees", queue_run="first", queue_split="val")
+    _, shown = test.session_state["relabel_sheaf"]
+    assert shown.request.split == "val"
+    held = given.item_ids[split == "val"]
+    assert len(shown.queue) > 0
+    assert set(sample.item_ids[shown.queue.positions]) <= set(held)
 
 
 def test_a_selection_is_kept_for_a_refresh(workspace: Workspace, sample: Dataset) -> None:
