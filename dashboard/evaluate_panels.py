@@ -18,6 +18,7 @@ from dashboard.charts import evaluate as charts
 from dashboard.charts.template import show
 from dashboard.errors import shown_as_message
 from dashboard.evaluate_view import Evaluation
+from dashboard.run_figures import figure_of
 from dashboard.wording import counted, percent, plain
 
 SPLIT_NAMES = {"test": "Test", "val": "Validation", "train": "Training"}
@@ -55,8 +56,8 @@ def _pick(by_id: Mapping[str, Run], ids: list[str], key: str, title: str) -> str
 def _run_words(run: Run | None) -> str:
     if run is None:
         return "No other run"
-    accuracy = status(run).summary.get("test_accuracy")
-    return run.name if accuracy is None else f"{run.name} · {percent(float(accuracy))}"
+    figure = figure_of(status(run).summary)
+    return run.name if figure is None else f"{run.name} · {figure.text}"
 
 
 def pick_split(splits: Sequence[str], *, first: str, key: str) -> str:

@@ -17,8 +17,9 @@ from dashboard import gallery
 from dashboard.errors import shown_as_message
 from dashboard.next_step import Step, mistakes
 from dashboard.open_item import open_item
+from dashboard.run_figures import figure_of
 from dashboard.step_links import open_run
-from dashboard.wording import ago, as_text, count, counted, duration, percent, plain, points
+from dashboard.wording import ago, as_text, count, counted, duration, percent, plain
 
 Runs = Sequence[tuple[Run, RunStatus]]
 STATE_ICONS = {
@@ -159,19 +160,18 @@ def _duplicates(copies: Duplicates) -> None:
 
 
 def _accuracy(finished: Runs) -> None:
-    tested = [(run, float(status.summary["test_accuracy"])) for run, status in finished if _tested(status)]
+    named = [(run, figure_of(status.summary)) for run, status in finished]
+    tested = [(run, figure) for run, figure in reversed(named) if figure is not None]
     if not tested:
         _card("Best test accuracy", "target", "–", "no finished run")
         return
-    series = [accuracy for _, accuracy in reversed(tested)]
-    best = max(tested, key=lambda pair: pair[1])[0]
-    change = f" · {points(series[-1] - series[-2])} in the last run" if len(series) > 1 else ""
+    last = tested[-1][1]
+    alike = [(run, figure) for run, figure in tested if figure.name == last.name]
+    series = [figure.value for _, figure in alike]
+    best, highest = max(alike, key=lambda pair: pair[1].value)
+    change = f" · {last.change_from(series[-2])} in the last run" if len(series) > 1 else ""
     chart = series[-20:] if len(series) > 1 else None
-    _card("Best test accuracy", "target", percent(max(series)), f"{best.name}{change}", chart=chart)
-
-
-def _tested(status: RunStatus) -> bool:
-    return status.summary.get("test_accuracy") is not None
+    _card(f"Best test {last.name}", "target", highest.text, f"{best.name}{change}", chart=chart)
 
 
 def _review(finished: Runs) -> None:
@@ -220,11 +220,8 @@ def last_runs(runs: Runs) -> None:
 
 
 def _figure(status: RunStatus) -> str:
-    """Its test accuracy; where images have several labels, what decides there."""
-    accuracy, auc = (status.summary.get(name) for name in ("test_accuracy", "macro_auc"))
-    if accuracy is not None:
-        return f"test accuracy {percent(float(accuracy))}"
-    return f"ROC AUC {float(auc):.3f}" if isinstance(auc, float) else "no test images"
+    figure = figure_of(status.summary)
+    return "no test images" if figure is None else f"test {figure.name} {figure.text}"
 
 
 def _about(run: Run, status: RunStatus) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.runs.store import Run, RunState, RunStatus
+from dashboard.run_figures import right_share
 from dashboard.wording import counted
 
 Target = Literal["watch", "train", "log", "retrain", "verdict", "mistakes", "explore"]
@@ -73,17 +74,18 @@ def next_step(runs: Sequence[tuple[Run, RunStatus]], corrections_since: Callable
 
 
 def mistakes(status: RunStatus) -> tuple[int, str | None]:
-    """How many validation images a finished run got wrong, and "val"; of test, where nothing was validated.
+    """How many validation images a finished run got wrong, where images have several labels any of them, and
+    "val"; of test, where nothing was validated.
 
     Decisions are made on validation images: labels corrected by looking at a model's mistakes favour that
     model, and test images should stay clear of that as long as there are others.
     """
     started = status.started or {}
     for split, name in (("val", "valid"), ("test", "test")):
-        accuracy = status.summary.get(f"{name}_accuracy")
+        right = right_share(status.summary, name)
         n = started.get(f"n_{split}")
-        if accuracy is not None and n:
-            return round((1 - float(accuracy)) * int(n)), split
+        if right is not None and n:
+            return round((1 - right) * int(n)), split
     return 0, None
 
 

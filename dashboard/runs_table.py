@@ -12,11 +12,13 @@ from core.runs.store import Run, RunState, RunStatus, delete_run, list_runs, ren
 from core.workspace import Workspace
 from dashboard import handover, run_monitor
 from dashboard.errors import shown_as_message
+from dashboard.run_figures import right_share
 from dashboard.wording import plain
 
+_RIGHT = "The share that is right; where images have several labels, with all of them right."
 _COLUMNS = {
-    "Validation": st.column_config.NumberColumn(format="%.1f %%", help="Accuracy on the validation images."),
-    "Test": st.column_config.NumberColumn(format="%.1f %%", help="Accuracy on the test images."),
+    "Validation": st.column_config.NumberColumn(format="%.1f %%", help=f"{_RIGHT} Of the validation images."),
+    "Test": st.column_config.NumberColumn(format="%.1f %%", help=f"{_RIGHT} Of the test images."),
     "Created": st.column_config.DatetimeColumn(format="distance"),
     "Time": st.column_config.NumberColumn(format="%d s"),
 }
@@ -41,15 +43,16 @@ def draw(runs: Sequence[tuple[Run, RunStatus]]) -> list[Run]:
 def _row(run: Run, now: RunStatus) -> dict[str, object]:
     from datetime import UTC, datetime
 
-    valid = [float(e["valid_accuracy"]) for e in now.epochs if e.get("valid_accuracy") is not None]
+    epochs = [e for e in now.epochs if e.get("valid_macro_auc") is None]  # of several labels none says this
+    on_the_way = [float(e["valid_accuracy"]) for e in epochs if e.get("valid_accuracy") is not None]
+    validation = None if now.state.active else max(on_the_way, default=None)
+    by_summary = right_share(now.summary, "valid")
     return {
         "Run": run.name,
         "State": "crashed" if now.state is RunState.LOST else str(now.state),
         "Model": _model(run),
-        "Validation": _percent(
-            now.summary.get("valid_accuracy", None if now.state.active else max(valid, default=None))
-        ),
-        "Test": _percent(now.summary.get("test_accuracy")),
+        "Validation": _percent(validation if by_summary is None else by_summary),
+        "Test": _percent(right_share(now.summary, "test")),
         "Epochs": None if now.state.active else len(now.epochs),  # the progress bar counts them meanwhile
         "Time": now.summary.get("seconds"),
         "Labels": "given" if run.label_version == 0 else f"version {run.label_version}",

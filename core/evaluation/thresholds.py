@@ -7,7 +7,7 @@ fifth of the validation images is judged by thresholds that were tuned on the ot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +49,16 @@ class Thresholds:
     n: tuple[int, ...] = ()
     at_half: tuple[float | None, ...] = ()
     nested: tuple[float | None, ...] = ()
+
+    def where_they_help(self) -> Thresholds:
+        """The same, but one half for each label for which tuning does not win on other images than it was
+        tuned on, or where there are too few to say: from few images one learns thresholds by heart.
+        """
+        values = tuple(
+            value if judged is not None and half is not None and judged > half else HALF
+            for value, half, judged in zip(self.values, self.at_half, self.nested, strict=True)
+        )
+        return replace(self, values=values)
 
 
 def tune_thresholds(

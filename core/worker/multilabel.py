@@ -31,13 +31,14 @@ def write_multilabel_results(
     """Write features, predictions, thresholds, metrics and the report; the fields of the finished event.
 
     The headline figures are at a threshold of one half and on the labels as ``given``. Beside them stand
-    those at thresholds tuned on validation, and those on corrected test labels where there are any.
+    those at thresholds tuned on validation, of the labels where that helps, and those on corrected test
+    labels where there are any.
     """
     if outputs.features is not None:
         write_array(run.features_file, outputs.features)
     save_predictions(run.predictions_file, predictions)
     val = predictions.only("val")
-    tuned = tune_thresholds(val.labels, val.pred_probs) if len(val) else None
+    tuned = tune_thresholds(val.labels, val.pred_probs).where_they_help() if len(val) else None
     metrics = all_metrics(predictions, given, tuned)
     if tuned is not None:
         save_thresholds(run.folder, tuned)

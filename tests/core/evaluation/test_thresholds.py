@@ -65,6 +65,20 @@ def test_too_few_answers_promise_nothing() -> None:
     assert found.at_half[1] is None
 
 
+def test_what_is_learned_by_heart_is_not_kept() -> None:
+    rng = np.random.default_rng(1)
+    helped = np.concatenate([rng.uniform(0.05, 0.15, 60), rng.uniform(0.2, 0.4, 40)])  # never above one half
+    probs = np.stack([helped, rng.random(100), rng.random(100)], axis=1)
+    labels = np.stack([np.arange(100) >= 60, rng.random(100) < 0.5, np.arange(100) < 2], axis=1)
+    tuned = tune_thresholds(labels.astype(np.float32), probs)
+    kept = tuned.where_they_help()
+    assert kept.values[0] == tuned.values[0] < 0.5
+    assert kept.values[1] == (tuned.values[1] if tuned.nested[1] > tuned.at_half[1] else 0.5)
+    assert tuned.nested[2] is None
+    assert kept.values[2] == 0.5
+    assert (kept.nested, kept.at_half) == (tuned.nested, tuned.at_half)
+
+
 def test_they_are_kept_with_the_run(tmp_path: Path) -> None:
     assert load_thresholds(tmp_path, 3).values == (0.5, 0.5, 0.5)
     chosen = by_hand([0.2, 0.5, 0.9])
