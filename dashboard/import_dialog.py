@@ -23,6 +23,7 @@ from core.data.importer import FORMATS, ImportOptions, recognise
 from core.data.problems import ProblemLog
 from core.data.readers import archives
 from core.data.readers.base import Hints, Recognised
+from core.data.splits import NO_TRAINING
 from core.errors import BadInput, NotAllowed, NotFound, TidysetError
 from core.files import Json, read_json, storage_failed
 from core.runs import launch
@@ -227,7 +228,10 @@ def _follow(run: Run) -> None:
 
 
 def _finished(summary: Json) -> None:
-    st.success(f"{summary['n_items']:,} images are there.", icon=":material/check_circle:")
+    words = f"{summary['n_items']:,} images are there: {summary['splits']}."
+    st.success(words, icon=":material/check_circle:")
+    if not summary["can_train"]:
+        st.warning(" ".join(NO_TRAINING), icon=":material/warning:")
     if summary.get("n_left_out"):
         st.warning(f"{summary['n_left_out']:,} were left out.", icon=":material/warning:")
         st.dataframe([{"Left out": text} for text in summary["left_out"]], hide_index=True)

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from core.data.dataset import Dataset, is_labelled
+from core.data.splits import NO_TRAINING
 from core.engines import EnginePlan
 from core.engines.one_run import check_one_run
 from core.errors import TidysetError
@@ -76,11 +77,17 @@ def one_run(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
             "train", "Workers, each on its share of every batch, or on a member of an ensemble,"
         )
         start = st.button(
-            "Start training", type="primary", icon=":material/play_arrow:", key="start_training"
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="start_training",
+            disabled="train" not in dataset.splits,
         )
         with st.container(gap=None):
             st.caption(on_which_labels(workspace, dataset))
             _expected(workspace, dataset, recipe, version)
+    if "train" not in dataset.splits:
+        st.warning(" ".join(NO_TRAINING), icon=":material/warning:")
     if start:
         try:
             check_one_run(recipe, where)

@@ -12,6 +12,7 @@ from core.cli.app import app
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.data import catalog
 from core.data.dataset import SPLITS, Dataset, Task
+from core.data.splits import NO_TRAINING, split_counts
 from core.errors import BadInput
 from core.workspace import current
 
@@ -143,7 +144,10 @@ def import_command(
         left = (
             f"\n{result.n_problems} left out:\n" + "\n".join(about["left_out"]) if result.n_problems else ""
         )
-        text = f"{name}: {len(result.dataset):,} images of {len(result.dataset.classes)} classes{left}"
+        made = result.dataset
+        counts = split_counts(made.split, SPLITS)
+        text = f"{name}: {len(made):,} images of {len(made.classes)} classes ({counts}){left}"
+        text += "" if "train" in made.splits else "\n" + " ".join(NO_TRAINING)
         emit(about, text, as_json=as_json)
 
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+NO_TRAINING = (
+    "No image is in the training split, so nothing can be trained on.",
+    "Where a file or folder is called test, its images are: import it again under another name, and a share "
+    "is drawn for test.",
+)
+"""What is wrong with such data, and the mend."""
+
+
+def split_counts(split: NDArray[np.integer], names: Sequence[str]) -> str:
+    """How many items each split has, in words: "320 train, 80 test"."""
+    counts = np.bincount(split, minlength=len(names))
+    return ", ".join(f"{n:,} {name}" for name, n in zip(names, counts.tolist(), strict=True) if n)
 
 
 def stratified_split(labels: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:

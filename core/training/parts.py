@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import is_labelled
-from core.data.splits import stratified_split
+from core.data.splits import NO_TRAINING, stratified_split
 from core.errors import BadInput
 from core.runs.recipe import Recipe
 from core.training.seeds import Purpose, numpy_generator
@@ -70,6 +70,8 @@ def make_parts(roles: NDArray[np.int8], labels: NDArray[Any], excluded: NDArray[
     Raises:
         BadInput: Fewer than two images, or a single class, would be left to train on.
     """
+    if len(roles) and not (roles == 0).any():
+        raise BadInput(*NO_TRAINING)
     if labels.ndim == 2:
         return _parts_of_labels(roles, labels, excluded)
     usable = is_labelled(labels) & ~excluded

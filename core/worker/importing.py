@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from core.data import combo_mnist, fashion_mnist, thumbnails, uploads
-from core.data.dataset import Dataset
+from core.data.dataset import SPLITS, Dataset
 from core.data.importer import ImportOptions, import_source
 from core.data.readers.base import Hints
+from core.data.splits import split_counts
 from core.errors import ImportRejected
 from core.files import Json, write_json
 from core.worker import Job, Outcome
@@ -78,7 +79,12 @@ def import_data(job: Job) -> Outcome:
     except _Stopped:
         return Outcome("stopped", {})
     uploads.forget(job.workspace, job.run.job["source"])
-    return Outcome("finished", {"dataset": dataset.name, "n_items": len(dataset), **facts})
+    about = {
+        "n_items": len(dataset),
+        "splits": split_counts(dataset.split, SPLITS),
+        "can_train": "train" in dataset.splits,
+    }
+    return Outcome("finished", {"dataset": dataset.name, **about, **facts})
 
 
 def _imported(job: Job, report: Any) -> tuple[Dataset, Json]:

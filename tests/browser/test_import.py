@@ -92,7 +92,7 @@ def test_a_zip_of_class_folders_is_refused_mended_imported_and_seen(
     upload(dialog, good)
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("my_wardrobe")
     dialog.get_by_role("button", name="Import", exact=True).click()
-    expect(dialog.get_by_text(f"{EACH * len(CLASSES)} images are there.")).to_be_visible()
+    expect(dialog.get_by_text(f"{EACH * len(CLASSES)} images are there: ")).to_be_visible()
     dialog.get_by_role("button", name="Open it").click()
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("heading", level=1, name="my_wardrobe")).to_be_visible()

@@ -66,3 +66,11 @@ def test_a_recipe_is_all_that_decides() -> None:
         assign_roles(np.zeros(40, np.int8), np.arange(40) % 2, Recipe(seed=1)),
         assign_roles(np.zeros(40, np.int8), np.arange(40) % 2, Recipe(seed=2)),
     )
+
+
+def test_data_without_a_training_split_say_why_and_how_to_mend_it() -> None:
+    roles = np.array([1, 2, 2, 2], np.int8)
+    for labels in (np.array([0, 1, 0, 1]), np.array([[0.0], [1.0], [0.0], [1.0]], np.float32)):
+        with pytest.raises(BadInput, match="No image is in the training split") as refused:
+            make_parts(roles, labels, np.zeros(4, bool))
+        assert "called test" in refused.value.mend
