@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from dashboard import here, picker, sign_in, tour, waiting
+from dashboard import back_button, here, picker, sign_in, tour, waiting
 from dashboard.errors import shown_as_message
 from dashboard.wording import as_text
 
@@ -72,6 +72,7 @@ def show() -> None:
             sign_in.draw()
             return
         here.arrive(page.url_path)
+        back_button.draw()
         picker.draw()
         waiting.draw()
         tour.draw(page.url_path)

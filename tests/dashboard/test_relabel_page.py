@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data.dataset import SPLITS, Dataset
+from core.data.dataset import Dataset
 from core.errors import NotFound
-from core.evaluation.predictions import Predictions, load_predictions, save_predictions
+from core.evaluation.predictions import load_predictions, save_predictions
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.quality.duplicates import similar_images
 from core.quality.queue import QueueRequest, build_queue
 from core.runs import launch
-from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, create_run
 from core.workspace import Workspace
 from dashboard import handover, retrain, review
+from tests.answered_runs import guessed_run
 from tests.tagged import tagged
 
 HOME = Path(__file__).resolve().parents[2] / "dashboard" / "Home.py"
@@ -28,21 +28,7 @@ HOME = Path(__file__).resolve().parents[2] / "dashboard" / "Home.py"
 
 @pytest.fixture
 def run(workspace: Workspace, sample: Dataset) -> Run:
-    """A finished run with made-up guesses."""
-    rng = np.random.default_rng(2)
-    logits = rng.normal(size=(len(sample), 10))
-    logits[np.arange(len(sample)), sample.labels] += 3
-    pred_probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    made = create_run(workspace, sample, PRESETS["fast"].with_changes({"epochs": 1}), name="first")
-    split = np.array(SPLITS)[sample.split]
-    labels = np.array(sample.labels, np.int64)
-    about = (sample.classes, made.id, 0, sample.fingerprint)
-    save_predictions(
-        made.predictions_file,
-        Predictions(np.array(sample.item_ids), split, labels, pred_probs.astype(np.float32), *about),
-    )
-    made.events.append("finished", test_accuracy=0.5)
-    return made
+    return guessed_run(workspace, sample, "first")
 
 
 def relabel(**address: str) -> AppTest:
