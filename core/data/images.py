@@ -40,11 +40,11 @@ def decode(path: Path | bytes) -> NDArray[np.uint8]:
     """
     try:
         with Image.open(io.BytesIO(path) if isinstance(path, bytes) else path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in _DEEP_GREY:
-                converted = _eight_bits(upright)
+            ImageOps.exif_transpose(image, in_place=True)
+            if image.mode in _DEEP_GREY:
+                converted = _eight_bits(image)
             else:
-                visible = _on_white(upright) if upright.has_transparency_data else upright
+                visible = _on_white(image) if image.has_transparency_data else image
                 converted = np.asarray(visible.convert("L" if visible.mode in {"1", "L"} else "RGB"))
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DamagedFile(
