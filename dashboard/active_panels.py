@@ -11,6 +11,7 @@ from core.quality.active_queue import next_items, next_queue
 from core.runs.store import Run, list_runs
 from core.workspace import Workspace
 from dashboard import cached, handover, links
+from dashboard.wording import counted
 
 HELP = {
     "random": "Any images: what the others must beat.",
@@ -39,14 +40,35 @@ def n_unlabelled(workspace: Workspace, dataset: Dataset) -> int:
     return int(missing[dataset.in_split("train")].sum())
 
 
-def all_labelled(dataset: Dataset) -> None:
-    """What to do where nothing is left to label."""
+def n_unknown(workspace: Workspace, dataset: Dataset) -> int:
+    """Labels of training images that are unknown, where images have several; 0 where they have one."""
+    state = cached.labels(workspace, dataset)
+    labels = np.asarray(state.labels)
+    if labels.ndim == 1:
+        return 0
+    train = dataset.in_split("train")
+    return int(np.isnan(labels[train][~np.asarray(state.excluded)[train]]).sum())
+
+
+def all_labelled(dataset: Dataset, n_unknown: int) -> None:
+    """What to do where every image has a label: fill in those that are unknown, or try it with few."""
+    if n_unknown:
+        with st.container(border=True, key="some_unknown"):
+            st.markdown(
+                "**Every training image has a label that is known, but not all of its labels are:** "
+                f"{counted(n_unknown, 'label')} {'is' if n_unknown == 1 else 'are'} unknown. "
+                "Fill in says which of them a model can tell, and how often it is right."
+            )
+            if st.button("Open Fill in", type="primary", icon=":material/auto_fix_high:"):
+                st.switch_page(links.FILL)
+        return
     with st.container(border=True, key="all_labelled"):
         st.markdown(
             "**Every training image has a label.** Which of them are likely wrong, Issues says. "
             "To try what a few labels would do, make a copy of this data set with most of them hidden:"
         )
-        st.code(f"tidyset data hide {dataset.name} --name {dataset.name}-few --labels 250", language=None)
+        command = f"uv run tidyset data hide {dataset.name} --name {dataset.name}-few --labels 250"
+        st.code(command, language=None, wrap_lines=True)
         if st.button("Look for wrong labels", type="primary", icon=":material/troubleshoot:"):
             st.switch_page(links.ISSUES)
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from core.data.dataset import Dataset
-from core.evaluation.metrics import wilson_interval
+from core.evaluation.metrics import Scores, wilson_interval
 from core.evaluation.of_run import LabelSet
 from core.evaluation.remarks import largest_cell
 from core.evaluation.selective import at_threshold
 from core.quality.queue import BELOW_THRESHOLD, CELL, MISCLASSIFIED, SELECTION, QueueRequest
 from core.runs.store import Run, status
-from dashboard import confusion, gallery, handover, item_dialog, links, picker
+from dashboard import confusion, gallery, handover, item_dialog, links, picker, stale
 from dashboard.charts import evaluate as charts
 from dashboard.charts.template import show
 from dashboard.errors import shown_as_message
@@ -45,6 +45,9 @@ def _pick(by_id: Mapping[str, Run], ids: list[str], key: str, title: str) -> str
     if st.session_state.get(f"{key}_addressed") != asked or st.session_state.get(key) not in ids:
         st.session_state[key] = asked if asked in by_id else ids[0]
     chosen = st.selectbox(title, ids, format_func=lambda id_: _run_words(by_id.get(id_)), key=key, width=260)
+    missing = asked if asked and asked not in ids else ""
+    noun = "finished run" if key == "run" else "other finished run"
+    stale.note(noun, missing, by_id[chosen].name if chosen in by_id else "")
     if chosen:
         st.query_params[key] = chosen
     else:
@@ -256,25 +259,32 @@ def images(
 
 def per_class(found: Evaluation) -> None:
     """Precision, recall and F1 of each class, as bars in a table that can be sorted."""
-    result = found.scores
     with st.container(border=True, height="stretch"):
         st.subheader("By class", anchor=False)
-        rows = [
-            {
-                "Class": name,
-                "Precision": 100 * float(result.precision[k]),
-                "Recall": 100 * float(result.recall[k]),
-                "F1": 100 * float(result.f1[k]),
-                "Images": int(result.support[k]),
-                "Mistakes": int(result.support[k] - result.confusion[k, k]),
-            }
-            for k, name in enumerate(found.rows.classes)
-        ]
         bar = {
             name: st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width="small")
             for name in ("Precision", "Recall", "F1")
         }
-        st.dataframe(rows, hide_index=True, column_config=bar, key="per_class")
+        rows = class_rows(found.scores, found.rows.classes)
+        st.dataframe(rows, hide_index=True, column_config=bar, key="per_class", placeholder="–")
+
+
+def class_rows(result: Scores, classes: Sequence[str]) -> list[dict[str, object]]:
+    """The rows of that table; None where there is nothing to take a share of.
+
+    A class that neither occurs nor is guessed has no F1, as it is not in macro-F1 either.
+    """
+    return [
+        {
+            "Class": name,
+            "Precision": 100 * float(result.precision[k]) if result.occurs[k] else None,
+            "Recall": 100 * float(result.recall[k]) if result.support[k] else None,
+            "F1": 100 * float(result.f1[k]) if result.occurs[k] else None,
+            "Images": int(result.support[k]),
+            "Mistakes": int(result.support[k] - result.confusion[k, k]),
+        }
+        for k, name in enumerate(classes)
+    ]
 
 
 def calibration(found: Evaluation) -> None:

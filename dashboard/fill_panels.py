@@ -13,6 +13,7 @@ from core.files import Json
 from core.labels.versions import LabelState, current_version
 from core.quality import filling
 from core.quality.filled import Standing, accept, standing, take_back
+from core.quality.judges import LEAST_AUC
 from core.quality.queue import FILLED, QueueRequest
 from core.runs.estimate import estimate
 from core.runs.recipe import Recipe
@@ -27,8 +28,6 @@ from dashboard.wording import counted, duration, percent, plain
 
 METHODS = {filling.JOINT: "Jointly", filling.PER_LABEL: "Per label"}
 MAX_IMAGES = 60
-LEAST_AUC = 0.6
-"""Below it a model fills little more than the usual answer of a label."""
 
 
 def one_label(dataset: Dataset) -> None:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from dashboard import back_button, here, picker, sign_in, tour, waiting
+from dashboard import back_button, here, picker, sign_in, stale, tour, waiting
 from dashboard.errors import shown_as_message
 from dashboard.wording import as_text
 
@@ -76,6 +76,7 @@ def show() -> None:
         picker.draw()
         waiting.draw()
         tour.draw(page.url_path)
+        stale.draw("data set")
         sign_in.draw_account()
         sign_in.note_presence(page.title)
         with contextlib.suppress(_Ended):

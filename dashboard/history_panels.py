@@ -167,7 +167,7 @@ def _download(workspace: Workspace, dataset: Dataset) -> None:
         f"{dataset.name}.patch.jsonl",
         "application/jsonl",
         icon=":material/download:",
-        help="What is in force, to be applied to another copy of these images: tidyset labels apply.",
+        help="What is in force, to be applied to another copy of these images: uv run tidyset labels apply.",
     )
 
 

@@ -12,6 +12,7 @@ from core.errors import TidysetError
 from core.evaluation.crossval import N_FOLDS
 from core.labels.versions import current_version, edits_since
 from core.quality import evidence, queue
+from core.quality.judges import Judges, judges
 from core.quality.label_issues import LabelIssues, load_issues
 from core.quality.queue import QueueRequest
 from core.runs.estimate import estimate
@@ -117,17 +118,30 @@ def _issues(run_id: str, _run: Run) -> LabelIssues:
     return load_issues(_run)
 
 
+@kept
+def _judges(run_id: str, _found: LabelIssues) -> Judges:
+    return judges(_found)
+
+
 def _headline(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) -> None:
     n, edits = issues.n_estimated, edits_since(workspace, dataset, run.label_version)
     share = f" ({100 * n / len(issues):.1f} %)" if n else ""
     what = "labels" if issues.about is None else "answers"
     st.markdown(f"**About {count(n)} of {count(len(issues))} {what} are likely wrong**{share}.")
+    by = _judges(run.id, issues)
+    if warning := by.warning():
+        st.warning(f"{by.words()} {warning}", icon=":material/casino:")
+    else:
+        st.caption(by.words())
     worst = issues.flagged_by_class(len(dataset.classes))
     order = [int(k) for k in np.argsort(-worst, kind="stable") if worst[k]][:3]
     words = ", ".join(f"{plain(dataset.classes[k])} ({worst[k]})" for k in order)
     after = f" {counted(edits, 'edit')} came after this search." if edits else ""
     which = "are labelled" if issues.about is None else "are about"
     st.caption(f"Most of them {which} {words}.{after}" if words else f"No class stands out.{after}")
+    if issues.too_few:
+        few = ", ".join(plain(dataset.classes[k]) for k in issues.too_few)
+        st.caption(f"Fewer labels than folds, so not judged: {few}.")
 
 
 def _chosen(dataset: Dataset, issues: LabelIssues) -> tuple[np.ndarray, str | None, int | None]:

@@ -12,7 +12,7 @@ from core.data.catalog import CatalogEntry
 from core.data.dataset import Dataset
 from core.errors import NotFound
 from core.workspace import Workspace
-from dashboard import cached
+from dashboard import cached, stale
 from dashboard.errors import shown_as_message
 from dashboard.wording import plain
 
@@ -28,13 +28,14 @@ def draw() -> None:
     """The picker in the sidebar; the choice is part of the address, so that a link opens it again."""
     entries = {entry.name: entry for entry in catalog.list_datasets(workspace())}
     usable = [name for name, entry in entries.items() if entry.state in ("ready", "available")]
-    _settle(usable)
+    asked = _settle(usable)
     with st.sidebar:
         # Not bind="query-params": that would put the title into the address, not the name.
         chosen = st.selectbox("Data set", usable, format_func=lambda name: entries[name].title, key=_KEY)
         if any(entry.state == "absent" for entry in entries.values()):
             _offer_download()
         _list_damaged([entry for entry in entries.values() if entry.state == "damaged"])
+    stale.note("data set", asked, entries[chosen].title if chosen else "")
     if chosen and st.query_params.get(_KEY, usable[0]) != chosen:
         st.query_params[_KEY] = chosen
     st.session_state[_SEEN] = st.query_params.get(_KEY)
@@ -44,7 +45,9 @@ def dataset() -> Dataset:
     """The data set that the sidebar names, opened. Raises TidysetError when it cannot be."""
     name = st.session_state.get(_KEY)
     if not name:
-        raise NotFound("There is no data set yet.", "Import one from Home, or with `tidyset data import`.")
+        raise NotFound(
+            "There is no data set yet.", "Import one from Home, or with `uv run tidyset data import`."
+        )
     return cached.open_dataset(workspace(), name)
 
 
@@ -53,8 +56,11 @@ def choose(name: str) -> None:
     st.session_state[_NEXT] = name
 
 
-def _settle(usable: list[str]) -> None:
-    """What to open: the set just imported, else what a new address asks for, else the choice so far."""
+def _settle(usable: list[str]) -> str:
+    """What to open: the set just imported, else what a new address asks for, else the choice so far.
+
+    Returns what the address asked for where there is no such data set, else "".
+    """
     asked = st.query_params.get(_KEY)
     is_new = asked != st.session_state.get(_SEEN)
     wanted = st.session_state.pop(_NEXT, asked if is_new else None)
@@ -64,8 +70,8 @@ def _settle(usable: list[str]) -> None:
         st.session_state.pop(_KEY, None)
     if asked is not None and asked not in usable:
         del st.query_params[_KEY]
-        if asked:
-            st.toast(f"There is no data set {plain(asked)}; this is another one.", icon=":material/info:")
+        return asked
+    return ""
 
 
 def _list_damaged(damaged: list[CatalogEntry]) -> None:

@@ -48,7 +48,13 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
     with st.container(border=True, key="new_proof"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             by_name = {run.name: run for run in runs}
-            chosen = st.selectbox("Run before the edits", [*by_name], key="prove_base", width=260)
+            chosen = st.selectbox(
+                "Run before the edits",
+                [*by_name],
+                _before_the_edits(workspace, dataset, runs),
+                key="prove_base",
+                width=260,
+            )
             n_seeds = st.number_input(
                 "Seeds",
                 2,
@@ -79,6 +85,18 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
         else:
             st.session_state.pop("proof", None)
             st.rerun()
+
+
+def _before_the_edits(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> int:
+    """The newest run that has not learned from the edits already; the newest of all where all have."""
+    changes: dict[int, int] = {}
+    for index, run in enumerate(runs):
+        version = run.label_version
+        if version not in changes:
+            changes[version] = training_changes_since(workspace, dataset, version)
+        if changes[version]:
+            return index
+    return 0
 
 
 def _plan(workspace: Workspace, dataset: Dataset, base: Run, n: int, n_seeds: int) -> str:

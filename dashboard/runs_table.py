@@ -54,12 +54,18 @@ def _row(run: Run, now: RunStatus) -> dict[str, object]:
         "Validation": _percent(validation if by_summary is None else by_summary),
         "Test": _percent(right_share(now.summary, "test")),
         "Epochs": None if now.state.active else len(now.epochs),  # the progress bar counts them meanwhile
-        "Time": now.summary.get("seconds"),
+        "Time": _seconds(now),
         "Labels": "given" if run.label_version == 0 else f"version {run.label_version}",
         "Created": datetime.fromtimestamp(run.created, UTC),
         "Tags": list(run.tags),
         "Notes": run.notes,
     }
+
+
+def _seconds(now: RunStatus) -> int | None:
+    """Rounded as times are in words; the column's format would cut."""
+    seconds = now.summary.get("seconds")
+    return None if seconds is None else round(float(seconds))
 
 
 def _percent(share: float | None) -> float | None:
@@ -69,7 +75,7 @@ def _percent(share: float | None) -> float | None:
 def _model(run: Run) -> str:
     """From run.json; earlier versions wrote it into the recipe only, which takes longer to read."""
     try:
-        return str(run.job.get("model") or run.recipe.model)
+        return str(run.job.get("network") or run.job.get("model") or run.recipe.network)
     except BadInput:
         return "?"  # a damaged recipe; the run's other files may be sound
 

@@ -72,7 +72,7 @@ def draw() -> None:
     if refused := waiting(workspace, refused=True):
         st.sidebar.error(
             f"{counted(len(refused), 'label edit')} could not be made: {plain(str(refused[0].problem))} "
-            "`tidyset db status` lists them.",
+            "`uv run tidyset db status` lists them.",
             icon=":material/error:",
         )
 

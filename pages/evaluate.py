@@ -14,6 +14,7 @@ from dashboard import (
     multilabel_panels,
     multilabel_view,
     picker,
+    stale,
 )
 from dashboard.frame import end_page, header
 from dashboard.wording import plain
@@ -41,6 +42,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     else:
         split = evaluate_panels.pick_split(splits, first="val", key="images")
         labels = evaluate_panels.pick_labels(evaluate_view.choices_of_labels(workspace, dataset))
+stale.draw("finished run")
+stale.draw("other finished run")
 
 if baseline is not None:
     with heading:

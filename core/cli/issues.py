@@ -65,13 +65,24 @@ def issues(
 
 def as_value(dataset: Dataset, run: Run, found: LabelIssues, top: int) -> dict[str, Any]:
     """The result as JSON: how many, by class, and the first ``top`` with scores and reasons."""
-    rows = range(min(top, len(found)))
+    from core.quality.judges import judges
+
+    rows, by = range(min(top, len(found))), judges(found)
     return {
         "run": run.name,
         "data": dataset.name,
         "label_version": run.label_version,
         "n_labels": len(found),
         "n_estimated": found.n_estimated,
+        "judges": {
+            "measure": "roc_auc" if by.several else "accuracy",
+            "value": round(by.value, 4),
+            "ci95": None if by.interval is None else [round(bound, 4) for bound in by.interval],
+            "usual": round(by.usual, 4),
+            "words": by.words(),
+            "warning": by.warning(),
+        },
+        "not_judged": [dataset.classes[k] for k in found.too_few],
         "by_class": {
             name: int(n)
             for name, n in zip(dataset.classes, found.flagged_by_class(len(dataset.classes)), strict=True)
@@ -105,6 +116,13 @@ def as_text(value: dict[str, Any]) -> str:
     """The same for people."""
     lines = [
         f"About {value['n_estimated']:,} of {value['n_labels']:,} labels are likely wrong.",
+        value["judges"]["words"],
+        *([f"Warning: {value['judges']['warning']}"] if value["judges"]["warning"] else []),
+        *(
+            [f"Fewer labels than folds, so not judged: {few}."]
+            if (few := ", ".join(value["not_judged"]))
+            else []
+        ),
         *(f"  {name:<24} {n:>6,}" for name, n in value["by_class"].items() if n),
         "",
     ]

@@ -103,10 +103,14 @@ class Scores:
         """Mean recall over the classes that were given; NaN without items."""
         return float(self.recall[self.support > 0].mean()) if self.n else float("nan")
 
+    @property
+    def occurs(self) -> NDArray[np.bool_]:
+        """(K,) whether the class was given or predicted at all."""
+        return np.asarray((self.support + self.n_predicted) > 0)
+
     def macro(self, per_class: Floats) -> float:
         """Mean over the classes that occur, each counting the same; NaN without items."""
-        occurs = (self.support + self.n_predicted) > 0
-        return float(per_class[occurs].mean()) if self.n else float("nan")
+        return float(per_class[self.occurs].mean()) if self.n else float("nan")
 
     def weighted(self, per_class: Floats) -> float:
         """Mean over the classes, each counting as often as it was given; NaN without items."""

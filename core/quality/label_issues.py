@@ -36,7 +36,7 @@ errors of other kinds.
 
 FORCE = 4.0
 ANSWERS = ("no", "yes")
-_FILE, _SCORE, _ABOUT = "issues.npz", "score-", "about"
+_FILE, _SCORE, _ABOUT, _TOO_FEW = "issues.npz", "score-", "about", "too_few"
 _ARRAYS = (
     "positions",
     "labels",
@@ -71,6 +71,8 @@ class LabelIssues:
         n_estimated: How many labels are wrong, by the confident joint (cleanlab).
         about: (n,) int64, where images have several labels: the class that the answer is about. ``labels``
             and ``suggested`` are then 0 for no and 1 for yes, and K is 2. None for one label an image.
+        too_few: Classes with labels, but fewer than there are folds: nothing is said of those, since some
+            judges saw next to none of them.
     """
 
     positions: NDArray[np.int64]
@@ -83,6 +85,7 @@ class LabelIssues:
     neighbour_labels: NDArray[np.int64]
     n_estimated: int
     about: NDArray[np.int64] | None = None
+    too_few: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -156,19 +159,37 @@ class _Judged:
     about: NDArray[np.int64]
 
 
-def label_issues(evidence: Evidence) -> LabelIssues:
+def label_issues(evidence: Evidence, *, n_folds: int = 0) -> LabelIssues:
     """Score every label that there is evidence on; where images have several, every known yes and no.
 
+    Args:
+        n_folds: How many labels of a class (of several labels: yes and no of it each) the judges must have
+            had among their training images for anything to be said of it.
+
     Raises:
-        BadInput: There are labels of fewer than two classes, or no class has both a yes and a no.
+        BadInput: There are labels of fewer than two classes, or no class has both a yes and a no; classes
+            with fewer labels than folds do not count.
     """
     if evidence.labels.ndim == 1:
-        found = _judged(evidence.labels, evidence.pred_probs, evidence.neighbours, evidence.area, 0)
+        trained = evidence.labels[(evidence.labels >= 0) & ~np.isnan(evidence.area)]
+        n_of = np.bincount(trained, minlength=evidence.pred_probs.shape[1])
+        there = np.bincount(evidence.labels[evidence.labels >= 0], minlength=len(n_of)) > 0
+        few = np.flatnonzero(there & (n_of < n_folds))
+        found = _judged(evidence.labels, evidence.pred_probs, evidence.neighbours, evidence.area, 0, few)
         if found is None:
-            raise BadInput(
-                "There are labels of one class only.", "Label errors need a second class to be of."
+            problem = "There are labels of one class only" + (
+                f", beside those of which there are fewer than {n_folds} folds." if len(few) else "."
             )
-        return _ordered(found, several=False)
+            raise BadInput(problem, "Label errors need a second class to be of.")
+        return _ordered(found, few)
+    return _of_answers(evidence, n_folds)
+
+
+def _of_answers(evidence: Evidence, n_folds: int) -> LabelIssues:
+    """The same where images have several labels."""
+    trained = evidence.labels[~np.isnan(evidence.area).all(axis=1)]
+    n_rarer = np.minimum((trained == 1).sum(axis=0), (trained == 0).sum(axis=0))
+    both = (evidence.labels == 1).any(axis=0) & (evidence.labels == 0).any(axis=0)
     of_classes = [
         _judged(
             np.nan_to_num(evidence.labels[:, k], nan=-1).astype(np.int64),
@@ -177,19 +198,25 @@ def label_issues(evidence: Evidence) -> LabelIssues:
             evidence.area[:, k],
             k,
         )
-        for k in range(evidence.labels.shape[1])
+        for k in np.flatnonzero(n_rarer >= n_folds).tolist()
     ]
     known = [one for one in of_classes if one is not None]
     if not known:
-        raise BadInput("No class has both a yes and a no.", "Label some images with each.")
-    return _ordered(_joined(known), several=True)
+        least = f", of at least {n_folds} images each" if n_folds else ""
+        raise BadInput(f"No class has both a yes and a no{least}.", "Label some images with each.")
+    return _ordered(_joined(known), np.flatnonzero(both & (n_rarer < n_folds)), several=True)
 
 
 def _judged(
-    labels: NDArray[np.int64], probs: Floats, neighbours: NDArray[np.int32], area: Floats, about: int
+    labels: NDArray[np.int64],
+    probs: Floats,
+    neighbours: NDArray[np.int32],
+    area: Floats,
+    about: int,
+    too_few: NDArray[np.int64] | tuple[()] = (),
 ) -> _Judged | None:
     """Of the labels that are known and asked about; None where they are all of one class."""
-    positions = np.flatnonzero((labels >= 0) & ~np.isnan(probs[:, 0]))
+    positions = np.flatnonzero((labels >= 0) & ~np.isnan(probs[:, 0]) & ~np.isin(labels, too_few))
     own, asked, near = labels[positions], probs[positions], neighbours[positions]
     if len(np.unique(own)) < 2:
         return None
@@ -216,7 +243,7 @@ def _joined(parts: Sequence[_Judged]) -> _Judged:
     return _Judged(**arrays, n_estimated=sum(part.n_estimated for part in parts))
 
 
-def _ordered(found: _Judged, *, several: bool) -> LabelIssues:
+def _ordered(found: _Judged, too_few: NDArray[np.int64], *, several: bool = False) -> LabelIssues:
     """Scored, and the likeliest wrong first."""
     labels, probs, rows = found.labels, found.pred_probs, np.arange(len(found.labels))
     votes = vote_shares(found.neighbour_labels, probs.shape[1])
@@ -234,6 +261,8 @@ def _ordered(found: _Judged, *, several: bool) -> LabelIssues:
     scores = {name: np.asarray(value, np.float32) for name, value in scores.items()}
     combined = combine(scores)
     suggestion = probs + votes
+    if not several:
+        suggestion[:, too_few] = -1.0
     suggestion[rows, labels] = -1.0
     order = np.argsort(-combined, kind="stable")
     flagged = np.zeros(len(order), bool)
@@ -249,6 +278,7 @@ def _ordered(found: _Judged, *, several: bool) -> LabelIssues:
         neighbour_labels=found.neighbour_labels[order],
         n_estimated=found.n_estimated,
         about=found.about[order] if several else None,
+        too_few=tuple(too_few.tolist()),
     )
 
 
@@ -259,13 +289,14 @@ def save_issues(run: Run, found: LabelIssues) -> None:
         arrays = {name: np.asarray(getattr(found, name)) for name in _ARRAYS}
         if found.about is not None:
             arrays[_ABOUT] = found.about
+        arrays[_TOO_FEW] = np.array(found.too_few, np.int64)
         np.savez(file, allow_pickle=False, **arrays, **scores)
 
 
 def load_issues(run: Run) -> LabelIssues:
     """What save_issues kept. Raises NotFound when the search has not finished, or DamagedFile."""
     names = [*_ARRAYS, *(f"{_SCORE}{name}" for name in WEIGHTS)]
-    stored = kept_arrays(run, _FILE, names, [_ABOUT])
+    stored = kept_arrays(run, _FILE, names, [_ABOUT, _TOO_FEW])
     return LabelIssues(
         positions=stored["positions"],
         labels=stored["labels"],
@@ -277,6 +308,7 @@ def load_issues(run: Run) -> LabelIssues:
         neighbour_labels=stored["neighbour_labels"],
         n_estimated=int(stored["n_estimated"]),
         about=stored.get(_ABOUT),
+        too_few=tuple(stored.get(_TOO_FEW, np.empty(0, np.int64)).tolist()),  # not kept by earlier versions
     )
 
 

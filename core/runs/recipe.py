@@ -752,6 +752,19 @@ class Recipe(BaseModel):
         return tuple(named) or (self.model,)
 
     @property
+    def network(self) -> str:
+        """What the model is called: its architecture, what reads the captions, or both."""
+        of_images, of_captions = self.timm_model or self.model, f"{self.caption_model} on captions"
+        return {"image": of_images, "caption": of_captions, "both": f"{of_images} + {of_captions}"}[
+            self.inputs
+        ]
+
+    @property
+    def stem(self) -> str:
+        """What a run of it is called after."""
+        return self.caption_model if self.inputs == "caption" else self.model
+
+    @property
     def has_stages(self) -> bool:
         """Whether several networks are trained."""
         return self.members > 1 or self.semi == "teacher-student"

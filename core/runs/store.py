@@ -174,7 +174,7 @@ class RunStatus:
         progress: The last progress event after the last epoch, if any.
         summary: The fields of the finished event.
         error: One sentence on what ended a failed or lost run, else "".
-        notes: The texts of the note events.
+        notes: The texts of the note events; of what passes ("passing") only until the first epoch is done.
     """
 
     state: RunState
@@ -225,7 +225,7 @@ def create_run(
         notes="",
         job={
             "image_shape": list((dataset and dataset.images.uniform) or ()),
-            **({"model": recipe.model} if recipe else {}),
+            **({"model": recipe.model, "network": recipe.network} if recipe else {}),
             **(job or {}),
         },
     )
@@ -280,7 +280,7 @@ def _stem(recipe: Recipe | None, kind: str) -> str:
         return kind
     from core.runs.recipe import PRESETS
 
-    return next((preset for preset, known in PRESETS.items() if known == recipe), recipe.model)
+    return next((preset for preset, known in PRESETS.items() if known == recipe), recipe.stem)
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
@@ -547,7 +547,12 @@ def status(run: Run) -> RunStatus:
         started=started,
         summary=summary if state is RunState.FINISHED else {},
         error=_error(run, state, events),
-        notes=tuple(str(event.get("text", "")) for event in events if event["type"] == "note"),
+        notes=tuple(
+            str(event.get("text", ""))
+            for event in events
+            # What it is about to do says nothing any more once it is done.
+            if event["type"] == "note" and not (event.get("passing") and (epochs or not state.active))
+        ),
     )
 
 

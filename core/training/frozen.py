@@ -62,7 +62,7 @@ def backbone_maps(
         on_event("progress", share=0.0, text="another worker runs the frozen backbone over all images")
 
     def make() -> None:
-        on_event("note", text=f"Running the frozen backbone over {len(pixels):,} images, once.")
+        on_event("note", text=f"Running the frozen backbone over {len(pixels):,} images, once.", passing=True)
         _write(path, pixels, model, card, machine, on_event)
 
     return kept_or_made(path, len(pixels), make, on_wait)

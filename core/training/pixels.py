@@ -159,7 +159,7 @@ def _write_scaled(
 ) -> None:
     """All images, decoded and scaled, chunk by chunk."""
     height, width, _ = shape
-    on_event("note", text=f"Scaling {len(dataset):,} images to {height} x {width}, once.")
+    on_event("note", text=f"Scaling {len(dataset):,} images to {height} x {width}, once.", passing=True)
     last_told = -REPORT_SECONDS
     with atomic_writer(path) as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(dataset), *shape)}

@@ -25,7 +25,7 @@ def find(job: Job) -> Outcome:
     evidence = evidence_of(trainer, trainer.all())
     save_evidence(job.run, evidence)
     save_predictions(job.run.predictions_file, trainer.predictions(evidence.pred_probs))
-    found = label_issues(evidence)
+    found = label_issues(evidence, n_folds=trainer.n_folds)
     save_issues(job.run, found)
     return Outcome(
         "finished",

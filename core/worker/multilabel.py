@@ -122,7 +122,7 @@ def run_facts(run: Run, recipe: Recipe, result: FitResult) -> dict[str, object]:
         "run": run.id,
         "data set": f"{run.dataset} ({run.fingerprint[:12]})",
         "label version": run.label_version,
-        "model": recipe.timm_model or recipe.model,
+        "model": recipe.network,
         "epochs": f"{result.epoch} of {recipe.epochs}, weights of epoch {result.best_epoch + 1} kept",
         "training time": f"{result.seconds:.1f} s",
         "machine": f"{machine.device.type}, {machine.threads} threads, {machine.precision}",

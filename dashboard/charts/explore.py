@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 N_BINS = 40
 MAX_NAMED = 60
+DWARFS = 20
+"""How many times the middle bar the highest is where a linear axis would show that one only."""
 
 
 def _rows(n_classes: int) -> dict[str, Any]:
@@ -124,11 +127,22 @@ def histogram_by_class(
 
 
 def pixel_intensities(shares: Array) -> Figure:
-    """Bars: share of all pixels in each intensity bin, logarithmic, since backgrounds dwarf the rest."""
+    """Bars: share of all pixels in each intensity bin; logarithmic where a background dwarfs the rest."""
     width = 256 / len(shares)
     left = np.arange(len(shares)) * width
+    there = shares[shares > 0]
     fig = figure(xaxis_title="Pixel intensity", yaxis_title="Share of pixels", bargap=0.04)
-    fig.update_yaxes(type="log", tickformat="~p", dtick=1, showgrid=True)
+    if len(there) and there.max() > DWARFS * np.median(there):
+        ticks = _log_ticks(float(there.min()), float(there.max()))
+        fig.update_yaxes(
+            type="log",
+            title="Share of pixels (log scale)",
+            tickvals=ticks,
+            ticktext=[f"{100 * tick:g} %" for tick in ticks],
+            showgrid=True,
+        )
+    else:
+        fig.update_yaxes(tickformat="~p", rangemode="tozero")
     fig.add_bar(
         x=left + width / 2,
         y=np.where(shares > 0, shares, np.nan),
@@ -137,6 +151,14 @@ def pixel_intensities(shares: Array) -> Figure:
         hovertemplate="%{customdata[0]:.0f} to %{customdata[1]:.0f}: %{y:.2%} of pixels<extra></extra>",
     )
     return fig
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of each decade from ``low`` to ``high``; over many decades only 1."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    ticks = [float(f"{step}e{decade}") for decade in range(first, last + 1) for step in steps]
+    return [tick for tick in ticks if low / 2 <= tick <= high * 2]
 
 
 def sizes(sizes: Array) -> Figure:

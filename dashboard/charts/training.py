@@ -76,12 +76,13 @@ def spec(
 
 def _line(name: str, field: str, points: Points, colour: str) -> dict[str, Any]:
     validation = field.startswith("valid_")
+    n_places = len({x for x, _ in points})  # a run of one epoch has its figures at one place: no line is seen
     part = "validation" if validation else "train" if field.startswith("train_") else ""
     return {
         "type": "line",
         "name": f"{name} {part}".strip(),
         "data": [[round(x, 4), y] for x, y in points],
-        "showSymbol": len(points) == 1 or (validation and len(points) < 20),
+        "showSymbol": n_places == 1 or (validation and len(points) < 20),
         "symbolSize": 5,
         "lineStyle": {"width": 2, "type": "dashed" if validation else "solid"},
         "color": colour,

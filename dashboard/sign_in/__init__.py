@@ -118,7 +118,7 @@ def _let_in(claims: Mapping[str, Any]) -> None:
     name = name_claimed(claims)
     if name is None or name not in (accounts(workspace) or {}):
         st.warning(f"{plain(name or 'Somebody without an e-mail address')} has no account here.")
-        st.caption("An admin can add it: `tidyset people add`, with the address as the name.")
+        st.caption("An admin can add it: `uv run tidyset people add`, with the address as the name.")
         if st.button("Sign out", icon=":material/logout:"):
             st.logout()
         return

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.data.catalog import open_dataset
 from core.data.writer import write_array_dataset
 from core.workspace import Workspace
+from dashboard.wording import plain
 
 HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
 
@@ -69,9 +70,10 @@ def test_an_unknown_name_in_the_address_opens_another_and_says_so(app: AppTest, 
     assert titles(app) == ["Fashion-MNIST sample"]
     assert not app.exception
     assert not app.error
-    assert [toast.value.startswith("There is no data set") for toast in app.toast] == (
-        [True] if asked else []
-    )
+    said = [f"There is no data set {plain(asked)}; this is {plain('Fashion-MNIST sample')}."] if asked else []
+    assert [info.value for info in app.info][: len(said)] == said
+    app.run()
+    assert len(app.info) >= len(said), "it stays while the page is open"
 
 
 def test_a_damaged_data_set_is_listed_with_its_reason(app: AppTest, workspace: Workspace) -> None:

@@ -6,15 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
+from core.evaluation.metrics import scores
 from core.evaluation.predictions import load_predictions
 from core.files import read_json
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.runs.store import Run
 from core.workspace import Workspace
+from dashboard.evaluate_panels import class_rows
 from tests.finished_runs import finished_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +78,14 @@ def test_the_figures_are_those_of_the_run(r1: Run) -> None:
     assert table["Images"].sum() == 1000
 
 
+def test_of_a_class_without_images_no_share_is_told() -> None:
+    labels, guesses = np.array([0, 0, 1]), np.array([0, 2, 1])
+    found = class_rows(scores(labels, guesses, 4), ("a", "b", "guessed", "nowhere"))
+    assert [found[2][name] for name in ("Precision", "Recall", "F1")] == [0.0, None, 0.0]
+    assert [found[3][name] for name in ("Precision", "Recall", "F1")] == [None, None, None]
+    assert found[0]["Recall"] == 50.0
+
+
 def test_the_split_can_be_changed(r1: Run) -> None:
     test, metrics = opened(), read_json(r1.metrics_file)
     assert test.metric[0].value == f"{100 * metrics['val']['accuracy']:.1f} %", "decisions are made there"
@@ -89,7 +100,13 @@ def test_the_address_chooses_the_run_by_id_or_name(r1: Run, r2: Run) -> None:
     assert opened(run=r1.id).selectbox(key="run").value == r1.id
     assert opened(run="r1").selectbox(key="run").value == r1.id
     assert opened().selectbox(key="run").value == r2.id, "the newest, when nothing is asked for"
-    assert opened(run="gone").selectbox(key="run").value == r2.id
+    test = opened(run="gone")
+    assert test.selectbox(key="run").value == r2.id
+    assert [info.value for info in test.info] == ["There is no finished run gone; this is r2."]
+    assert not test.selectbox(key="run").set_value(r1.id).run().info
+    assert [info.value for info in opened(run="r1", compare="gone").info] == [
+        "There is no other finished run gone; so none is shown."
+    ]
 
 
 def test_a_choice_is_written_into_the_address(r1: Run, r2: Run) -> None:

@@ -12,6 +12,7 @@ from core.data.dataset import Dataset
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.quality.evidence import create_search
+from core.quality.judges import judges
 from core.quality.label_issues import load_issues
 from core.runs.recipe import PRESETS
 from core.worker import work
@@ -169,6 +170,9 @@ def test_a_finished_search_shows_what_is_likely_wrong(workspace: Workspace, samp
     app.switch_page("../pages/issues.py").run()
     assert not app.exception
     assert f"**About {found.n_estimated:,} of 6,000 labels are likely wrong**" in texts(app)
+    by = judges(found)
+    said = [*(message.value for message in app.warning), *(caption.value for caption in app.caption)]
+    assert any(by.words() in one for one in said)
     in_train = sample.split[found.positions[found.flagged]] == 0
     assert f"Review the {in_train.sum():,}" in titles(app)
     row = int(np.flatnonzero(in_train)[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset, is_labelled
@@ -13,6 +14,7 @@ from core.runs.recipe import make_recipe
 from core.runs.store import create_run
 from core.worker import work
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
 
@@ -29,8 +31,19 @@ def opened(dataset: Dataset) -> AppTest:
 def test_where_all_is_labelled_it_says_how_to_try_it(workspace: Workspace, sample: Dataset) -> None:
     test = opened(sample)
     assert "Every training image has a label." in test.main.markdown[-1].value
-    assert test.main.code[0].value == f"tidyset data hide {sample.name} --name {sample.name}-few --labels 250"
+    assert test.main.code[0].value == (
+        f"uv run tidyset data hide {sample.name} --name {sample.name}-few --labels 250"
+    )
     assert not [button for button in test.main.button if button.label == "Review these"]
+
+
+def test_labels_that_are_unknown_lead_to_fill_in(workspace: Workspace, sample: Dataset) -> None:
+    tags = tagged(workspace, sample, 100)
+    said = opened(tags)
+    text = next(one.value for one in said.main.markdown if "Every training image" in one.value)
+    n = int(np.isnan(np.asarray(tags.labels)[tags.in_split("train")]).sum())
+    assert f"{n} labels are unknown" in text
+    assert "Open Fill in" in [button.label for button in said.main.button]
 
 
 def test_a_strategy_asks_for_images_without_a_label(workspace: Workspace, sample: Dataset) -> None:

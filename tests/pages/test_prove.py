@@ -7,11 +7,12 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
+from core.files import read_json, write_json
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.quality.arms import edits_of_version
 from core.quality.proofs import KIND, create_proof, read_proof
 from core.runs.recipe import make_recipe
-from core.runs.store import Run, RunState, create_run, list_runs, status
+from core.runs.store import Run, RunState, create_run, find_run, list_runs, status
 from core.worker import work
 from core.workspace import Workspace
 from dashboard.wording import figures_in
@@ -74,6 +75,18 @@ def test_it_starts_a_proof_with_the_seeds_that_were_asked_for(workspace: Workspa
     from core.runs import launch
 
     assert launch.wait(run, timeout=200).state is RunState.FINISHED
+
+
+def test_it_begins_with_the_newest_run_that_did_not_learn_from_the_edits(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    finished_run(workspace, sample, "before")
+    break_labels(workspace, sample, 3)
+    after = finished_run(workspace, sample, "after", seed=1)
+    about = read_json(after.folder / "run.json")
+    write_json(after.folder / "run.json", {**about, "label_version": 3})
+    assert find_run(workspace, "after").label_version == 3
+    assert opened().selectbox(key="prove_base").value == "before"
 
 
 def test_it_shows_the_verdict_on_given_and_on_corrected_labels(workspace: Workspace, sample: Dataset) -> None:

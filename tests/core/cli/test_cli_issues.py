@@ -36,6 +36,8 @@ def test_labels_are_ranked_with_scores_and_reasons(workspace: Workspace, sample:
     }
     text = CliRunner().invoke(app, ["issues", *SMALL, "--top", "1"]).stdout
     assert text.startswith(f"About {value['n_estimated']:,} of 6,000 labels are likely wrong.")
+    assert value["judges"]["words"] in text
+    assert value["not_judged"] == []
 
 
 def test_bad_input_is_named(workspace: Workspace, sample: Dataset) -> None:

@@ -19,6 +19,7 @@ from core.quality.evidence import (
     newest_search,
     save_evidence,
 )
+from core.quality.judges import judges
 from core.quality.label_issues import combine, label_issues, load_issues, ranks, vote_shares
 from core.quality.queue import ISSUES, QueueRequest, build_queue
 from core.runs.recipe import PRESETS
@@ -106,6 +107,51 @@ def test_one_class_is_refused() -> None:
     evidence, _ = made_up()
     with pytest.raises(BadInput, match="one class only"):
         label_issues(replace(evidence, labels=np.zeros(300, np.int64)))
+
+
+def test_the_judges_are_judged_too() -> None:
+    evidence, _ = made_up()
+    good = judges(label_issues(evidence))
+    assert good.value > 0.85
+    assert good.warning() is None
+    assert f"agree with {100 * good.value:.1f} % of the labels" in good.words()
+    blind = np.random.default_rng(0).dirichlet(np.ones(3), 300).astype(np.float32)
+    poor = judges(label_issues(replace(evidence, pred_probs=blind)))
+    assert poor.value < 0.45
+    assert "their own mistakes" in str(poor.warning())
+    of_answers, _ = answers()
+    assert judges(label_issues(of_answers)).value > 0.8
+    coin = np.random.default_rng(0).random((300, 2)).astype(np.float32)
+    assert judges(label_issues(replace(of_answers, pred_probs=coin))).weak
+
+
+def test_always_the_largest_class_is_no_knowledge() -> None:
+    evidence, _ = made_up()
+    labels = np.where(np.arange(300) < 270, 0, evidence.labels)
+    always = np.tile(np.array([0.9, 0.05, 0.05], np.float32), (300, 1))
+    found = judges(label_issues(replace(evidence, labels=labels, pred_probs=always)))
+    assert found.value >= 0.9
+    assert found.weak
+
+
+def test_nothing_is_said_of_a_class_with_fewer_labels_than_folds() -> None:
+    evidence, _ = made_up()
+    labels = evidence.labels.copy()
+    labels[labels == 2] = 1
+    labels[:4] = 2
+    found = label_issues(replace(evidence, labels=labels), n_folds=5)
+    assert found.too_few == (2,)
+    assert len(found) == 296
+    assert 2 not in found.suggested
+    of_answers, _ = answers()
+    few = of_answers.labels.copy()
+    few[:, 1] = np.where(np.arange(300) < 4, 1, 0)
+    several = label_issues(replace(of_answers, labels=few), n_folds=5)
+    assert several.too_few == (1,)
+    assert several.about is not None
+    assert set(several.about) == {0}
+    with pytest.raises(BadInput, match="one class only, beside those"):
+        label_issues(replace(evidence, labels=np.where(np.arange(300) < 4, 1, 0)), n_folds=5)
 
 
 def answers(n: int = 300, seed: int = 0) -> tuple[Evidence, np.ndarray]:

@@ -12,7 +12,7 @@ import pytest
 from core.data.dataset import LABEL_GROUPS, Dataset
 from core.errors import BadInput, Busy, NameTaken, NotFound
 from core.runs import launch
-from core.runs.recipe import PRESETS, Recipe
+from core.runs.recipe import PRESETS, Recipe, make_recipe
 from core.runs.store import (
     Run,
     RunState,
@@ -93,6 +93,26 @@ def test_damage_to_one_does_not_hide_the_others(workspace: Workspace, run: Run, 
     ((folder, reason),) = damaged_runs(workspace)
     assert folder == bad
     assert "run.json" in reason
+
+
+def test_what_was_being_prepared_is_no_news_once_it_is_done(run: Run) -> None:
+    run.events.append("note", text="Scaling 146 images to 28 x 28, once.", passing=True)
+    run.events.append("note", text="There are no validation images.")
+    assert len(status(run).notes) == 2
+    run.events.append("epoch", epoch=0, train_loss=1.0)
+    assert status(run).notes == ("There are no validation images.",)
+
+
+def test_a_run_is_called_what_reads_its_images_and_captions(workspace: Workspace, sample: Dataset) -> None:
+    names = {}
+    for inputs in ("image", "caption", "both"):
+        recipe = make_recipe({"inputs": inputs})
+        names[inputs] = create_run(workspace, sample, recipe).job["network"]
+    assert names == {
+        "image": "plain-cnn",
+        "caption": "gated-words on captions",
+        "both": "plain-cnn + gated-words on captions",
+    }
 
 
 def test_renaming_and_notes_are_kept(workspace: Workspace, sample: Dataset, run: Run) -> None:
