@@ -15,6 +15,7 @@ from core.data.importer import import_source
 from core.data.statistics import atomic_memmap, image_statistics
 from core.data.tags import add_tag, remove_tag
 from core.data.thumbnails import make_sheets, sheet_bytes
+from core.database.engine import forget_engines
 from core.embeddings.clip_models import ClipModel, remember
 from core.evaluation.predictions import load_predictions, save_predictions
 from core.evaluation.thresholds import by_hand, save_thresholds
@@ -24,6 +25,8 @@ from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.patch import export_patch, write_patch
 from core.labels.versions import labels_at
 from core.models.saved import load_model, save_model
+from core.people.accounts import add_account
+from core.people.roles import Role
 from core.quality.evidence import load_evidence, save_evidence
 from core.quality.label_issues import load_issues, save_issues
 from core.quality.looks import record_look
@@ -34,9 +37,11 @@ from core.runs.launch import start
 from core.runs.presets import delete_preset, save_preset
 from core.runs.recipe import PRESETS
 from core.runs.store import create_run, delete_run, list_runs, rename_run, set_notes, set_tags, with_job
+from core.team import lists
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from core.tuning.studies import load_trials, save_trial
 from core.workspace import Workspace
+from dashboard import tour
 from dashboard.handover import keep_selection
 from dashboard.review.tokens import token
 from tests.crash.whole import CLOTHES, TAGGED
@@ -44,6 +49,7 @@ from tests.crash.whole import CLOTHES, TAGGED
 Write = Callable[[], object]
 BESIDE = "beside"
 """A folder beside what is in the workspace, which exports are written to."""
+LIST = "shared"
 
 
 def _of_kind(workspace: Workspace, kind: str, data: str = CLOTHES) -> Any:
@@ -61,6 +67,7 @@ def writes(root: Path) -> dict[str, Write]:
     journal, beside = LabelJournal(workspace), root / BESIDE
     table = root / "rows.csv"  # there before the disk is full
     state = labels_at(workspace, clothes)
+    shared = lists.find_list(workspace, CLOTHES, LIST)
 
     def exported(name: str, chosen: Format | None = None) -> Write:
         return lambda: export_labels(clothes, state, beside / name, chosen)
@@ -105,6 +112,12 @@ def writes(root: Path) -> dict[str, Write]:
         "labels as npz": exported("labels.npz"),
         "folders of images": exported("folders", Format.FOLDERS),
         "tasks of Label Studio": exported("tasks.json", Format.LABEL_STUDIO),
+        "an account": lambda: add_account(workspace, "Eve", Role.ADMIN, "correct horse battery"),
+        "a shared list": lambda: lists.share(workspace, clothes, "more", [first], who="ann"),
+        "images taken": lambda: lists.take(workspace, clothes, shared, "bob"),
+        "images given back": lambda: lists.release(workspace, shared, "ann"),
+        "a list that is closed": lambda: lists.close(workspace, shared),
+        "the tour": lambda: tour.save(workspace, tour.Tour("on")),
         "a patch": lambda: write_patch(export_patch(workspace, clothes), beside / "edits.jsonl"),
         "tables of runs": lambda: export_csv([run], beside / "runs"),
     }
@@ -136,3 +149,8 @@ def prepare(root: Path) -> None:
     table = "\n".join(f"{i % 3},{','.join(map(str, row))}" for i, row in enumerate(rows))
     (root / "rows.csv").write_text(table)
     (root / BESIDE).mkdir()
+    workspace = Workspace(root)
+    clothes = open_dataset(workspace, CLOTHES)
+    shared = lists.share(workspace, clothes, LIST, clothes.item_ids[:9].tolist(), who="ann", at_once=3)
+    lists.take(workspace, clothes, shared, "ann")
+    forget_engines()  # whoever takes it up opens it anew
