@@ -184,6 +184,20 @@ def png(image: np.ndarray[Any, Any], kind: str = "PNG") -> bytes:
     return content.getvalue()
 
 
+def photograph() -> bytes:
+    """A JPEG file that a camera held upright has made."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = io.BytesIO()
+    Image.fromarray(pixels()[0]).save(content, "JPEG", exif=exif)
+    return content.getvalue()
+
+
+def deep() -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """(side, side) grey of 16 bits."""
+    return pixels()[0].astype(np.uint16) * 257
+
+
 def csv_text() -> bytes:
     """12 rows: a label 0 to 2, then 64 pixels."""
     return "".join(
@@ -664,9 +678,9 @@ def readers(scratch: Path) -> dict[str, Reader]:
             True,
         ),
         "picture": Reader(_import_folder, "a3.png", content[3], {**pictures(), "labels.csv": table()}),
-        "jpeg": Reader(lambda path, folder: decode(path), "a.jpg", png(images[0], "JPEG"), {}),
+        "jpeg": Reader(lambda path, folder: decode(path), "a.jpg", photograph(), {}),
         "gif": Reader(lambda path, folder: decode(path), "a.gif", png(images[0], "GIF"), {}),
-        "tiff": Reader(lambda path, folder: decode(path), "a.tif", png(images[0], "TIFF"), {}),
+        "tiff": Reader(lambda path, folder: decode(path), "a.tif", png(deep(), "TIFF"), {}),
         "webp": Reader(lambda path, folder: decode(path), "a.webp", png(images[0], "WEBP"), {}),
         "bmp": Reader(lambda path, folder: decode(path), "a.bmp", png(images[0], "BMP"), {}),
         "idx images": Reader(
