@@ -68,7 +68,7 @@ def all_labelled(dataset: Dataset, n_unknown: int) -> None:
             "To try what a few labels would do, make a copy of this data set with most of them hidden:"
         )
         command = f"uv run tidyset data hide {dataset.name} --name {dataset.name}-few --labels 250"
-        st.code(command, language=None, wrap_lines=True)
+        st.code(command, language=None, wrap_lines=True)  # what scrolls sideways, keys cannot reach
         if st.button("Look for wrong labels", type="primary", icon=":material/troubleshoot:"):
             st.switch_page(links.ISSUES)
 

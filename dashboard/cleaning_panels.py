@@ -150,7 +150,7 @@ def outcome(dataset: Dataset, steps: tuple[Step, ...]) -> None:
 def keep(workspace: Workspace, steps: tuple[Step, ...]) -> None:
     """The pipeline as a preset with a preset's other choices, to be chosen on the Train page."""
     text = as_text(steps)
-    st.code(text, language=None)
+    st.code(text, language=None, wrap_lines=True)  # what scrolls sideways, keys cannot reach
     with st.container(horizontal=True, vertical_alignment="bottom"):
         base = st.selectbox("Train with", list(PRESETS), key="cleaning_base", width=220)
         name = st.text_input("Keep as preset", "clean-characters", key="cleaning_name", width=260)

@@ -5,8 +5,10 @@ Small and really computed, so that pages show what they would show; made once a 
 
 from __future__ import annotations
 
+import numpy as np
+
 from core.data.catalog import open_dataset
-from core.data.dataset import Dataset
+from core.data.dataset import SPLITS, Dataset
 from core.embeddings.clip_models import find_model
 from core.embeddings.features import FeatureSource
 from core.embeddings.maps import MapRequest, create_map
@@ -39,10 +41,11 @@ DATASETS = (SAMPLE, "tagged", "captioned")
 
 
 def furnish(workspace: Workspace) -> None:
-    """Put the three data sets into ``workspace``, with runs, edits, searches, a map and a proof."""
+    """Put the three data sets into ``workspace``, with runs, edits, searches, maps and proofs."""
     sample = open_dataset(workspace, SAMPLE)
-    tags = tagged(workspace, sample, 600)
-    words = tagged(workspace, sample, 600, name="captioned", captions=True)
+    split = np.repeat([SPLITS.index("train"), SPLITS.index("test")], (480, 120)).astype(np.int8)
+    tags = tagged(workspace, sample, 600, split=split)
+    words = tagged(workspace, sample, 600, name="captioned", captions=True, split=split)
     base = finished_run(workspace, sample, "r1")
     _work_on_labels(workspace, sample)
     finished_run(workspace, sample, "r1-2", seed=1, epochs=1, parent=base.id)
@@ -70,11 +73,35 @@ def _changes() -> dict[str, object]:
 
 
 def _several_labels(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
+    runs = []
     for seed in range(2):
         name = f"{dataset.name}-{seed + 1}"
-        _done(create_run(workspace, dataset, recipe.with_changes({"seed": seed}), name=name))
+        runs.append(create_run(workspace, dataset, recipe.with_changes({"seed": seed}), name=name))
+        _done(runs[-1])
     if recipe is TAGS:
         _done(create_fill(workspace, dataset, recipe, method=JOINT, precision=0.8, n_folds=2, apply=False))
+        _done(create_map(workspace, dataset, MapRequest(FeatureSource("run", runs[0].id), method="pca")))
+        _work_on_several_labels(workspace, dataset)
+        edits = edits_of_version(workspace, dataset, 0)
+        _done(create_proof(workspace, runs[0], edits, n_seeds=2, changes={"epochs": 1}))
+
+
+def _work_on_several_labels(workspace: Workspace, dataset: Dataset) -> None:
+    """Corrections of the first label of some images."""
+    first = dataset.classes[0]
+    edits = [
+        NewEdit(
+            str(dataset.item_ids[position]),
+            EditKind.LABEL,
+            "no" if dataset.labels[position][0] == 1 else "yes",
+            who="ann",
+            session="visit-2",
+            seq=number,
+            class_name=first,
+        )
+        for number, position in enumerate(dataset.in_split("train")[:20], start=1)
+    ]
+    LabelJournal(workspace).append(dataset, edits)
 
 
 def _work_on_labels(workspace: Workspace, sample: Dataset) -> None:

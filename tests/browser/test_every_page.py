@@ -1,29 +1,33 @@
 """Every page in one browser: three kinds of data and an empty workspace, light and dark, wide and narrow.
 
 One visit a page and data set looks at all of it at once, so that the whole stays cheap: loaded wide and
-light, then narrowed and darkened in place.
+light, then darkened and narrowed in place.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
 from core.workspace import Workspace
+from tests.browser.accessible import axe
 from tests.browser.conftest import Server, settled
 from tests.finished_runs import SAMPLE
-from tests.furnished import furnish
+from tests.furnished import DATASETS, furnish
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PATIENCE = 60_000  # milliseconds; a busy machine is no fault of the page
+
+GROUND = "(colour) => getComputedStyle(document.querySelector('.stApp')).backgroundColor === colour"
+GROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 20, 25)"}
 
 PAGES = (
     "",
@@ -43,22 +47,12 @@ PAGES = (
     "prove",
 )
 FULL = (
-    *((SAMPLE, page) for page in PAGES if page != "zero_shot"),
-    (SAMPLE, "zero_shot?model=tiny"),
+    *((data, page) for data in DATASETS for page in PAGES if page != "zero_shot"),
+    *((data, "zero_shot?model=tiny") for data in DATASETS),
     (SAMPLE, "issues?look=Images"),
     (SAMPLE, "train?mode=Cross-validate"),
-    *(("tagged", page) for page in ("", "explore", "evaluate", "issues", "relabel", "fill")),
-    *(("captioned", page) for page in ("explore", "train", "evaluate", "issues?look=Captions", "relabel")),
+    ("captioned", "issues?look=Captions"),
 )
-"""The last two where what they show differs from what the first does."""
-
-STREAMLITS_OWN = {
-    "list": "the sidebar's <ul> of sections holds <div>s",
-    "listitem": "the same list, seen from its entries",
-    "svg-img-alt": "Vega draws the small charts of st.metric, their marks have no titles",
-}
-"""Rules of axe that are broken inside Streamlit's own widgets, and by what; what we draw keeps them."""
-
 # Words that a box cuts off, outside Streamlit's own fields, where nothing else says them in full.
 CLIPPED = """() => {
   const FIELDS = '[role=combobox], [data-baseweb=select], input';
@@ -105,7 +99,7 @@ class Visitor:
             self.faults.append(f"{response.status} for {response.url}")
 
     def visit(self, address: str) -> list[str]:
-        """Everything that is wrong with the page at ``address``."""
+        """Everything that is wrong with the page at ``address``: wide and narrow, light and dark."""
         page = self.page
         page.set_viewport_size(WIDE)
         page.emulate_media(color_scheme="light")
@@ -113,26 +107,38 @@ class Visitor:
         expect(page.locator("h1")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text("This goes on when you leave the page")).to_have_count(0, timeout=PATIENCE)
         settled(page)
-        faults = [*self._looked_at("wide"), *axe(page)]
+        faults = [*self._looked_at("wide, light"), *self._judged()]
+        self._coloured("dark")
+        faults += self._looked_at("wide, dark")
         page.set_viewport_size(NARROW)
-        page.emulate_media(color_scheme="dark")
-        dark = (
-            "() => getComputedStyle(document.querySelector('.stApp')).backgroundColor === 'rgb(15, 20, 25)'"
-        )
-        page.wait_for_function(dark)
         settled(page)
-        faults += [*self._looked_at("narrow"), *self._contrast()]
-        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-        faults += [f"narrow: {wide} pixels wide"] * (wide > NARROW["width"])
+        faults += [*self._looked_at("narrow, dark"), *self._judged()]
+        self._coloured("light")
+        faults += self._looked_at("narrow, light")
         faults, self.faults = faults + self.faults, []
         return faults
 
-    def _contrast(self) -> list[str]:
-        """What is too faint; looked at again where a busy machine is still at the change of colours."""
-        found = axe(self.page, "color-contrast")
+    def _coloured(self, scheme: Literal["light", "dark"]) -> None:
+        """Change the colours in place, and wait for the new ones."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.wait_for_function(GROUND, arg=GROUNDS[scheme])
+        settled(self.page)
+
+    def judged_in_both(self, what: str) -> list[str]:
+        """What axe says of the page as it stands, in the light and in the dark."""
+        faults = []
+        schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+        for scheme in schemes:
+            self._coloured(scheme)
+            faults += [f"{what}, {scheme}: {fault}" for fault in self._judged()]
+        return faults
+
+    def _judged(self) -> list[str]:
+        """What axe says; asked once more where a busy machine is still at the change of colours."""
+        found = axe(self.page)
         if found:
             self.page.wait_for_timeout(2_000)
-            found = axe(self.page, "color-contrast")
+            found = axe(self.page)
         return found
 
     def _looked_at(self, how: str) -> list[str]:
@@ -145,26 +151,10 @@ class Visitor:
             "a traceback": page.get_by_text("Traceback (most recent call last)"),
         }.items():
             faults += [f"{how}: {what}"] * (place.count() > 0)
+        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        room = page.evaluate("innerWidth")
+        faults += [f"{how}: {wide} of {room} pixels wide"] * (wide > room)
         return faults + [f"{how}: cut off: {words}" for words in page.evaluate(CLIPPED)]
-
-
-def axe(page: Page, *rules: str) -> list[str]:
-    """Serious and critical faults that axe-core finds, without those inside Streamlit's own widgets."""
-    options: dict[str, Any] = {"resultTypes": ["violations"]}
-    if rules:
-        options["runOnly"] = list(rules)
-    found = Axe().run(page, options=options).response["violations"]
-    return [
-        f"axe {one['id']}: {node['target']} {node['html'][:200]} {_why(node)}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-        if one["id"] not in STREAMLITS_OWN
-    ]
-
-
-def _why(node: dict[str, Any]) -> str:
-    return "; ".join(check["message"] for check in [*node["any"], *node["all"], *node["none"]])[:200]
 
 
 @pytest.fixture(scope="module")
@@ -205,4 +195,34 @@ def test_on_an_empty_workspace(visitor: Visitor, empty: Server, path: str) -> No
 @pytest.mark.parametrize(("data", "path"), FULL, ids=lambda part: part or "home")
 def test_on_a_full_workspace(visitor: Visitor, full: Server, data: str, path: str) -> None:
     faults = visitor.visit(f"{full.url}/{path}{'&' if '?' in path else '?'}data={data}")
+    if "Traceback" in full.log.read_text():
+        faults.append("the server's log has a traceback")
+    assert not faults, json.dumps(faults, indent=1)
+
+
+def test_what_opens_over_a_page_is_accessible(visitor: Visitor, empty: Server, full: Server) -> None:
+    page, faults = visitor.page, []
+    page.set_viewport_size(WIDE)
+
+    page.goto(empty.url)
+    page.get_by_role("button", name="Take the tour").click()
+    expect(page.locator(".st-key-tour")).to_be_visible(timeout=PATIENCE)
+    faults += visitor.judged_in_both("tour")
+    page.get_by_role("button", name="Leave the tour").click()
+    expect(page.locator(".st-key-tour")).to_have_count(0, timeout=PATIENCE)
+
+    page.get_by_role("button", name="Import data").click()
+    expect(page.get_by_role("dialog")).to_be_visible(timeout=PATIENCE)
+    faults += visitor.judged_in_both("import")
+
+    page.goto(f"{full.url}/evaluate?data={SAMPLE}")
+    page.get_by_role("button", name=re.compile(" taken for ")).first.click()
+    page.locator(".item").first.click()
+    expect(page.get_by_role("dialog").get_by_text("Nearest training images")).to_be_visible(timeout=PATIENCE)
+    faults += visitor.judged_in_both("image")
+
+    page.goto(f"{full.url}/train?data={SAMPLE}")
+    page.get_by_role("button", name="This machine").click()
+    expect(page.get_by_test_id("stPopoverBody")).to_be_visible(timeout=PATIENCE)
+    faults += visitor.judged_in_both("popover")
     assert not faults, json.dumps(faults, indent=1)

@@ -18,11 +18,13 @@ from core.people.acting import acting_as
 from core.people.roles import Role
 from core.team.lists import share
 from core.workspace import Workspace
+from tests.browser.accessible import axe
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]  # three browsers at once
+DARK = "() => getComputedStyle(document.querySelector('.stApp')).backgroundColor === 'rgb(15, 20, 25)'"
 GOOD = "correct horse battery"
 LONG = 60_000
 
@@ -51,6 +53,11 @@ def someone(browser: Browser, server: Server, name: str, path: str) -> Iterator[
     page.goto(f"{server.url}/{path}")
     page.get_by_label("Name").fill(name)
     if name == "Ada":
+        assert axe(page) == []
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function(DARK)
+        assert axe(page) == []
+        page.emulate_media(color_scheme="light")
         page.get_by_label("Password").fill("not the password")
         page.get_by_role("button", name="Sign in").click()
         wrong = page.get_by_role("alert").filter(has_text="Name or password is wrong")
