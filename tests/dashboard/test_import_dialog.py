@@ -84,7 +84,7 @@ def test_a_pixel_csv_is_recognised_imported_and_opened(
     assert dialog.success[0].value == r"Pixel CSV, 28 x 28\: one label an image."
     assert dialog.text_input[1].value == "my_pixels"
     assert do(dialog, "Import", workspace) is RunState.FINISHED
-    assert "60 images are there." in said(dialog)
+    assert "60 images are there: 47 train, 13 test." in said(dialog)
     made = open_dataset(workspace, "my_pixels")
     assert np.array_equal(made.labels, sample.labels[:60])
     assert not list(uploads.folder(workspace).iterdir()), "the upload is not kept twice"
@@ -106,7 +106,7 @@ def test_a_broken_file_is_reported_whole_and_its_sound_rows_can_be_had(
     assert "It has 782 columns, but 785 were expected." in report["Problem"][0]
     assert "999" in report["Problem"][1]
     assert do(dialog, "Leave these out and import the rest", workspace) is RunState.FINISHED
-    assert "58 images are there." in said(dialog)
+    assert "58 images are there: 45 train, 13 test." in said(dialog)
     assert "2 were left out." in said(dialog)
     assert len(open_dataset(workspace, "broken")) == 58
 
