@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -16,10 +16,11 @@ from dashboard.charts import captions as charts
 from dashboard.charts.template import show
 from dashboard.explore_view import View
 from dashboard.kept import kept
-from dashboard.wording import counted, percent
+from dashboard.wording import counted, percent, plain
 
 FREQUENT, PER_LABEL, MOST_SHOWN = 12, 8, 48
 SHARED_SHOWN, IMAGES_EACH = 8, 6
+MANY_LABELS, TABLE_HEIGHT = 12, 480
 
 
 def draw(view: View) -> int | None:
@@ -85,17 +86,15 @@ def _association(view: View, found: CaptionStatistics) -> None:
     for k, name in enumerate(view.dataset.classes[: scores.shape[1]]):
         best = np.argsort(-scores[:, k], kind="stable")[:PER_LABEL]
         words = [_word(found, int(word), labels, k) for word in best if scores[word, k] > 2]
-        rows.append({"Label": name, "Words": ", ".join(words) or "none stands out"})
-    st.dataframe(
-        rows,
-        hide_index=True,
-        key="word_table",
-    )
+        rows.append({"Label": plain(name), "Words": ", ".join(words) or "none stands out"})
+    # A table, not a data frame: that would cut off what is wider than its cell.
+    height: int | Literal["content"] = TABLE_HEIGHT if len(rows) > MANY_LABELS else "content"
+    st.table(rows, border="horizontal", hide_index=True, height=height)
 
 
 def _word(found: CaptionStatistics, word: int, labels: NDArray[Any], k: int) -> str:
     yes, no = found.shares(word, labels, k)
-    return f"{found.vocabulary[word]} ({100 * yes:.0f} / {100 * no:.1f})"
+    return f"{plain(found.vocabulary[word])} ({100 * yes:.0f} % / {100 * no:.1f} %)"
 
 
 def _empty(view: View, found: CaptionStatistics) -> int | None:

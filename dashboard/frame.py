@@ -92,7 +92,7 @@ def header(title: str, sentence: str, action: Callable[[], None] | None = None) 
         action: Draws what stands at the right of the title, usually one ``st.button(type="primary")``.
     """
     with st.container(horizontal=True, vertical_alignment="center", key="page_header"):
-        with st.container(gap=None):
+        with st.container(gap=None, key="page_words"):
             st.title(as_text(title), anchor=False)
             st.caption(as_text(sentence))
         if action is not None:

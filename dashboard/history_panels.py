@@ -60,7 +60,9 @@ def journal(workspace: Workspace, dataset: Dataset, edits: Sequence[Edit], who_a
         else:
             more = f", the newest {NEWEST:,} of them listed" if len(shown) > NEWEST else ""
             hint = "" if wanted.is_narrow else " Select some to take them back or to look at their images."
-            st.caption(f"{counted(len(shown), 'edit')}{more}.{hint}", width="content")
+            standing = sum(edit.number in in_force for edit in shown)
+            of_them = f", {standing:,} of them in force" if standing < len(shown) else ""
+            st.caption(f"{counted(len(shown), 'edit')}{of_them}{more}.{hint}", width="content")
             if wanted.is_narrow:
                 _take_all_back(workspace, dataset, wanted, edits, who_am_i)
         _download(workspace, dataset)
@@ -162,12 +164,13 @@ def _download(workspace: Workspace, dataset: Dataset) -> None:
     patch = export_patch(workspace, dataset)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\\n" for row in patch_rows(patch))
     st.download_button(
-        f"Patch of {counted(len(patch.lines), 'edit')}",
+        f"Patch of {counted(len(patch.lines), 'change')}",
         text,
         f"{dataset.name}.patch.jsonl",
         "application/jsonl",
         icon=":material/download:",
-        help="What is in force, to be applied to another copy of these images: uv run tidyset labels apply.",
+        help="What the edits in force come to, each label once, to be applied to another copy of these "
+        "images: uv run tidyset labels apply.",
     )
 
 

@@ -62,8 +62,8 @@ def sentence(dataset: Dataset) -> str:
 
 def step(what: Step) -> bool:
     """The next best step, with its reason; True when its button was pressed just now."""
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        with st.container(gap=None):
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="next_step_card"):
+        with st.container(gap=None, key="next_step_words"):
             st.markdown("**Next step**")
             st.markdown(plain(what.why))
         return st.button(plain(what.title), type="primary", icon=STEP_ICONS[what.target], key="next_step")
@@ -137,15 +137,16 @@ def _balance(dataset: Dataset, state: LabelState, *, beside_a_chart: bool) -> No
 def _labels(state: LabelState, n_edits: int) -> None:
     n_unknown = unknown(state.labels)
     value = counted(n_edits, "edit") if n_edits else "As given"
-    parts = [
-        f"{count(int(mask.sum()))} {word}"
-        for mask, word in (
-            (state.edited, "corrected"),
-            (state.confirmed, "confirmed"),
-            (state.excluded, "excluded"),
-        )
-        if mask.any()
-    ]
+    n_proposed = len(state.proposed)  # such images are left out of training until the class is there
+    numbers = (
+        (int(state.edited.sum()), "corrected"),
+        (int(state.confirmed.sum()), "confirmed"),
+        (int(state.excluded.sum()) - n_proposed, "excluded"),
+        (n_proposed, "with a new class proposed"),
+    )
+    parts = [f"{count(n)} {word}" for n, word in numbers if n]
+    if parts:  # several edits may be of one image, and one may take another back
+        parts[0] = f"now {parts[0]}"
     parts += [f"{count(n_unknown)} unknown"] if n_unknown else []
     note = " · ".join(parts) or "none missing"
     _card("Labels", "sell", value, note, tone="orange" if n_unknown else "off")

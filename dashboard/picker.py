@@ -56,6 +56,12 @@ def choose(name: str) -> None:
     st.session_state[_NEXT] = name
 
 
+def forget() -> None:
+    """Open another data set from the next run of the script on: the session's was deleted."""
+    st.query_params.pop(_KEY, None)
+    st.session_state.pop(_SEEN, None)
+
+
 def _settle(usable: list[str]) -> str:
     """What to open: the set just imported, else what a new address asks for, else the choice so far.
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import time
 
+from core.wording import counted as counted
+from core.wording import percent as percent
+
 _OPENING = str.maketrans({mark: f"\\{mark}" for mark in "\\[]<>`*_$~"})
 _NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
 _MARKDOWN = frozenset("\\`*_{}[]()#+-!|<>$:~")
@@ -13,16 +16,6 @@ _MARKDOWN = frozenset("\\`*_{}[]()#+-!|<>$:~")
 def count(number: int) -> str:
     """70000 -> "70,000"."""
     return f"{number:,}"
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """(1, "run") -> "1 run"; (2, "run") -> "2 runs"; (2, "class", "classes") -> "2 classes"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """0.9345 -> "93.5 %"; a share that is not a number -> "–"."""
-    return "–" if share != share else f"{100 * share:.{digits}f} %"
 
 
 def points(difference: float, digits: int = 1) -> str:

@@ -16,8 +16,12 @@ runs = cached.recent_runs(workspace, dataset)
 
 
 def buttons() -> None:
-    """The tour, where it was left; and the import dialog."""
+    """The tour, where it was left; and the dialogs that delete this data set and import another."""
     tour.resume_button(workspace)
+    if st.button("Delete", icon=":material/delete:", type="tertiary", help="Delete this data set."):
+        from dashboard.delete_dialog import open_delete
+
+        open_delete(dataset)
     if st.button("Import data", icon=":material/upload:"):
         from dashboard.import_dialog import open_import
 

@@ -15,7 +15,15 @@ HEAVY = {"torch", "torchvision", "sklearn", "umap", "open_clip", "statsmodels", 
 
 # Lower layers first; a module may import its own layer and those below.
 LAYERS = (
-    {"core.errors", "core.files", "core.workspace", "core.cache", "core.database", "core.people"},
+    {
+        "core.errors",
+        "core.wording",
+        "core.files",
+        "core.workspace",
+        "core.cache",
+        "core.database",
+        "core.people",
+    },
     {"core.data", "core.labels", "core.team"},
     {"core.runs"},
     {"core.engines"},

@@ -10,6 +10,7 @@ import typer
 
 from core.cli.app import app
 from core.cli.output import JsonFlag, emit, errors_explained
+from core.wording import counted
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -31,9 +32,11 @@ def info(data: Data, as_json: JsonFlag = False) -> None:
         value = _described(open_dataset(current(), data))
         words = [f"  {label:<20} {', '.join(found)}" for label, found in value["words"].items()]
         text = (
-            f"{value['n']:,} captions of {value['mean_words']:.1f} words on average, {value['shortest']} to "
-            f"{value['longest']}; {value['vocabulary']:,} different words, {value['once']:,} of them once\n"
-            f"{value['empty']:,} without a word; {value['shared']:,} captions are shared by several images\n"
+            f"{counted(value['n'], 'caption')} of {value['mean_words']:.1f} words on average, "
+            f"{value['shortest']} to {value['longest']}; "
+            f"{counted(value['vocabulary'], 'different word')}, {value['once']:,} of them once\n"
+            f"{value['empty']:,} without a word; "
+            f"{counted(value['shared'], 'caption is', 'captions are')} shared by several images\n"
         )
         emit(value, "\n".join([text, *words]), as_json=as_json)
 

@@ -14,6 +14,7 @@ from core.data import catalog
 from core.data.dataset import SPLITS, Dataset, Task
 from core.data.splits import NO_TRAINING, split_counts
 from core.errors import BadInput
+from core.wording import percent
 from core.workspace import current
 
 COMBO = "combo-mnist"
@@ -219,8 +220,8 @@ def clean_command(
             "right_share": right,
             "images_per_second": round(len(chosen) / max(1e-9, time.perf_counter() - began)),
         }
-        apart = f", apart as wanted in {share:.1%}" if share is not None else ""
-        apart += f", rightly in {right:.1%}" if right is not None else ""
+        apart = f", apart as wanted in {percent(share)}" if share is not None else ""
+        apart += f", rightly in {percent(right)}" if right is not None else ""
         emit(about, f"{len(chosen):,} images of {height} x {width} cleaned{apart}", as_json=as_json)
 
 
@@ -234,7 +235,7 @@ def _shape(text: str) -> tuple[int, int] | None:
 
 
 def _show_progress(share: float | None, text: str) -> None:
-    done = f"{share:4.0%} " if share is not None else ""
+    done = f"{percent(share, 0):>5} " if share is not None else ""
     print(f"\r{done}{text}    ", end="", file=sys.stderr, flush=True)
 
 
@@ -246,8 +247,11 @@ def delete_command(
     as_json: JsonFlag = False,
 ) -> None:
     """Delete a data set; its runs and label edits stay."""
+    from core.runs.datasets import check_deletable, delete_unused
+
     with errors_explained(as_json=as_json):
+        check_deletable(current(), name)
         if not yes and not typer.confirm(f"Delete the data set {name!r}?"):
             raise typer.Exit(1)
-        catalog.delete_dataset(current(), name)
+        delete_unused(current(), name)
         emit({"deleted": name}, f"{name} is deleted.", as_json=as_json)

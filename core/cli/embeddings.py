@@ -11,6 +11,7 @@ from core.cli.app import app
 from core.cli.engines import Address, EngineName, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.errors import BadInput
+from core.wording import percent
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -142,7 +143,7 @@ def _label(dataset: Dataset, label: Any) -> str:
 def _show(share: float, text: str) -> None:
     """What takes long, on a terminal; the line is cleared at the end."""
     if sys.stderr.isatty():
-        line = "\r\x1b[K" if share >= 1 else f"\r\x1b[K{share:.0%} {text}"
+        line = "\r\x1b[K" if share >= 1 else f"\r\x1b[K{percent(share, 0)} {text}"
         print(line, end="", file=sys.stderr, flush=True)
 
 
@@ -205,7 +206,9 @@ def as_text(value: dict[str, Any]) -> str:
     """The same for people."""
     lines = [f"{value['map']}: {value['n_items']:,} images of {value['data']} in {value['seconds']:.1f} s"]
     if quality := value["quality"]:
-        purity = "" if quality["purity"] is None else f", neighbours of one label {quality['purity']:.0%}"
+        purity = (
+            "" if quality["purity"] is None else f", neighbours of one label {percent(quality['purity'], 0)}"
+        )
         figures = (f"{name} {quality[name]:.4f}" for name in ("trustworthiness", "continuity"))
         lines.append(f"  {', '.join(figures)}{purity}")
     lines += [f"  {text}" for text in (*value["notes"], *value["mixed"])]

@@ -12,6 +12,7 @@ from core.cli.output import JsonFlag, emit, errors_explained
 from core.data import catalog
 from core.data.dataset import SPLITS, Dataset, Task
 from core.errors import BadInput
+from core.wording import counted, percent
 from core.workspace import Workspace, current
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def images(
 def _show_share(share: float) -> None:
     """How far the search for copies is, on a terminal; the line is cleared at the end."""
     if sys.stderr.isatty():
-        text = "\r\x1b[K" if share >= 1 else f"\r{share:.0%} of the images compared"
+        text = "\r\x1b[K" if share >= 1 else f"\r{percent(share, 0)} of the images compared"
         print(text, end="", file=sys.stderr, flush=True)
 
 
@@ -66,6 +67,7 @@ def _issue(dataset: Dataset, issue: ImageIssue, top: int) -> dict[str, Any]:
         "n": len(issue),
         "odd_is": "above" if issue.rule.upper else "below",
         "threshold": round(issue.threshold, 4),
+        "means": issue.means,
         "top": [
             {
                 "item": str(dataset.item_ids[issue.positions[row]]),
@@ -143,14 +145,14 @@ def _score(score: Score) -> dict[str, Any]:
 def _text(value: dict[str, Any]) -> str:
     lines = [f"{value['data']}: {value['n_items']:,} images, label version {value['label_version']}", ""]
     for issue in value["issues"]:
-        lines.append(f"{issue['kind']:<14} {issue['n']:>7,}   {issue['odd_is']} {issue['threshold']:g}")
+        lines.append(f"{issue['kind']:<14} {issue['n']:>7,}   {issue['means']}")
         lines += [f"    {one['item']}  {one['why']}" for one in issue["top"]]
     groups = value["duplicates"]
     lines += [
         "",
-        f"{groups['n_groups']:,} groups of copies ({groups['n_exact']:,} of identical pixels): "
+        f"{counted(groups['n_groups'], 'group')} of copies ({groups['n_exact']:,} of identical pixels): "
         f"{groups['n_leaks']:,} across splits, {groups['n_contradicting']:,} with contradicting labels; "
-        f"training can do without {groups['n_to_leave_out']:,} images",
+        f"training can do without {counted(groups['n_to_leave_out'], 'image')}",
     ]
     for group in groups["top"]:
         marks = [mark for mark in ("exact", "leak", "contradicting") if group[mark]]

@@ -26,6 +26,7 @@ from core.cli.labels import (
 from core.cli.output import JsonFlag, emit, errors_explained
 from core.data import catalog
 from core.errors import BadInput
+from core.wording import percent
 from core.workspace import current
 
 if TYPE_CHECKING:
@@ -433,7 +434,7 @@ def _measure_line(title: str, one: Measure) -> str:
         figure = "not defined, all said the same"
     else:
         figure = f"{one.value:.3f} (95 %: {one.ci95[0]:.3f} to {one.ci95[1]:.3f}), {one.strength}"
-    return f"{title:<44} {figure}; agreed on {one.agreed:.1%} of {one.n_units:,}"
+    return f"{title:<44} {figure}; agreed on {percent(one.agreed)} of {one.n_units:,}"
 
 
 def _edits(n: int) -> str:

@@ -10,10 +10,12 @@ import typer
 from core.cli.app import app
 from core.cli.engines import Address, Workers
 from core.cli.output import JsonFlag, emit, errors_explained
+from core.data import catalog
 from core.engines import assign, engine_plan, plan_of
 from core.errors import BadInput
 from core.runs import launch, store
 from core.runs.store import Run, RunStatus
+from core.wording import percent
 from core.workspace import current
 
 runs = typer.Typer(
@@ -46,9 +48,10 @@ def as_row(run: Run, now: RunStatus) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> str:
     accuracy = row["test_accuracy"]
-    tested = f"test {accuracy:.4f}" if accuracy is not None else f"{row['share']:.0%}"
+    tested = f"test {accuracy:.4f}" if accuracy is not None else f"{percent(row['share'], 0)} done"
     labels = f"labels {row['label_version']}"
-    return f"{row['run']:<24} {row['state']:<9} {row['data']:<24} {labels:<12} {tested} {row['error']}"
+    why = f": {row['error']}" if row["error"] else ""
+    return f"{row['run']:<24} {row['state']:<9} {row['data']:<24} {labels:<12} {tested}{why}"
 
 
 @runs.command("list")
@@ -64,6 +67,10 @@ def list_command(
     """All runs, newest first; or how they fare by group."""
     with errors_explained(as_json=as_json):
         found = [run for run in store.list_runs(current(), dataset=data) if set(tag or []) <= set(run.tags)]
+        if data is not None and not found and not tag:
+            catalog.check_there(
+                current(), data
+            )  # runs may outlive their data set, so only where there are none
         if group_by is not None:
             from core.runs.compare import grouped
 
@@ -78,11 +85,17 @@ def list_command(
         lines = [_line(row).rstrip() for row in rows] + [
             f"{d['folder']} is damaged: {d['error']}" for d in damaged
         ]
-        emit([*rows, *damaged], "\n".join(lines) or "There are no runs yet.", as_json=as_json)
+        emit([*rows, *damaged], "\n".join(lines) or _none(data, tag), as_json=as_json)
+
+
+def _none(data: str | None, tags: list[str] | None) -> str:
+    """What is said where no run is listed."""
+    on = f" on {data}" if data else ""
+    return f"No run{on} is tagged {' and '.join(tags)}." if tags else f"There are no runs{on} yet."
 
 
 def _group_line(row: dict[str, Any], by: str) -> str:
-    parts = [f"{row[by]:<24} {row['n']:>4} runs"]
+    parts = [f"{row[by]:<24} {row['n']:>4} {'run' if row['n'] == 1 else 'runs'}"]
     for figure, title in (("valid_accuracy", "validation"), ("test_accuracy", "test")):
         if row[figure] is not None:
             sd = row[f"{figure}_sd"]

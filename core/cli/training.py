@@ -15,6 +15,7 @@ from core.cli.output import JsonFlag, emit, errors_explained
 from core.engines import EnginePlan
 from core.errors import BadInput, TidysetError
 from core.runs.store import Run, RunState, RunStatus
+from core.wording import counted, percent
 
 
 def _list_recipe_fields(wanted: bool) -> None:
@@ -155,7 +156,7 @@ def wait_for(run: Run, *, as_json: bool = False) -> RunStatus:
 
 def result_text(run: Run, summary: dict[str, Any]) -> str:
     """The result for people."""
-    lines = [f"{run.name}: {summary['epochs']} epochs in {summary['seconds']:.1f} s"]
+    lines = [f"{run.name}: {counted(summary['epochs'], 'epoch')} in {summary['seconds']:.1f} s"]
     if summary.get("task") == "multi-label":
         return "\n".join([*lines, *_multilabel_lines(summary), f"  report      {run.report_file}"])
     for title, part in (("test", "test"), ("validation", "valid")):
@@ -194,7 +195,7 @@ def progress_text(run: Run, now: RunStatus) -> str:
         left = f" · {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
         return f"{run.name}: {progress['text']}{left}"
     figures = [f"{run.name}: epoch {progress['epoch'] + 1} of {now.started['epochs']}"]
-    figures.append(f"{now.share:.0%}")
+    figures.append(f"{percent(now.share, 0)}")
     if now.seconds_left is not None:
         figures.append(f"{duration(now.seconds_left)} left")
     figures.append(f"loss {progress['train_loss']:.3f}, accuracy {progress['train_accuracy']:.3f}")
@@ -214,7 +215,8 @@ def epoch_text(epoch: dict[str, Any]) -> str:
         parts.append(f"exact {epoch['valid_exact_match']:.4f}")
     if epoch.get("pseudo_share") is not None:
         right = epoch.get("pseudo_precision")
-        parts.append(f"pseudo-labels {epoch['pseudo_share']:.0%}" + (f", {right:.1%} right" if right else ""))
+        rightly = f", {percent(right)} right" if right else ""
+        parts.append(f"pseudo-labels {percent(epoch['pseudo_share'], 0)}{rightly}")
     if epoch.get("valid_macro_auc") is not None:
         parts.append(f"AUC {epoch['valid_macro_auc']:.4f}")
     return "   ".join([*parts, f"{epoch['seconds']:.1f} s", f"{epoch['images_per_second']:,.0f} images/s"])

@@ -22,7 +22,7 @@ def _combo_mnist(workspace: Workspace) -> Dataset:
     return materialise(workspace)
 
 
-_BUILT_IN = {
+BUILT_IN = {
     fashion_mnist.SAMPLE: fashion_mnist.materialise_sample,
     fashion_mnist.FULL: fashion_mnist.materialise_full,
     "combo-mnist": _combo_mnist,
@@ -85,11 +85,27 @@ def open_dataset(workspace: Workspace, name: str) -> Dataset:
         DamagedFile: A file of it cannot be read.
     """
     folder = dataset_folder(workspace, check_name(name, "data set"))
-    if name in _BUILT_IN and not (folder / "dataset.json").exists():
+    if name not in BUILT_IN and not folder.exists():
+        raise _no_such(name)
+    if name in BUILT_IN and not (folder / "dataset.json").exists():
         # The same for everybody, so anybody may have it put there.
         with contextlib.suppress(NameTaken), acting_as(SERVER):  # another session was faster
-            return _BUILT_IN[name](workspace)
+            return BUILT_IN[name](workspace)
     return load_dataset(folder)
+
+
+def check_there(workspace: Workspace, name: str) -> None:
+    """Refuse a name that no data set of the workspace has; a built-in one counts once it was used.
+
+    Raises:
+        NotFound: There is none of that name in the workspace.
+    """
+    if not dataset_folder(workspace, check_name(name, "data set")).exists():
+        raise _no_such(name)
+
+
+def _no_such(name: str) -> NotFound:
+    return NotFound(f"There is no data set {name!r}.", "`uv run tidyset data list` names those there are.")
 
 
 def delete_dataset(workspace: Workspace, name: str) -> None:
@@ -100,9 +116,8 @@ def delete_dataset(workspace: Workspace, name: str) -> None:
         StorageFailed: It cannot be deleted.
     """
     allow(workspace, Right.DATA)
-    folder = dataset_folder(workspace, check_name(name, "data set"))
-    if not folder.exists():
-        raise NotFound(f"There is no data set {name!r} in the workspace.", "`tidyset data list` names them.")
+    check_there(workspace, name)
+    folder = dataset_folder(workspace, name)
     try:
         (folder / "dataset.json").unlink(missing_ok=True)  # first: from here on it is no data set any more
         shutil.rmtree(folder)

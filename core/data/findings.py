@@ -216,10 +216,12 @@ def _split_balance(dataset: Dataset, positions: Positions, labels: Array) -> Fin
 
 def _alike(dataset: Dataset, portraits: Portraits) -> Finding | None:
     """The pair of classes whose images are most often each other's nearest neighbours: a hypothesis."""
-    drawn = portraits.nearest.sum(axis=1)
+    alone = portraits.n < 2  # the nearest other image of such a class is never of it
+    nearest = np.where(alone[:, None] | alone, 0, portraits.nearest)
+    drawn = nearest.sum(axis=1)
     if (drawn > 0).sum() < 2:
         return None
-    shares = portraits.nearest / np.maximum(drawn, 1)[:, None]
+    shares = nearest / np.maximum(drawn, 1)[:, None]
     both = np.triu(shares + shares.T, 1)
     a, b = (int(k) for k in np.unravel_index(both.argmax(), both.shape))
     if both[a, b] < 0.02:

@@ -46,6 +46,7 @@ class Rule:
         kind: Its name in JSON and addresses, e.g. "dark".
         title: Its name for people.
         says: What the value is, with ``{value}`` and ``{threshold}``.
+        means: What makes an image one of these, with ``{threshold}`` in its unit.
         upper: Whether values above the threshold are odd, rather than below.
         log: Whether the fence is taken on the logarithm: for values that are ratios by nature.
         fence: Interquartile ranges.
@@ -56,6 +57,7 @@ class Rule:
     kind: str
     title: str
     says: str
+    means: str
     upper: bool = False
     log: bool = False
     fence: float = FENCE
@@ -75,17 +77,26 @@ class Rule:
         return float(np.clip(np.exp(edge) if self.log else edge, *self.bounds))
 
 
-UNREADABLE = Rule("unreadable", "Unreadable", "the file cannot be decoded", upper=True, bounds=(0.5, 0.5))
+UNREADABLE = Rule(
+    "unreadable",
+    "Unreadable",
+    "the file cannot be decoded",
+    "the file cannot be decoded",
+    upper=True,
+    bounds=(0.5, 0.5),
+)
 BLANK = Rule(
     "blank",
     "Blank",
     "one flat tone: intensities deviate by {value:.2f} of 255, and below {threshold:.0f} nothing can be seen",
+    "intensities deviate by less than {threshold:.0f} of 255",
     bounds=(BLANK_DEVIATION, BLANK_DEVIATION),
 )
 DARK = Rule(
     "dark",
     "Dark",
     "its brightest hundredth is at {value:.0f} of 255; dark is below {threshold:.0f} in this set",
+    "the brightest hundredth is below {threshold:.0f} of 255",
     least_spread=_STEP,
     bounds=(32, 128),
 )
@@ -93,6 +104,7 @@ BRIGHT = Rule(
     "bright",
     "Bright",
     "all but its darkest twentieth is above {value:.0f} of 255; bright is above {threshold:.0f} in this set",
+    "all but the darkest twentieth is above {threshold:.0f} of 255",
     upper=True,
     least_spread=_STEP,
     bounds=(144, 232),
@@ -101,6 +113,7 @@ LOW_CONTRAST = Rule(
     "low-contrast",
     "Low contrast",
     "intensities deviate by {value:.1f} of 255; little is below {threshold:.1f} in this set",
+    "intensities deviate by less than {threshold:.1f} of 255",
     log=True,
     bounds=(5, 40),
 )
@@ -108,6 +121,7 @@ BLURRY = Rule(
     "blurry",
     "Blurry",
     "its steepest edges reach {value:.2f} of its contrast; blurry is below {threshold:.2f} in this set",
+    "the steepest edges are below {threshold:.2f} of the contrast",
     log=True,
     least_spread=0.1,
     bounds=(0.1, 0.9),
@@ -116,6 +130,7 @@ SMALL = Rule(
     "small",
     "Small",
     "it has the area of {value:.0f} × {value:.0f} pixels; small is below {threshold:.0f} in this set",
+    "the area is below that of {threshold:.0f} × {threshold:.0f} pixels",
     log=True,
     least_spread=_HALF,
 )
@@ -123,6 +138,7 @@ LARGE = Rule(
     "large",
     "Large",
     "it has the area of {value:.0f} × {value:.0f} pixels; large is above {threshold:.0f} in this set",
+    "the area is above that of {threshold:.0f} × {threshold:.0f} pixels",
     upper=True,
     log=True,
     least_spread=_HALF,
@@ -131,6 +147,7 @@ ODD_SHAPE = Rule(
     "odd-shape",
     "Odd shape",
     "its shape is {value:.1f} times narrower or wider than is usual; odd is above {threshold:.1f}",
+    "the shape is over {threshold:.1f} times narrower or wider than is usual",
     upper=True,
     log=True,
     bounds=(2.0, np.inf),
@@ -140,6 +157,7 @@ OUTLIER = Rule(
     "Unlike its class",
     "it is farther from the images of its class than usual, by {value:.1f} interquartile ranges;"
     " odd is above {threshold:.0f}",
+    "farther from its class than usual by over {threshold:.0f} interquartile ranges",
     upper=True,
     bounds=(FENCE, FENCE),
 )
@@ -164,6 +182,11 @@ class ImageIssue:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @property
+    def means(self) -> str:
+        """What makes an image one of these, in words with the threshold."""
+        return self.rule.means.format(threshold=self.threshold)
 
     def why(self, row: int) -> str:
         """Why the image at ``row`` is listed, in words with its numbers."""

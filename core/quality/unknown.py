@@ -28,6 +28,7 @@ from core.files import Json, read_json
 from core.quality.filling import JOINT, PER_LABEL, check_recipe
 from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
+from core.wording import percent
 from core.workspace import Workspace
 
 KIND = "unknown"
@@ -163,8 +164,8 @@ def read_unknown(run: Run) -> Json:
 def text_unknown(value: Json) -> str:
     """For people: a line a way."""
     lines = [
-        f"{value['data']}: {value['unknown_share']:.0%} of the training labels unknown; {value['n_known']:,} "
-        f"known labels of {value['n_test']:,} test images, {value['seeds']} repetitions",
+        f"{value['data']}: {percent(value['unknown_share'], 0)} of the training labels unknown; "
+        f"{value['n_known']:,} known labels of {value['n_test']:,} test images, {value['seeds']} repetitions",
         "",
         f"  {'way':<10} {'mean ROC AUC':>12}  {'against masked, 95 % interval':<30} {'mean F1':>8}  "
         f"{'filled':>8} {'right':>7}",
@@ -172,7 +173,7 @@ def text_unknown(value: Json) -> str:
     for one in value["ways"]:
         gap = (one["against_masked"] or {}).get("macro_auc")
         filled = "" if one["n_filled"] is None else f"{one['n_filled']:,.0f}"
-        right = "" if one["filled_right"] is None else f"{one['filled_right']:.1%}"
+        right = "" if one["filled_right"] is None else percent(one["filled_right"])
         cells = f"  {one['way']:<10} {one['macro_auc']:>12.4f}  {_in_words(gap):<30} {one['mean_f1']:>8.4f}"
         lines.append(f"{cells}  {filled:>8} {right:>7}".rstrip())
     return "\n".join([*lines, *(["", *value["notes"]] if value["notes"] else [])])

@@ -19,6 +19,7 @@ from core.data.dataset import Dataset
 from core.data.images import ArrayImages
 from core.files import atomic_writer
 from core.runs.recipe import OWN_MODELS, Recipe
+from core.wording import percent
 from core.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
@@ -110,7 +111,7 @@ def _write_cleaned(
     if share is not None:
         wanted = next(int(step.numbers[0]) for step in steps if step.name == "extract")
         words = f"exactly {wanted} character{'s' * (wanted > 1)}"
-        on_event("note", text=f"In {exact / n:.1%} of the images {words} stood apart.")
+        on_event("note", text=f"In {percent(exact / n)} of the images {words} stood apart.")
 
 
 def blank_pixels(n: int) -> Pixels:

@@ -32,6 +32,7 @@ from core.training.pixels import Pixels
 from core.training.seeds import Purpose, numpy_generator
 from core.training.semi import Unlabelled, pseudo_counts, pseudo_figures
 from core.training.stage import Kept, Stage, kept_history, kept_stage, train_stage
+from core.wording import percent
 
 Positions = NDArray[np.int64]
 
@@ -340,11 +341,13 @@ class _Stages:
 def in_words(n_members: int, fields: dict[str, float | None]) -> str:
     """How an ensemble fares, as a sentence."""
     said = {
-        "members_accuracy": "{:.1%} right on validation images",
-        "out_of_bag": "{:.1%} on the training images that each did not draw",
-        "diversity": "two of them differ on {:.1%}",
+        "members_accuracy": "{} right on validation images",
+        "out_of_bag": "{} on the training images that each did not draw",
+        "diversity": "two of them differ on {}",
     }
-    parts = [text.format(value) for name, text in said.items() if (value := fields.get(name)) is not None]
+    parts = [
+        text.format(percent(value)) for name, text in said.items() if (value := fields.get(name)) is not None
+    ]
     return f"{n_members} networks together: {', '.join(parts) or 'done'}."
 
 

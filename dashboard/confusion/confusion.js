@@ -18,6 +18,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const call = (matrix.calls = (matrix.calls ?? 0) + 1);
   return () => {
     if (matrix.calls !== call) return; // drawn again since: the clearing up of the call before comes late
+    matrix.sizes.disconnect();
     matrix.frame.remove();
     matrices.delete(parentElement);
   };
@@ -26,7 +27,12 @@ export default function ({ data, parentElement, setStateValue }) {
 function create(parent) {
   const frame = element("div", "frame");
   parent.append(frame);
-  const matrix = { frame, buttons: [], at: [0, 0], data: null };
+  const hint = element("div", "hint", "More columns to the right: swipe, or scroll sideways →");
+  const matrix = { frame, hint, buttons: [], at: [0, 0], data: null };
+  matrix.sizes = new ResizeObserver(() => {
+    frame.classList.toggle("cut", frame.scrollWidth > frame.clientWidth + 1);
+  });
+  matrix.sizes.observe(frame);
   frame.addEventListener("click", (event) => onClick(matrix, event));
   frame.addEventListener("keydown", (event) => onKey(matrix, event));
   frame.addEventListener("pointerover", (event) => mark(matrix, event.target.closest("button")));
@@ -69,7 +75,8 @@ function draw(matrix, data) {
   });
   if (data.margins) table.append(precisions(data));
   matrix.frame.classList.toggle("dense", data.names.length > 14);
-  matrix.frame.replaceChildren(table);
+  matrix.frame.replaceChildren(matrix.hint, table);
+  matrix.frame.classList.toggle("cut", matrix.frame.scrollWidth > matrix.frame.clientWidth + 1);
   matrix.at = [Math.min(matrix.at[0], data.names.length - 1), Math.min(matrix.at[1], data.names.length - 1)];
   matrix.buttons[matrix.at[0]]?.[matrix.at[1]]?.setAttribute("tabindex", "0");
 }

@@ -74,7 +74,8 @@ def test_captions_are_told_of_where_there_are_any(workspace: Workspace, sample: 
     assert not app.exception
     said = {card.label: card for card in app.metric}
     assert said["Without a word"].value == "20"
-    words = next(table.value for table in app.dataframe if "Words" in table.value)
+    words = next(table.value for table in app.table if "Words" in table.value)
     of_footwear = words.set_index("Label").loc["footwear", "Words"]
     assert "boot" in of_footwear
+    assert " % / " in of_footwear
     assert "trouser" not in of_footwear

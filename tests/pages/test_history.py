@@ -142,3 +142,8 @@ def test_versions_are_named_and_compared(workspace: Workspace, edited: Dataset) 
     assert pairs["Images"].sum() == 3
     test.selectbox(key="version_from").set_value(4).run()
     assert "**0 labels changed**" in " ".join(text.value for text in test.main.markdown)
+
+
+def test_edits_in_force_are_counted_apart(edited: Dataset) -> None:
+    press(selected(1), "Take back 1 edit")
+    assert any("5 edits, 4 of them in force." in caption.value for caption in opened().main.caption)

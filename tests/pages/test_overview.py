@@ -68,5 +68,9 @@ def test_edits_are_counted_and_ask_for_a_retraining(
     new = NewEdit(str(sample.item_ids[0]), EditKind("label"), sample.classes[wrong])
     LabelJournal(workspace).append(sample, [new])
     app.run()
-    assert cards(app)["Labels"] == ("1 edit", "1 corrected")
+    assert cards(app)["Labels"] == ("1 edit", "now 1 corrected")
+    proposal = NewEdit(str(sample.item_ids[1]), EditKind("propose"), "Scarf")
+    LabelJournal(workspace).append(sample, [proposal])
+    app.run()
+    assert cards(app)["Labels"] == ("2 edits", "now 1 corrected · 1 with a new class proposed")
     assert app.button(key="next_step").label == "Retrain on the corrected labels"

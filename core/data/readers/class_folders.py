@@ -26,14 +26,22 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
     if not source.is_dir():
         return None
     roots = _roots(source)
-    classes = {path.name for root in roots if root.classes for path in _folders(root.folder)}
-    n_images = sum(1 for root in roots for path in _files(root.folder) if is_image(path))
-    if not classes or not n_images:
+    found: dict[str, int] = {}
+    for root in roots:
+        for path in _folders(root.folder) if root.classes else ():
+            found[path.name] = found.get(path.name, 0) + _count(path)
+    n_images = sum(found.values())
+    for root in roots:
+        beside = [path for path in root.folder.iterdir() if path.is_file() and is_image(path)]
+        n_images += len(beside) if root.classes else _count(root.folder)
+    if not found or not n_images:
         return None
-    names = hints.classes or tuple(sorted(classes, key=natural))
+    # A folder without an image makes no class; that it is there is said while reading.
+    with_images = [name for name, n in found.items() if n] or list(found)
+    names = hints.classes or tuple(sorted(with_images, key=natural))
     return Recognised(
         format="a folder per class",
-        records=lambda log: _records(source, roots, set(names), log),
+        records=lambda log: _records(source, roots, set(names), set(with_images), log),
         classes=names,
         n_items=n_images,
     )
@@ -74,7 +82,13 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(where) / name for name in sorted(files) if not name.startswith("."))
 
 
-def _records(source: Path, roots: list[_Root], classes: set[str], log: ProblemLog) -> Iterator[Record]:
+def _count(folder: Path) -> int:
+    return sum(1 for path in _files(folder) if is_image(path))
+
+
+def _records(
+    source: Path, roots: list[_Root], classes: set[str], with_images: set[str], log: ProblemLog
+) -> Iterator[Record]:
     for path in sorted(source.iterdir()):
         if path.is_file() and is_image(path):
             log.add(path.name, None, "The image lies in no class folder.", "Move it into one, or delete it.")
@@ -83,17 +97,17 @@ def _records(source: Path, roots: list[_Root], classes: set[str], log: ProblemLo
             yield from _images(source, root.folder, None, root.split, log)
             continue
         for class_folder in _folders(root.folder):
-            if class_folder.name not in classes:
+            own, name = class_folder.name, class_folder.relative_to(source).as_posix()
+            if own not in classes and own in with_images:
                 known = ", ".join(sorted(classes, key=natural)[:10])
-                said = f"The class {class_folder.name!r} is none of: {known}."
-                log.add(class_folder.name, None, said, "Rename the folder, or name the class too.")
+                said = f"The class {own!r} is none of: {known}."
+                log.add(own, None, said, "Rename the folder, or name the class too.")
                 continue
             found = False
-            for record in _images(source, class_folder, class_folder.name, root.split, log):
+            for record in _images(source, class_folder, own, root.split, log):
                 found = True
                 yield record
-            if not found:
-                name = class_folder.relative_to(source).as_posix()
+            if not found and not (own in classes and own not in with_images):  # else the class is named empty
                 log.add(name, None, "The class folder holds no image.", "Put images into it, or delete it.")
 
 

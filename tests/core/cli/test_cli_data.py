@@ -41,6 +41,18 @@ def test_import_list_and_delete(workspace: Workspace, sample: Dataset, tmp_path:
     assert run(app, ["data", "info", "mine"]).exit_code == 1
 
 
+def test_a_data_set_that_is_not_there_is_named_and_not_asked_about(workspace: Workspace) -> None:
+    for words in (
+        ["data", "delete", "nosuch"],
+        ["train", "--data", "nosuch"],
+        ["runs", "list", "--data", "nosuch"],
+    ):
+        result = run(app, words)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("tidyset: There is no data set 'nosuch'.")
+        assert "Delete" not in result.stdout
+
+
 def test_a_refused_import_reports_every_problem(
     workspace: Workspace, sample: Dataset, tmp_path: Path
 ) -> None:

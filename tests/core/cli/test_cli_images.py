@@ -52,6 +52,7 @@ def test_every_kind_is_listed_with_its_threshold(workspace: Workspace, sample: D
     assert dark["top"][0]["score"] <= dark["top"][1]["score"] < dark["threshold"]
     assert dark["top"][0]["item"] in sample.item_ids
     assert dark["odd_is"] == "below"
+    assert dark["means"] == f"the brightest hundredth is below {dark['threshold']:.0f} of 255"
 
 
 def test_a_run_is_scored_with_and_without_the_leaks(workspace: Workspace, sample: Dataset) -> None:

@@ -49,6 +49,7 @@ def first(workspace: Workspace, sample: Dataset) -> Run:
 def test_nothing_yet(workspace: Workspace) -> None:
     assert answer("list") == []
     assert run("list").stdout.strip() == "There are no runs yet."
+    assert run("list", "--tag", "x").stdout.strip() == "No run is tagged x."
 
 
 def test_the_list_names_state_and_result(workspace: Workspace, sample: Dataset, first: Run) -> None:
@@ -64,7 +65,9 @@ def test_the_list_names_state_and_result(workspace: Workspace, sample: Dataset, 
     text = run("list").stdout
     assert "test 0.9000" in text
     assert "is damaged" in text
-    assert [row["run"] for row in answer("list", "--data", "another") if "run" in row] == []
+    assert "failed" in (line := text.splitlines()[0])
+    assert line.endswith("0 % done: No memory.")
+    assert "There is no data set 'another'." in refusal("list", "--data", "another")
 
 
 def test_one_run_is_shown_whole(first: Run) -> None:

@@ -121,7 +121,7 @@ def test_the_line_says_where_a_run_is(workspace: Workspace, sample: Dataset) -> 
         figures = {"train_loss": 0.5, "train_accuracy": 0.81234, "images_per_second": 5000.0}
         stored.events.append("progress", epoch=1, share=0.3, seconds_left=75.0, **figures)
         text = progress_text(stored, status(stored))
-    assert text.startswith("r: epoch 2 of 4 · 30%")
+    assert text.startswith("r: epoch 2 of 4 · 30 %")
     assert text.endswith("loss 0.500, accuracy 0.812 · 5,000 images/s")
 
 

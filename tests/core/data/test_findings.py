@@ -129,6 +129,15 @@ def test_unlabelled_images_are_counted(workspace: Workspace, sample: Dataset) ->
     assert found["missing"].text == "60 of 6,000 images (1.0 %) are unlabelled."
 
 
+def test_a_class_of_one_image_is_not_told_apart_by_what_is_nearest(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    kept = np.flatnonzero(np.isin(sample.labels, (1, 9)))[:200]
+    one = np.flatnonzero(sample.labels == 6)[:1]
+    found = said(workspace, sample, np.concatenate([kept, one]))["alike"]
+    assert sample.classes[6] not in found.text
+
+
 def test_no_items_no_findings(workspace: Workspace, sample: Dataset) -> None:
     assert said(workspace, sample, np.arange(0)) == {}
 

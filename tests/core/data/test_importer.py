@@ -314,7 +314,10 @@ def test_an_empty_class_is_named(
     assert [p.what for p in error.problems] == ["No image has the class 'k'."]
     source = write_class_folders(tmp_path / "d", images, labels)
     (source / "class-none").mkdir()
-    assert "holds no image" in str(rejected(workspace, source))
+    assert [p.what for p in rejected(workspace, source).problems] == ["The class folder holds no image."]
+    rest = import_source(workspace, source, "rest", ImportOptions(skip_bad=True))
+    assert rest.n_problems == 1
+    assert "class-none" not in rest.dataset.classes
 
 
 def test_counts_that_do_not_match(

@@ -145,7 +145,7 @@ def test_an_ensemble_is_one_network_that_is_kept_as_any_other(
     assert result.figures["diversity"] == about["diversity"]
     said = next(fields["text"] for type_, fields in events if type_ == "note")
     assert said.startswith("2 networks together: ")
-    assert f"differ on {about['diversity']:.1%}" in said
+    assert f"differ on {100 * about['diversity']:.1f} %" in said
     test = few.parts.test
     outputs = predict(result.model, result.card, few.pixels, test, result.machine, with_features=True)
     np.testing.assert_allclose(outputs.pred_probs.sum(1), 1, rtol=1e-4)
