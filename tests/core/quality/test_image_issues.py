@@ -83,12 +83,12 @@ def test_outliers_follow_the_labels(workspace: Workspace, sample: Dataset) -> No
 
 def test_a_threshold_lies_outside_the_middle_half_but_within_its_bounds() -> None:
     values = np.r_[np.linspace(100, 140, 401), 5.0, np.nan]
-    assert Rule("a", "A", "").threshold(values) == pytest.approx(110 - 3 * 20, abs=0.3)
-    assert Rule("a", "A", "", upper=True).threshold(values) == pytest.approx(130 + 3 * 20, abs=0.3)
-    assert Rule("a", "A", "", bounds=(90, 200)).threshold(values) == 90
-    assert Rule("a", "A", "", bounds=(0, 40)).threshold(values) == 40
-    assert Rule("a", "A", "", least_spread=30).threshold(values) == pytest.approx(20, abs=0.3)
-    logarithmic = Rule("a", "A", "", log=True).threshold(values)
+    assert Rule("a", "A", "", "").threshold(values) == pytest.approx(110 - 3 * 20, abs=0.3)
+    assert Rule("a", "A", "", "", upper=True).threshold(values) == pytest.approx(130 + 3 * 20, abs=0.3)
+    assert Rule("a", "A", "", "", bounds=(90, 200)).threshold(values) == 90
+    assert Rule("a", "A", "", "", bounds=(0, 40)).threshold(values) == 40
+    assert Rule("a", "A", "", "", least_spread=30).threshold(values) == pytest.approx(20, abs=0.3)
+    logarithmic = Rule("a", "A", "", "", log=True).threshold(values)
     assert logarithmic == pytest.approx(110 * (110 / 130) ** 3, rel=0.01)
 
 
