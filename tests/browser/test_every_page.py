@@ -1,7 +1,7 @@
 """Every page in one browser: three kinds of data and an empty workspace, light and dark, wide and narrow.
 
 One visit a page and data set looks at all of it at once, so that the whole stays cheap: loaded wide and
-light, then darkened and narrowed in place.
+light, then darkened and narrowed in place. Then every control is used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 from core.workspace import Workspace
 from tests.browser.accessible import axe
 from tests.browser.conftest import Server, settled
+from tests.browser.crawler import Crawler
+from tests.browser.left_alone import RULES
 from tests.finished_runs import SAMPLE
 from tests.furnished import DATASETS, furnish
 
@@ -53,6 +55,13 @@ FULL = (
     (SAMPLE, "train?mode=Cross-validate"),
     ("captioned", "issues?look=Captions"),
 )
+USED = (
+    *((SAMPLE, page) for page in PAGES if page != "zero_shot"),
+    (SAMPLE, "zero_shot?model=tiny"),
+    *(("tagged", page) for page in ("evaluate", "embeddings", "fill")),
+)
+"""Where every control is used: all pages on one label an image, those with other controls on the others."""
+
 # Words that a box cuts off, outside Streamlit's own fields, where nothing else says them in full.
 CLIPPED = """() => {
   const FIELDS = '[role=combobox], [data-baseweb=select], input';
@@ -84,6 +93,7 @@ class Visitor:
     faults: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.crawler = Crawler(self.page, RULES)
         self.page.set_default_timeout(PATIENCE)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.faults.append(f"script error: {error}"))
@@ -115,6 +125,13 @@ class Visitor:
         faults += [*self._looked_at("narrow, dark"), *self._judged()]
         self._coloured("light")
         faults += self._looked_at("narrow, light")
+        faults, self.faults = faults + self.faults, []
+        return faults
+
+    def use_all(self) -> list[str]:
+        """Everything that goes wrong when the controls of the open page are used."""
+        self.page.set_viewport_size(WIDE)
+        faults = self.crawler.crawl()
         faults, self.faults = faults + self.faults, []
         return faults
 
@@ -195,6 +212,8 @@ def test_on_an_empty_workspace(visitor: Visitor, empty: Server, path: str) -> No
 @pytest.mark.parametrize(("data", "path"), FULL, ids=lambda part: part or "home")
 def test_on_a_full_workspace(visitor: Visitor, full: Server, data: str, path: str) -> None:
     faults = visitor.visit(f"{full.url}/{path}{'&' if '?' in path else '?'}data={data}")
+    if (data, path) in USED:
+        faults += visitor.use_all()
     if "Traceback" in full.log.read_text():
         faults.append("the server's log has a traceback")
     assert not faults, json.dumps(faults, indent=1)
@@ -226,3 +245,11 @@ def test_what_opens_over_a_page_is_accessible(visitor: Visitor, empty: Server, f
     expect(page.get_by_test_id("stPopoverBody")).to_be_visible(timeout=PATIENCE)
     faults += visitor.judged_in_both("popover")
     assert not faults, json.dumps(faults, indent=1)
+
+
+def test_each_rule_is_about_a_control(visitor: Visitor, request: pytest.FixtureRequest) -> None:
+    """What stands in the list of what is not used is there; asked only where all were looked for."""
+    ran = sum(item.name.startswith("test_on_a_full") for item in request.session.items)
+    if ran < len(FULL):
+        pytest.skip("needs every page")
+    assert RULES.patterns() - visitor.crawler.matched == set()
