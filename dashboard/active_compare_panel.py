@@ -16,7 +16,8 @@ from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
 from dashboard import engine_choice, job_monitor
-from dashboard.charts.template import figure, show
+from dashboard.charts.line_ends import name_lines
+from dashboard.charts.template import PALETTE, figure, show
 from dashboard.wording import counted, plain
 
 RECIPES = [name for name, recipe in PRESETS.items() if not recipe.has_stages and recipe.semi == "none"]
@@ -83,10 +84,22 @@ def _curves(run: Run) -> None:
     summary: Json = status(run).summary
     st.markdown(f"Best on average: **{plain(summary['best'])}** ({plain(run.name)}).")
     chart = figure(height=420, xaxis_title="Labels", yaxis_title="Test accuracy")
+    colours = dict(zip((one["strategy"] for one in summary["curves"]), PALETTE, strict=False))
     for curve in summary["curves"]:
-        ends = curve["interval"]
-        error = [end[1] - mean if end else 0 for end, mean in zip(ends, curve["mean"], strict=True)]
-        bars = {"array": error, "thickness": 1}
-        chart.add_scatter(x=summary["n_labels"], y=curve["mean"], name=curve["strategy"], error_y=bars)
+        above, below = _reach(curve)
+        bars = {"array": above, "arrayminus": below, "thickness": 1}
+        name = curve["strategy"]
+        line = {"color": colours[name]}
+        chart.add_scatter(x=summary["n_labels"], y=curve["mean"], name=name, error_y=bars, line=line)
+    ends = {one["strategy"]: (summary["n_labels"][-1], one["mean"][-1]) for one in summary["curves"]}
+    name_lines(chart, ends, colours)
     show(chart, key="active_curves", alt="Test accuracy of each strategy by number of labels")
     st.caption("Bars: 95 % interval over the repetitions.")
+
+
+def _reach(curve: Json) -> tuple[list[float], list[float]]:
+    """How far the interval of each mean reaches above and below it; no accuracy is below 0 or above 1."""
+    pairs = [*zip(curve["interval"], curve["mean"], strict=True)]
+    above = [min(end[1], 1.0) - mean if end else 0.0 for end, mean in pairs]
+    below = [mean - max(end[0], 0.0) if end else 0.0 for end, mean in pairs]
+    return above, below

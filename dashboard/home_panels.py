@@ -71,12 +71,16 @@ def step(what: Step) -> bool:
 
 def health(dataset: Dataset, state: LabelState, n_edits: int, copies: Duplicates, runs: Runs) -> None:
     """The cards: what there is, how even and how clean it is, how good the models are."""
-    upper, lower = st.columns(3), st.columns(3)
     finished = [(run, status) for run, status in runs if status.state is RunState.FINISHED]
+    is_charted = len(finished) > 1
+    with st.container(key="home_charted" if is_charted else "home_cards_above"):
+        upper = st.columns(3)
+    with st.container(key="home_cards"):
+        lower = st.columns(3)
     with upper[0]:
         _images(dataset)
     with upper[1]:
-        _balance(dataset, state, beside_a_chart=len(finished) > 1)
+        _balance(dataset, state, beside_a_chart=is_charted)
     with upper[2]:
         _accuracy(finished)
     with lower[0]:

@@ -41,7 +41,7 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
             "**Every image is judged by models that did not train on it.** Labels that those models, the "
             "nearest images and the training itself speak against come first."
         )
-        with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(horizontal=True, vertical_alignment="bottom", key="search_row"):
             preset = str(st.selectbox("Train with", list(PRESETS), 1, key="search_preset", width=160))
             folds = int(
                 st.number_input(
@@ -60,7 +60,7 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
                 type="secondary" if runs else "primary",
                 icon=":material/search:",
             )
-            st.caption(_takes(workspace, dataset, preset, folds))
+        st.caption(_takes(workspace, dataset, preset, folds))
     if pressed:
         try:
             version = current_version(workspace, dataset.name)

@@ -23,6 +23,7 @@ from core.errors import NotFound, TidysetError
 from core.workspace import check_name
 from dashboard import late_fragments, links, waiting, warmup
 from dashboard.admission import Admission
+from dashboard.preload import Preload
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -149,7 +150,10 @@ ROUTES: list[BaseRoute] = [
 # Streamlit's own addresses that give out or take in data are guarded too; the rest is the empty app.
 BASE = PREFIX.removesuffix(f"/{links.ROOT}")
 GUARDED = (f"{PREFIX}/", f"{BASE}/media/", f"{BASE}/_stcore/upload_file/")
-MIDDLEWARE = [Middleware(Admission, guarded=GUARDED, open_to_all=(SIGN_IN,))]
+MIDDLEWARE = [
+    Middleware(Admission, guarded=GUARDED, open_to_all=(SIGN_IN,)),
+    Middleware(Preload),
+]
 
 
 @contextlib.asynccontextmanager

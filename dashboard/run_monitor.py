@@ -56,9 +56,9 @@ def draw(runs: Sequence[Run], key: str) -> None:
                 _no_curves()
                 return
             names = [run.name for run in runs]
-            with st.container(horizontal=True):
-                colours = training.run_colours(names)
-                st.html(_legend(colours))
+            colours = training.run_colours(names)
+            if len(names) > 1:
+                st.html(_legend(colours if len(names) > training.MOST_NAMED else {}))
             n_epochs = max(_reach(one) for one in now.values())
             training.draw(drawn, colours, n_epochs, key)
 
@@ -83,7 +83,7 @@ def _reach(now: RunStatus) -> int:
 
 
 def _legend(colours: dict[str, str]) -> str:
-    """Names beside their colours; a run that came from elsewhere can have any name."""
+    """Names beside their colours, and what dashes are; a run that came from elsewhere can have any name."""
     marks = "".join(
         f'<span style="margin-right:16px"><span style="display:inline-block;width:14px;height:3px;'
         f'background:{colour};margin-right:6px;vertical-align:middle"></span>{html.escape(name)}</span>'

@@ -23,23 +23,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from core.data.catalog import open_dataset
-from core.data.dataset import Task
-from core.data.writer import write_array_dataset
 from core.errors import NotFound
 from core.files import write_json
-from core.labels.journal import EditKind, LabelJournal, NewEdit
-from core.runs.store import find_run
-from core.team import lists, presence
+from core.quality import active_compare
+from core.runs.store import find_run, list_runs
 from core.workspace import Workspace
+from docs import picture_data as data
+from docs.picture_data import NOISY, SAMPLE, SEVERAL
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, Server, settled
 
 HERE = Path(__file__).resolve().parent / "pictures"
-SAMPLE, FEW, SEVERAL = "fashion-mnist-sample", "few", "worn-on"
+FEW, FULL = "few", "fashion-mnist"
 SMALL = ("--recipe", "fast", "--set", "width=16", "--set", "epochs=3")  # some seconds each
 PAGES = (HERE.parents[1] / "README.md", *HERE.parent.glob("*.md"))
 PLACE = re.compile(
@@ -75,11 +72,20 @@ def to_the(heading: str) -> Callable[[Page], None]:
     """Scroll until a heading stands at the top."""
 
     def scroll(page: Page) -> None:
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(1_500)  # what is below takes its room
         page.get_by_role("heading", name=heading).first.evaluate(
             "node => node.scrollIntoView({block: 'start'})"
         )
 
     return scroll
+
+
+def to_the_verdict(page: Page) -> None:
+    """Scroll until the choice of a proof stands at the top, and its verdict below it."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1_500)  # as above
+    page.locator(".st-key-proof").evaluate("node => node.scrollIntoView({block: 'start'})")
 
 
 def tour_on(page: Page) -> None:
@@ -94,6 +100,12 @@ def an_example(page: Page) -> None:
     page.get_by_text("As they are").first.wait_for()
 
 
+def where_it_is_done(page: Page) -> None:
+    """Open the choice of where the trials of a search are done."""
+    page.get_by_test_id("stMain").get_by_role("button", name="This machine").first.click()
+    page.get_by_text("Side by side").first.wait_for()
+
+
 PICTURES = (
     Picture("home", "/", "Last runs", ("first",)),
     Picture("explore", "/explore", "will be the hardest to tell apart"),
@@ -102,17 +114,26 @@ PICTURES = (
     Picture("evaluate", "/evaluate?run=first", "Confusion matrix", ("first",), to_the("Confusion matrix")),
     Picture("compare", "/evaluate?run=second&compare=first", "McNemar", ("first", "second")),
     Picture("embeddings", "/embeddings", "trustworth", ("first", "map")),
-    Picture("zero-shot", "/zero_shot", "Zero-shot"),
+    Picture("zero-shot", "/zero_shot", "Confusion matrix", ("clip",)),
     Picture("issues", "/issues", "Likely wrong", ("search",)),
     Picture(
         "relabel", "/relabel?queue=Model disagrees&queue_run=first&queue_split=val", "Refresh", ("first",)
     ),
-    Picture("label-next", f"/label_next?data={FEW}", "Label next", ("few",)),
-    Picture("fill", f"/fill?data={SEVERAL}", "Fill in", ("several",)),
+    Picture(
+        "label-next",
+        f"/label_next?data={FEW}",
+        "Best on average",
+        ("few", "strategies"),
+        to_the("Label next"),
+    ),
+    Picture("fill", f"/fill?data={SEVERAL}", "can be filled", ("filling",), to_the("What can be filled")),
+    Picture("captions", f"/explore?data={SEVERAL}", "In most captions", ("several",), to_the("Captions")),
     Picture("agreement", "/agreement", "Agreement", ("edits",)),
     Picture("team", "/team", "What each has done", ("edits", "team")),
     Picture("history", "/history", "History", ("edits",)),
-    Picture("prove", "/prove", "Prove", ("first", "edits", "proof")),
+    Picture("prove", f"/prove?data={NOISY}", "Change of accuracy", ("wrong", "proof"), to_the_verdict),
+    Picture("clusters", "/train?mode=Search", "Trials", ("first",), where_it_is_done),
+    Picture("large-map", f"/embeddings?data={FULL}", "trustworth", ("first", "large-map")),
     Picture("tour", "/", "Last runs", ("first",), tour_on),
 )
 
@@ -126,7 +147,9 @@ def tidyset(workspace: Workspace, *arguments: str) -> None:
 
 
 def made(workspace: Workspace, name: str) -> bool:
-    """Whether there is a run of this name."""
+    """Whether there is a run of this name; a comparison of strategies goes by a name of its own."""
+    if name == "strategies":
+        return bool(list_runs(workspace, kind=active_compare.KIND))
     try:
         find_run(workspace, name)
     except NotFound:
@@ -136,89 +159,44 @@ def made(workspace: Workspace, name: str) -> bool:
 
 def prepare(workspace: Workspace, needs: set[str]) -> None:
     """What the pages show. Each part is made once."""
-    train = ("train", *SMALL, "--data")
-    parts = {
-        "first": (*train, SAMPLE, "--name", "first"),
-        "search": ("issues", "--data", SAMPLE, "--folds", "2", *SMALL, "--name", "search"),
-        "map": ("embed", "--data", SAMPLE, "--run", "first", "--name", "map"),
-        "second": (*train, SAMPLE, "--name", "second"),
-        "proof": ("prove", "first", "--seeds", "2", "--set", "epochs=1", "--name", "proof"),
-        "few": (*train, FEW, "--name", "few"),
-    }
-    if "few" in needs and not (workspace.datasets / FEW).exists():
-        tidyset(workspace, "data", "hide", SAMPLE, "--name", FEW, "--labels", "250")
-    if "several" in needs and not (workspace.datasets / SEVERAL).exists():
-        several_labels(workspace)
-    for name, command in parts.items():
-        if name == "second" and {"second", "edits", "proof"} & needs:
-            correct(workspace)
+    if {"few", "strategies"} & needs and not (workspace.datasets / FEW).exists():
+        tidyset(workspace, "data", "hide", SAMPLE, "--name", FEW, "--labels", "1000")
+    if {"several", "filling"} & needs and not (workspace.datasets / SEVERAL).exists():
+        data.several_labels(workspace)
+    if "wrong" in needs and not (workspace.datasets / NOISY).exists():
+        data.wrong_labels(workspace)
+    for name, command in _parts(workspace, needs).items():
+        if name == "second" and {"second", "edits"} & needs:
+            data.correct(workspace)
             if "team" in needs:
-                share_out(workspace)
+                data.share_out(workspace)
+        if name == "proof" and "proof" in needs:
+            data.put_right(workspace)
         if name in needs and not made(workspace, name):
             tidyset(workspace, *command)
 
 
-def several_labels(workspace: Workspace) -> None:
-    """The sample with three labels an image, a third of them unknown."""
-    dataset = open_dataset(workspace, SAMPLE)
-    classes = {"feet": (5, 7, 9), "upper body": (0, 2, 3, 4, 6), "long sleeves": (2, 4, 6)}
-    given = np.asarray(dataset.labels)
-    labels = np.stack([np.isin(given, of) for of in classes.values()], axis=1).astype(np.float32)
-    labels[np.random.default_rng(0).random(labels.shape) < 1 / 3] = np.nan
-    write_array_dataset(
-        workspace,
-        SEVERAL,
-        title="Worn on",
-        task=Task.MULTI_LABEL,
-        classes=list(classes),
-        item_ids=dataset.item_ids,
-        split=np.asarray(dataset.split),
-        labels=labels,
-        images=np.asarray(dataset.images.pixels),
-    )
-
-
-def correct(workspace: Workspace) -> None:
-    """Forty labels that Ann decided on, twelve of which Bob looked at too, without seeing her answer."""
-    dataset = open_dataset(workspace, SAMPLE)
-    journal = LabelJournal(workspace)
-    if journal.version(SAMPLE):
-        return
-    rng = np.random.default_rng(0)
-    chosen = rng.choice(dataset.in_split("train"), 40, replace=False).tolist()
-
-    def edits(rows: list[int], kind: EditKind, who: str, shift: int) -> list[NewEdit]:
-        return [
-            NewEdit(
-                str(dataset.item_ids[row]),
-                kind,
-                dataset.classes[(int(dataset.labels[row]) + (i % 3 == 0) * shift) % len(dataset.classes)],
-                who=who,
-            )
-            for i, row in enumerate(rows)
-        ]
-
-    journal.append(dataset, edits(chosen, EditKind.LABEL, "ann", 2))
-    journal.append(dataset, edits(chosen[:12], EditKind.LOOK, "bob", 4))
-
-
-def share_out(workspace: Workspace) -> None:
-    """Two shared lists, on which Ann and Bob are at work."""
-    dataset = open_dataset(workspace, SAMPLE)
-    if not lists.lists_of(workspace, SAMPLE):
-        ids = [str(one) for one in dataset.item_ids[dataset.in_split("train")]]
-        shoes = lists.share(workspace, dataset, "Shoes that look alike", ids[:240], who="ann")
-        lists.share(workspace, dataset, "Shirts, by two people each", ids[240:360], who="ann", overlap=2)
-        for who in ("ann", "bob"):
-            places = lists.take(workspace, dataset, shoes, who)[: 18 if who == "ann" else 7]
-            labels = np.asarray(dataset.labels)[dataset.positions(places)].tolist()
-            confirmed = [
-                NewEdit(one, EditKind.CONFIRM, dataset.classes[label], who=who)
-                for one, label in zip(places, labels, strict=True)
-            ]
-            LabelJournal(workspace).append(dataset, confirmed)
-    for who, doing in (("ann", "Shoes that look alike"), ("bob", "Shoes that look alike")):
-        presence.note(workspace, who, SAMPLE, doing)
+def _parts(workspace: Workspace, needs: set[str]) -> dict[str, tuple[str, ...]]:
+    """The command that makes each part, in the order in which they are made."""
+    train = ("train", *SMALL, "--data")
+    clip = [str(path) for path in data.small_clip(workspace)] if "clip" in needs else ["", ""]
+    asked = ("--strategies", "random,margin,badge,typical", "--seeds", "5", "--set", "epochs=12")
+    return {
+        "first": (*train, SAMPLE, "--name", "first"),
+        "search": ("issues", "--data", SAMPLE, "--folds", "2", *SMALL, "--name", "search"),
+        "map": ("embed", "--data", SAMPLE, "--run", "first", "--name", "map"),
+        "large-map": ("embed", "--data", FULL, "--run", "first", "--name", "large-map"),
+        "second": (*train, SAMPLE, "--name", "second"),
+        "wrong": (*train, NOISY, "--name", "wrong"),
+        "proof": ("prove", "wrong", "--seeds", "5", "--name", "proof"),
+        "few": (*train, FEW, "--name", "few"),
+        "strategies": ("active", "compare", "--data", FEW, *SMALL, *asked),
+        "filling": ("fill", "--data", SEVERAL, *SMALL, "--dry-run", "--name", "filling"),
+        "clip": (
+            *("zero-shot", "--data", SAMPLE, "--model", "sample-words", "--name", "clip"),
+            *("--checkpoint", clip[0], "--config", clip[1]),
+        ),
+    }
 
 
 def photograph(

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.evaluation.crossval import band
+from dashboard.charts.line_ends import end_label, room
 from dashboard.charts.template import PALETTE
 
 PARTS = (("train", "Training", PALETTE[0]), ("valid", "Held-out fold", PALETTE[1]))
@@ -35,6 +36,7 @@ def draw(value: Mapping[str, Any], key: str) -> None:
 def spec(curves: Mapping[str, Any], metric: str) -> dict[str, Any]:
     """The echarts option of one metric: for each part a band, made of two stacked lines, and its mean."""
     series: list[dict[str, Any]] = []
+    width = room([name for _, name, _ in PARTS])
     for part, name, colour in PARTS:
         rows = band(curves[f"{part}_{metric}"])
         shade = {"opacity": 0.2, "color": colour}
@@ -48,13 +50,13 @@ def spec(curves: Mapping[str, Any], metric: str) -> dict[str, Any]:
                 "color": colour,
                 "lineStyle": {"width": 2, "type": "dashed" if part == "valid" else "solid"},
                 "symbolSize": 5,
+                **end_label(name, colour, width, hollow=part == "valid"),
             },
         ]
     n_epochs = max((len(one) for one in curves[f"train_{metric}"]), default=1)
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 12, "top": 34, "bottom": 22, "containLabel": True},
-        "legend": {"data": [name for _, name, _ in PARTS], "right": 0, "top": 0},
+        "grid": {"left": 8, "right": width, "top": 12, "bottom": 22, "containLabel": True},
         "tooltip": {"trigger": "item", "confine": True, "formatter": "{a}, epoch {@[0]}: {@[1]}"},
         "xAxis": {
             "type": "value",

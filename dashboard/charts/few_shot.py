@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.files import Json
+from dashboard.charts.line_ends import name_lines
 from dashboard.charts.template import PALETTE, QUIET, figure, show
 
 
@@ -26,6 +27,8 @@ def draw(found: Json, key: str) -> None:
             marker_color=colour,
             hovertemplate="%{x} a class: %{y:.1f} %<extra>" + method + "</extra>",
         )
+    last = {row["method"]: (str(row["shots"]), 100 * row["mean"]) for row in found["rows"]}
+    name_lines(fig, last, dict(zip(methods, PALETTE, strict=False)))
     fig.update_xaxes(type="category")
     fig.add_hline(
         y=100 * found["zero_shot"], line_dash="dot", line_color=QUIET, annotation_text="words alone"

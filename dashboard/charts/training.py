@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.runs.curves import METRICS, Points
+from dashboard.charts.line_ends import end_label, room
 from dashboard.charts.template import PALETTE
 
 TITLES = {
@@ -20,6 +21,8 @@ TITLES = {
     "images_per_second": "Images a second",
 }
 MANY_LABELS_ONLY = ("macro_auc", "average_precision")
+MOST_NAMED = 8
+"""So many runs have room for their names at the ends of their lines."""
 RunCurves = Mapping[str, Points]
 
 
@@ -57,16 +60,18 @@ def run_colours(names: Sequence[str]) -> dict[str, str]:
 def spec(
     metric: str, curves: Sequence[tuple[str, RunCurves]], colours: Mapping[str, str], n_epochs: int
 ) -> dict[str, Any]:
-    """The echarts option of one metric."""
+    """The echarts option of one metric; few runs are named where their lines end."""
+    names = _end_names(metric, curves)
+    width = room([*names.values()])
     series = [
-        _line(name, field, points[field], colours[name])
+        _line(name, field, points[field], colours[name], names.get((name, field)), width)
         for name, points in curves
         for field in METRICS[metric]
     ]
     share = metric in ("accuracy", "macro_f1", *MANY_LABELS_ONLY)
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 12, "top": 12, "bottom": 4, "containLabel": True},
+        "grid": {"left": 8, "right": width if names else 12, "top": 12, "bottom": 4, "containLabel": True},
         "tooltip": {"trigger": "axis", "valueFormatter": "percent" if share else "%.4g", "confine": True},
         "xAxis": {"type": "value", "min": 0, "max": n_epochs, "minInterval": 1, "splitLine": {"show": False}},
         "yAxis": {"type": "value", "scale": True, "splitNumber": 4},
@@ -74,16 +79,31 @@ def spec(
     }
 
 
-def _line(name: str, field: str, points: Points, colour: str) -> dict[str, Any]:
+def _end_names(metric: str, curves: Sequence[tuple[str, RunCurves]]) -> dict[tuple[str, str], str]:
+    """By run and field, what stands at the end of a line: one run's parts, else each run once."""
+    drawn = [(name, field) for name, points in curves for field in METRICS[metric] if points[field]]
+    if len(curves) == 1:
+        return {one: _part(one[1]) for one in drawn if _part(one[1])} if len(drawn) > 1 else {}
+    if len(curves) > MOST_NAMED:
+        return {}
+    last = dict(drawn)  # validation where there is any: it comes last
+    return {(name, field): name for name, field in last.items()}
+
+
+def _part(field: str) -> str:
+    return "validation" if field.startswith("valid_") else "train" if field.startswith("train_") else ""
+
+
+def _line(name: str, field: str, points: Points, colour: str, end: str | None, width: int) -> dict[str, Any]:
     validation = field.startswith("valid_")
     n_places = len({x for x, _ in points})  # a run of one epoch has its figures at one place: no line is seen
-    part = "validation" if validation else "train" if field.startswith("train_") else ""
     return {
         "type": "line",
-        "name": f"{name} {part}".strip(),
+        "name": f"{name} {_part(field)}".strip(),
         "data": [[round(x, 4), y] for x, y in points],
         "showSymbol": n_places == 1 or (validation and len(points) < 20),
         "symbolSize": 5,
         "lineStyle": {"width": 2, "type": "dashed" if validation else "solid"},
         "color": colour,
+        **(end_label(end, colour, width, hollow=validation) if end else {}),
     }

@@ -153,6 +153,10 @@ def test_without_webgl_a_chart_shows_ten_thousand_points_that_can_be_told_apart(
         own = np.asarray(trace.customdata)
         assert np.array_equal(np.asarray(trace.x), xy[own, 0])
         assert ((np.asarray(trace.marker.opacity) > 0.5) == lit[own]).all()
+    assert {one.text for one in drawn.layout.annotations} == {"a", "b", "c"}
+    heights = sorted(one.y for one in drawn.layout.annotations)
+    assert min(np.diff(heights)) * charts.HEIGHT >= 0.99 * charts.LINE  # all three are in the middle
+    assert not drawn.layout.showlegend
     score = charts.scatter(xy[:50], embedding_map.score("Confidence", np.r_[np.nan, np.ones(49)]), None)
     assert [len(trace.x) for trace in score.data] == [49, 1]
 
