@@ -1,4 +1,4 @@
-"""What may come between a person and the page: a slow line."""
+"""What may come between a person and the page: a slow line, for labelling and for four more pages."""
 
 from __future__ import annotations
 
@@ -37,5 +37,14 @@ def test_on_a_slow_line_keys_are_not_held_up_and_all_arrive(page: Page, server: 
     with sqlite3.connect(f"file:{server.workspace / 'labels.db'}?mode=ro", uri=True) as database:
         (n,) = database.execute("SELECT COUNT(DISTINCT item_id) FROM edits").fetchone()
     assert n == 10
-    page.get_by_role("link", name="Explore").click()
-    heading(page, "Explore")
+
+    for name, last in {  # and the last thing that each page draws
+        "Explore": page.locator(".item").first,
+        "Train": page.get_by_text("Nothing was trained on this data set yet."),
+        "History": page.get_by_text("Versions"),
+        "Prove": page.get_by_role("button", name="Train a model"),
+    }.items():
+        page.get_by_role("link", name=name, exact=True).click()
+        heading(page, name)
+        expect(last).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("Something went wrong")).to_have_count(0)
