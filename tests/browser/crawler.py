@@ -99,11 +99,11 @@ class Crawler:
         self._crawl(None)
         self._look("at rest again")
         self.matched.update(*(one.matches(self.rules.patterns()) for one in self._seen.values()))
-        left = [one for id_, one in self._seen.items() if id_ not in self._used]
+        left = [one for id_, one in self._seen.items() if id_ not in self._used and not one.off]
         missed = [one.id for one in left if not one.matches([*self.rules.left_alone, *self.rules.one_of])]
         return [
             *self._faults,
-            *(f"{name} was seen and not used: disabled, or gone too soon" for name in missed),
+            *(f"{name} was seen and not used: gone too soon" for name in missed),
         ]
 
     def controls(self) -> list[Control]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -17,7 +16,6 @@ from core.quality.queue import QueueRequest
 from core.runs.store import create_run
 from core.worker import work
 from core.workspace import Workspace
-from dashboard.frame import PAGES
 from dashboard.handover import keep_selection
 from tests.browser.conftest import Server, settled
 from tests.finished_runs import SAMPLE
@@ -137,22 +135,6 @@ def test_back_leads_from_a_jump_to_where_it_began(page: Page, server: Server) ->
     page.go_forward()
     heading(page, "Relabel")
     assert "queue=Model" in page.url
-
-
-def test_back_leads_from_each_page_to_the_one_before(page: Page, server: Server) -> None:
-    page.goto(server.url)
-    heading(page, "Fashion-MNIST sample")
-    names = [title for entries in PAGES.values() for _, title, _ in entries if title != "Home"]
-    for name in names:
-        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
-        heading(page, name)
-    for name in [*names[-2::-1], "Fashion-MNIST sample"]:
-        left = urlsplit(page.url).path
-        page.go_back()
-        if urlsplit(page.url).path == left:  # the page itself, as it was before it wrote into the address
-            page.go_back()
-        heading(page, name)
-        expect(page.get_by_text("Something went wrong")).to_have_count(0)
 
 
 def test_keys_alone_go_round_the_loop(page: Page, server: Server) -> None:
