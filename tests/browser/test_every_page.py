@@ -6,6 +6,7 @@ light, then darkened and narrowed in place. With ``TIDYSET_CRAWL=1`` every contr
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, expect
 
 from core.workspace import Workspace
 from tests.browser.accessible import axe
@@ -30,6 +31,7 @@ CRAWL = os.environ.get("TIDYSET_CRAWL") == "1"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PATIENCE = 60_000  # milliseconds; a busy machine is no fault of the page
 
+FITS = "document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth"
 GROUND = "(colour) => getComputedStyle(document.querySelector('.stApp')).backgroundColor === colour"
 GROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 20, 25)"}
 
@@ -170,6 +172,8 @@ class Visitor:
             "a traceback": page.get_by_text("Traceback (most recent call last)"),
         }.items():
             faults += [f"{how}: {what}"] * (place.count() > 0)
+        with contextlib.suppress(Error):  # charts and tables take a moment to follow the window
+            page.wait_for_function(FITS, timeout=10_000)
         wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
         room = page.evaluate("innerWidth")
         faults += [f"{how}: {wide} of {room} pixels wide"] * (wide > room)
