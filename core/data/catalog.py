@@ -105,7 +105,8 @@ def check_there(workspace: Workspace, name: str) -> None:
 
 
 def _no_such(name: str) -> NotFound:
-    return NotFound(f"There is no data set {name!r}.", "`uv run tidyset data list` names those there are.")
+    mend = "`uv run tidyset data list` names those there are, `uv run tidyset data import` brings one in."
+    return NotFound(f"There is no data set {name!r}.", mend)
 
 
 def delete_dataset(workspace: Workspace, name: str) -> None:

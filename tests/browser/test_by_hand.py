@@ -134,7 +134,7 @@ def test_back_leads_from_a_jump_to_where_it_began(page: Page, server: Server) ->
     assert "queue" not in page.url
     page.go_forward()
     heading(page, "Relabel")
-    assert urlsplit(page.url).path == "/relabel"
+    assert "/relabel" in page.url
 
 
 def test_keys_alone_go_round_the_loop(page: Page, server: Server) -> None:
