@@ -94,7 +94,7 @@ def _association(view: View, found: CaptionStatistics) -> None:
 
 def _word(found: CaptionStatistics, word: int, labels: NDArray[Any], k: int) -> str:
     yes, no = found.shares(word, labels, k)
-    return f"{plain(found.vocabulary[word])} ({100 * yes:.0f} % / {100 * no:.1f} %)"
+    return f"{plain(found.vocabulary[word])} ({percent(yes, 0)} / {percent(no)})"
 
 
 def _empty(view: View, found: CaptionStatistics) -> int | None:

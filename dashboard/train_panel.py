@@ -68,7 +68,7 @@ def draw(workspace: Workspace, dataset: Dataset, start_row: StartRow) -> None:
 
 def one_run(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
     """What is needed to train once: a name, and how long it will take."""
-    version = current_version(workspace, dataset.name)
+    version, can_train = current_version(workspace, dataset.name), "train" in dataset.splits
     if st.session_state.pop(_STARTED, False):
         st.session_state[_NAME] = ""  # the name is taken now; it can only be emptied before it is drawn
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -81,12 +81,12 @@ def one_run(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="start_training",
-            disabled="train" not in dataset.splits,
+            disabled=not can_train,
         )
         with st.container(gap=None):
             st.caption(on_which_labels(workspace, dataset))
             _expected(workspace, dataset, recipe, version)
-    if "train" not in dataset.splits:
+    if not can_train:
         st.warning(" ".join(NO_TRAINING), icon=":material/warning:")
     if start:
         try:

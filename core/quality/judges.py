@@ -9,6 +9,7 @@ import numpy as np
 from core.evaluation.metrics import wilson_interval
 from core.quality.label_issues import LabelIssues
 from core.training.scores import roc_auc
+from core.wording import percent
 
 LEAST_ACCURACY = 0.5
 """Below it more of the judges' contradictions are their own mistakes than not."""
@@ -47,10 +48,11 @@ class Judges:
                 f"On images they did not train on, the judging models have an ROC AUC of {self.value:.3f} "
                 "(mean of the classes; one half is a coin)."
             )
-        low, high = (f"{100 * bound:.1f}" for bound in self.interval)
+        low, high = self.interval
         return (
-            f"On images they did not train on, the judging models agree with {100 * self.value:.1f} % of the "
-            f"labels (95 %: {low} to {high} %); {100 * self.usual:.1f} % are of the largest class."
+            f"On images they did not train on, the judging models agree with {percent(self.value)} of "
+            f"the labels (95 %: {100 * low:.1f} to {percent(high)}); {percent(self.usual)} are of the "
+            "largest class."
         )
 
     def warning(self) -> str | None:

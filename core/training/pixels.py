@@ -196,9 +196,8 @@ def images_on(
         n_used: How many of them an epoch takes its images from.
         on_event: Told how far it is, about once a second.
     """
-    if device.type != "cuda" or 2 * n_used < len(pixels):
-        return partial(gather, pixels, device=device)
-    if pixels.nbytes > SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]:
+    is_worth_it = device.type == "cuda" and 2 * n_used >= len(pixels)
+    if not is_worth_it or pixels.nbytes > SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0]:
         return partial(gather, pixels, device=device)
     kept = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
     last_told = time.monotonic()
