@@ -8,7 +8,7 @@ import hashlib
 import json
 import mmap
 import os
-import tempfile
+import secrets
 import tokenize
 import zipfile
 import zlib
@@ -30,18 +30,23 @@ READ_ERRORS = (
 
 
 @contextlib.contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+def atomic_writer(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path``; on success it is fsynced and renamed over ``path``.
 
     A reader sees the old content or the new, never half of one. On an error the temporary file is
     removed and ``path`` is as it was.
 
+    Args:
+        private: Only the user whose process it is may read it; else who may is up to the umask, so that a
+            team can share a workspace.
+
     Raises:
         StorageFailed: The disk is full, read-only or gone.
     """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     except OSError as error:
         raise storage_failed(path, error) from error
     try:
@@ -50,12 +55,26 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
             raise storage_failed(path, error) from error
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a rename in it outlive a loss of power, where the system has that for folders."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
 
 
 @contextlib.contextmanager
@@ -93,15 +112,15 @@ def storage_failed(path: Path, error: OSError) -> StorageFailed:
     return StorageFailed(f"{path} could not be written ({error.strerror or error}).", mend)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content`` atomically. Raises StorageFailed."""
-    with atomic_writer(path) as file:
+def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write ``content`` atomically, as ``atomic_writer`` does. Raises StorageFailed."""
+    with atomic_writer(path, private=private) as file:
         file.write(content)
 
 
-def write_json(path: Path, value: Json) -> None:
-    """Write ``value`` as indented JSON, atomically. Raises StorageFailed."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+def write_json(path: Path, value: Json, *, private: bool = False) -> None:
+    """Write ``value`` as indented JSON, as ``atomic_writer`` does. Raises StorageFailed."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), private=private)
 
 
 def read_json(path: Path) -> Json:
@@ -151,6 +170,12 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
     """Write an array as .npy, atomically; object arrays are refused, so nothing is ever pickled."""
     with atomic_writer(path) as file:
         np.save(file, array, allow_pickle=False)
+
+
+def begin_array(file: IO[bytes], dtype: str, shape: tuple[int, ...]) -> None:
+    """Write the head of an .npy file, whose rows then follow block by block, each as ``tobytes`` gives it."""
+    about = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, about)
 
 
 def read_array(path: Path, *, mmap: bool = True) -> NDArray[Any]:

@@ -42,6 +42,9 @@ def draw(runs: Sequence[Run], key: str) -> None:
         return
     before = [status(run).state for run in runs]
     goes_on = any(state.active for state in before)
+    for run, state in zip(runs, before, strict=True):
+        if not state.active and (n := run.events.n_damaged()):
+            _tell_damaged(run, n)
 
     @st.fragment(run_every=EVERY_SECONDS if goes_on else None)
     def live() -> None:
@@ -63,6 +66,15 @@ def draw(runs: Sequence[Run], key: str) -> None:
             training.draw(drawn, colours, n_epochs, key)
 
     live()
+
+
+def _tell_damaged(run: Run, n_lines: int) -> None:
+    lines = f"{n_lines:,} lines" if n_lines > 1 else "one line"
+    st.warning(
+        f"{lines.capitalize()} of events.jsonl of {plain(run.name)} cannot be read: its curves may have "
+        "gaps. Its model and its answers are in files of their own.",
+        icon=":material/broken_image:",
+    )
 
 
 def _no_curves() -> None:

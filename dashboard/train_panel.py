@@ -85,7 +85,8 @@ def one_run(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
         )
         with st.container(gap=None):
             st.caption(on_which_labels(workspace, dataset))
-            _expected(workspace, dataset, recipe, version)
+            if can_train:
+                _expected(workspace, dataset, recipe, version)
     if not can_train:
         st.warning(" ".join(NO_TRAINING), icon=":material/warning:")
     if start:

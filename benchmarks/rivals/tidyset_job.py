@@ -55,12 +55,10 @@ def ours(job: Job) -> dict[str, str]:
 
 
 def fix(job: Job) -> None:
-    item_of = {id_: item for item, id_ in ours(job).items()}
-    for label in sorted(set(job.fixes.values())):
-        items = [
-            part for id_, right in job.fixes.items() if right == label for part in ("--item", item_of[id_])
-        ]
-        tidyset("labels", "edit", "--data", "job", *items, "--label", label)
+    with (job.out / "fixes.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "label"), *job.fixes.items()])
+    done = tidyset("labels", "import", file.name, "--data", "job")
+    assert done["n_committed"] == len(job.fixes)
 
 
 def export(job: Job) -> None:

@@ -290,13 +290,19 @@ def revert_command(
 
 @labels.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="Label Studio JSON, COCO JSON, or CVAT for images 1.1 XML.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A table (CSV, TSV, Parquet) with columns item_id and label; Label Studio or COCO JSON; "
+            "CVAT for images 1.1 XML."
+        ),
+    ],
     data: DataOption = SAMPLE,
     dry_run: DryRunFlag = False,
     who: WhoOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take in labels that people gave in another tool, for images that the data set has."""
+    """Take in labels that people gave in another tool or wrote into a table, for images of the data set."""
     with errors_explained(as_json=as_json):
         from core.labels.foreign import import_labels
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import StorageFailed
-from core.files import atomic_writer
+from core.files import atomic_writer, begin_array
 
 BLOCK = 1 << 16
 _CACHE_KILOBYTES = 65_536
@@ -59,9 +59,8 @@ def write_texts(path: Path, texts: Sequence[str]) -> None:
     """Write strings as an .npy array of fixed width, a block at a time. Raises StorageFailed."""
     width = max((max(map(len, part)) for part in _blocks(texts)), default=1)
     form = f"<U{max(width, 1)}"
-    about = {"descr": form, "fortran_order": False, "shape": (len(texts),)}
     with atomic_writer(path) as file:
-        np.lib.format.write_array_header_1_0(file, about)
+        begin_array(file, form, (len(texts),))
         for part in _blocks(texts):
             file.write(np.array(part, form).tobytes())
 

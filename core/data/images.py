@@ -46,9 +46,11 @@ def decode(path: Path | bytes) -> NDArray[np.uint8]:
             else:
                 visible = _on_white(image) if image.has_transparency_data else image
                 converted = np.asarray(visible.convert("L" if visible.mode in {"1", "L"} else "RGB"))
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # Pillow's own words would name the file once more, which for an upload is a temporary one.
+        why = "of no known kind" if isinstance(error, UnidentifiedImageError) else error
         raise DamagedFile(
-            f"{'The image' if isinstance(path, bytes) else path} cannot be decoded ({error}).",
+            f"{'The image' if isinstance(path, bytes) else path} cannot be decoded ({why}).",
             "Replace the file, or leave the image out.",
         ) from error
     return converted[:, :, None] if converted.ndim == 2 else converted

@@ -25,7 +25,7 @@ from core.data.content import content_hashes
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import FileImages
 from core.errors import BadInput, NameTaken
-from core.files import atomic_writer, confined, storage_failed, storing
+from core.files import atomic_writer, begin_array, confined, storage_failed, storing
 from core.labels.versions import LabelState
 
 UNLABELLED_FOLDER = "unlabelled"
@@ -189,8 +189,7 @@ def _write_npz(dataset: Dataset, state: LabelState, path: Path) -> int:
     }
     with atomic_writer(path) as file, zipfile.ZipFile(file, "w") as archive:
         with archive.open("images.npy", "w", force_zip64=True) as member:
-            about = {"descr": "|u1", "fortran_order": False, "shape": (len(kept), *size)}
-            np.lib.format.write_array_header_2_0(member, about)
+            begin_array(member, "u1", (len(kept), *size))
             for start in range(0, len(kept), _BLOCK):
                 member.write(dataset.images.resized(kept[start : start + _BLOCK], *size).tobytes())
         for name, array in arrays.items():

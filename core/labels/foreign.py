@@ -1,4 +1,4 @@
-"""Labels that people gave in other tools: Label Studio JSON, COCO JSON, CVAT XML.
+"""Labels that people gave elsewhere: in Label Studio, COCO JSON, CVAT XML, or a table of pandas or a sheet.
 
 Each is read as answers: which image, which classes, who, when. They are matched to a data set's items by
 content hash or item id where the file has them (our own Label Studio export does), else by file name.
@@ -26,7 +26,8 @@ from core.data.problems import ProblemLog
 from core.errors import BadInput, NotFound
 from core.files import read_limited
 from core.labels.apply import until_undisturbed
-from core.labels.journal import NO, YES, Edit, EditKind, LabelJournal, NewEdit
+from core.labels.journal import ANSWERS, NO, YES, Edit, EditKind, LabelJournal, NewEdit
+from core.labels.label_table import ITEM, TableRow, is_table, read_rows, wrong_answer
 from core.labels.patch import label_text
 from core.labels.versions import LabelState, labels_at
 from core.people.acting import allow
@@ -45,6 +46,7 @@ class Source(StrEnum):
     LABEL_STUDIO = "label-studio"
     COCO = "coco"
     CVAT = "cvat"
+    TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Answer:
         classes: The classes it was given.
         who: The person, "" where the file does not say.
         when: As the file says it, or "".
+        answers: (class, yes, no or unknown), where the file says no more of an image than these.
+        is_excluded, is_confirmed: What a table of ours says besides.
     """
 
     row: int
@@ -66,6 +70,9 @@ class Answer:
     classes: tuple[str, ...]
     who: str
     when: str
+    answers: tuple[tuple[str, str], ...] = ()
+    is_excluded: bool = False
+    is_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +97,22 @@ class Imported:
 
 
 def import_labels(
-    workspace: Workspace, dataset: Dataset, path: Path, *, who: str, dry_run: bool = False
+    workspace: Workspace,
+    dataset: Dataset,
+    file: Path | bytes,
+    *,
+    who: str,
+    dry_run: bool = False,
+    name: str = "",
 ) -> Imported:
     """Append what a file of another tool says, in one transaction. What is decided so already is not doubled.
 
     Where an image has several labels, the classes that it was given become yes, the others no.
 
     Args:
+        file: The file, or what is in it.
         who: Who imports; named for the answers of which the file names nobody.
+        name: What the person calls the file; not needed where ``file`` is a path.
 
     Raises:
         NotFound: There is no such file.
@@ -106,9 +121,10 @@ def import_labels(
     """
     if not dry_run:
         allow(workspace, Right.BULK)
-    source, answers = read_answers(path)
+    name = name or (file.name if isinstance(file, Path) else "the file")
+    source, answers = read_answers(file, name)
     items, unmatched = _matched(dataset, answers)
-    _check(dataset, path, items)
+    _check(dataset, name, items)
     session = f"import-{uuid4().hex}"
 
     def attempt() -> Imported:
@@ -119,7 +135,7 @@ def import_labels(
             edits = _edits(dataset, state, position, answer)
             n_same += not edits
             for kind, class_name, value in edits:
-                evidence = {"source": str(source), "file": path.name, "decided": answer.when}
+                evidence = {"source": str(source), "file": name, "decided": answer.when}
                 new.append(
                     NewEdit(
                         str(dataset.item_ids[position]),
@@ -144,6 +160,16 @@ def _edits(
     dataset: Dataset, state: LabelState, position: int, answer: Answer
 ) -> list[tuple[EditKind, str | None, str | None]]:
     """(kind, class, value) of the edits that an answer makes."""
+    if answer.is_excluded:
+        return [] if state.excluded[position] else [(EditKind.EXCLUDE, None, None)]
+    if answer.answers:
+        changed: list[tuple[EditKind, str | None, str | None]] = [
+            (EditKind.LABEL, name, said)
+            for name, said in answer.answers
+            if label_text(dataset, state.labels, position, name) != said
+        ]
+        confirms = answer.is_confirmed and not state.confirmed[position]
+        return [*changed, (EditKind.CONFIRM, None, None)] if confirms else changed
     if dataset.task is Task.MULTI_LABEL:
         wanted = {name: YES if name in answer.classes else NO for name in dataset.classes}
         found: list[tuple[EditKind, str | None, str | None]] = [
@@ -195,20 +221,25 @@ def _tail(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
 
 
-def _check(dataset: Dataset, path: Path, items: list[tuple[int, Answer]]) -> None:
+def _check(dataset: Dataset, file: str, items: list[tuple[int, Answer]]) -> None:
     log = ProblemLog()
     times = Counter(position for position, _ in items)
     for position, answer in items:
-        unknown = [name for name in answer.classes if name not in dataset.classes]
-        if unknown:
+        named = [*answer.classes, *(name for name, _ in answer.answers)]
+        unknown = [name for name in named if name not in dataset.classes]
+        if answer.is_excluded and not unknown:
+            pass
+        elif unknown:
             said = f"{unknown[0]!r} is no class of {dataset.name!r}."
-            log.add(path.name, answer.row, said, f"Choose one of {', '.join(dataset.classes[:40])}.")
+            log.add(file, answer.row, said, f"Choose one of {', '.join(dataset.classes[:40])}.")
         elif dataset.task is Task.SINGLE_LABEL and len(answer.classes) != 1:
             said = f"It gives {len(answer.classes)} classes; one was expected."
-            log.add(path.name, answer.row, said, "Give each image one class.")
+            log.add(file, answer.row, said, "Give each image one class.")
+        elif wrong := wrong_answer(answer.answers):
+            log.add(file, answer.row, f"{wrong!r} is no answer.", f"Write {', '.join(ANSWERS)}, 1 or 0.")
         elif times[position] > 1:
             said = f"Item {dataset.item_ids[position]} has {times[position]} answers."
-            log.add(path.name, answer.row, said, "Keep one, or import each person's answers as a patch.")
+            log.add(file, answer.row, said, "Keep one, or import each person's answers as a patch.")
     if log.n_found:
         raise log.rejected("Mend the file; nothing of it was used.")
 
@@ -216,20 +247,34 @@ def _check(dataset: Dataset, path: Path, items: list[tuple[int, Answer]]) -> Non
 # ---------------------------------------------------------------- reading
 
 
-def read_answers(path: Path) -> tuple[Source, list[Answer]]:
-    """The answers of a file, whose tool is told from its content. Raises NotFound or BadInput."""
+def read_answers(file: Path | bytes, name: str = "") -> tuple[Source, list[Answer]]:
+    """The answers of a file (or of what is in it), whose tool is told from its content.
+
+    Args:
+        name: What to call it in messages; its path when not given.
+
+    Raises:
+        NotFound: There is no such file.
+        BadInput: It is of none of these tools, or cannot be read.
+    """
+    name = name or str(file)
     try:
-        content = read_limited(path, LARGEST)
+        content = file if isinstance(file, bytes) else read_limited(file, LARGEST)
     except FileNotFoundError:
-        raise NotFound(f"There is no file {path}.", "Check the name.") from None
+        raise NotFound(f"There is no file {name}.", "Check the name.") from None
     except OSError as error:
-        raise BadInput(f"{path} cannot be read ({error.strerror}).", "Give a file.") from None
+        raise BadInput(f"{name} cannot be read ({error.strerror}).", "Give a file.") from None
     if content.lstrip()[:1] == b"<":
-        return Source.CVAT, list(_cvat(path, content))
+        return Source.CVAT, list(_cvat(name, content))
+    if content.lstrip()[:1] not in (b"{", b"[") and is_table(content):
+        return Source.TABLE, [_of_row(row) for row in read_rows(name, content)]
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is neither JSON nor XML ({error}).", "Export it again.") from None
+        raise BadInput(
+            f"{name} is neither JSON nor XML ({error}), and no table with a column {ITEM[0]}.",
+            "Export it again, or name the columns of a table item_id and label.",
+        ) from None
     try:
         if isinstance(found, dict) and "annotations" in found and "categories" in found:
             return Source.COCO, list(_coco(found))
@@ -237,12 +282,26 @@ def read_answers(path: Path) -> tuple[Source, list[Answer]]:
             return Source.LABEL_STUDIO, list(_label_studio(found))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadInput(
-            f"{path} is not as Label Studio or COCO write it ({type(error).__name__}: {error}).",
+            f"{name} is not as Label Studio or COCO write it ({type(error).__name__}: {error}).",
             "Export it again.",
         ) from None
     raise BadInput(
-        f"{path} is neither Label Studio JSON (a list of tasks) nor COCO JSON (images, categories, ...).",
-        "Export it from the tool in one of these forms, or CVAT for images 1.1 XML.",
+        f"{name} is neither Label Studio JSON (a list of tasks) nor COCO JSON (images, categories, ...).",
+        "Export it from the tool in one of these forms, as CVAT for images 1.1 XML, or as a table.",
+    )
+
+
+def _of_row(row: TableRow) -> Answer:
+    return Answer(
+        row.row,
+        (row.item,) if row.item else (),
+        row.image,
+        row.classes,
+        row.who,
+        row.when,
+        row.answers,
+        is_excluded=row.state == "excluded",
+        is_confirmed=row.state == "confirmed",
     )
 
 
@@ -301,17 +360,17 @@ def _coco(found: dict[str, Any]) -> Iterator[Answer]:
             yield Answer(row, (str(image["file_name"]),), None, classes, "", "")
 
 
-def _cvat(path: Path, content: bytes) -> Iterator[Answer]:
+def _cvat(name: str, content: bytes) -> Iterator[Answer]:
     """The tags of CVAT for images 1.1."""
     if any(word in content.lower() for word in _XML_DECLARATIONS):
-        raise BadInput(f"{path} declares entities, which CVAT never does.", "Export it again from CVAT.")
+        raise BadInput(f"{name} declares entities, which CVAT never does.", "Export it again from CVAT.")
     try:
         root = ElementTree.fromstring(content)
     except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise BadInput(f"{path} is no XML ({error}).", "Export it again.") from None
+        raise BadInput(f"{name} is no XML ({error}).", "Export it again.") from None
     if root.tag != "annotations":
         raise BadInput(
-            f"{path} begins with <{root.tag}>; CVAT for images begins with <annotations>.",
+            f"{name} begins with <{root.tag}>; CVAT for images begins with <annotations>.",
             "Export it from CVAT as 'CVAT for images 1.1'.",
         )
     when = root.findtext("meta/dumped") or ""

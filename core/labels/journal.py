@@ -37,6 +37,20 @@ class Outrun(Busy):
     """Somebody edited between the version that edits were worked out from and their commit."""
 
 
+class ChangedSince(Busy):
+    """The label that a person confirmed is another one by now.
+
+    Attributes:
+        now: The item's label: the name of its class, or yes, no or unknown of each class.
+    """
+
+    def __init__(self, item_id: str, changed: Sequence[str], now: tuple[str | None, ...]) -> None:
+        super().__init__(
+            f"{item_id!r} was changed after it was shown, and is now {', '.join(changed)}.", "Look again."
+        )
+        self.now = now
+
+
 class EditKind(StrEnum):
     """What an edit does."""
 
@@ -87,6 +101,9 @@ class NewEdit:
         session: Names the browser page or command that made it; unique, so make it random.
         seq: Its number within the session.
         class_name: The class that is set, where an image has several labels; else None.
+        shown: What the person saw and agreed to: the name of the item's class (None without one); with
+            several labels yes, no or unknown of ``class_name``, or of each class. The edit is refused if that
+            is another one by now. None for an edit that says by itself what the label is to be.
     """
 
     item_id: str
@@ -99,6 +116,7 @@ class NewEdit:
     session: str = field(default_factory=lambda: uuid4().hex)
     seq: int = 1
     class_name: str | None = None
+    shown: tuple[str | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,11 +487,14 @@ class _Draft:
         items = {edit.item_id for edit in new if edit.item_id}
         items |= {edit.item_id for edit in self._by_number.values()}
         self._by_item: dict[str, list[Edit]] = {}
-        for edit in _by_item(connection, dataset.name, sorted(items)):
+        for edit in _by_item(connection, dataset, sorted(items)):
             self._by_item.setdefault(edit.item_id, []).append(edit)
 
     def add(self, new: NewEdit) -> Edit:
-        """The committed edit of that session and number, or a new row. Raises BadInput or NotFound."""
+        """The committed edit of that session and number, or a new row.
+
+        Raises BadInput, NotFound or ChangedSince.
+        """
         known = self._by_key.get((new.session, new.seq))
         if known is not None:
             return _if_sent_again(known, new)
@@ -483,6 +504,8 @@ class _Draft:
         class_name = target.class_name if target else self._checked_class(new)
         history = self._by_item.setdefault(item_id, [])
         given = self._given(position, class_name)
+        if new.shown is not None:
+            self._check_shown(new, position, history)
         edit = Edit(
             dataset=self._dataset.name,
             number=self._next,
@@ -543,6 +566,23 @@ class _Draft:
                 f"Edit {found.number} is by {found.who}; {self._own} may not take it back.", "Ask an admin."
             )
         return found
+
+    def _check_shown(self, new: NewEdit, position: int, history: Sequence[Edit]) -> None:
+        """Raises ChangedSince if the label is not what the person agreed to; BadInput if that is none."""
+        every: Sequence[str | None] = self._dataset.classes if self._has_answers else [None]
+        names = every if new.class_name is None else [new.class_name]
+        if new.shown is None or len(new.shown) != len(names):
+            raise BadInput(f"What was shown of {new.item_id!r} is no label of it.", "Reload the page.")
+        now = self._label(position, history, names)
+        changed = [(name, said) for name, said, was in zip(names, now, new.shown, strict=True) if said != was]
+        if changed:
+            told = [f"{name}: {said}" if name else said or "without a label" for name, said in changed]
+            raise ChangedSince(new.item_id, told, self._label(position, history, every))
+
+    def _label(
+        self, position: int, history: Sequence[Edit], names: Sequence[str | None]
+    ) -> tuple[str | None, ...]:
+        return tuple(_label(history, self._given(position, name), name) for name in names)
 
     @property
     def _has_answers(self) -> bool:
@@ -654,10 +694,20 @@ def _by_number(connection: Connection, dataset_name: str, numbers: Sequence[int]
     return [_edit(row) for row in connection.execute(query)]
 
 
-def _by_item(connection: Connection, dataset_name: str, item_ids: Sequence[str]) -> list[Edit]:
+def _by_item(connection: Connection, dataset: Dataset, item_ids: Sequence[str]) -> list[Edit]:
+    """The edits of these items, without those of other pixels or classes (as in core.labels.versions)."""
     columns = schema.edits.c
-    query = select(*_COLUMNS).where(columns.dataset == dataset_name)
+    query = select(*_COLUMNS, columns.content_hash).where(columns.dataset == dataset.name)
     if len(item_ids) <= _MANY:
         query = query.where(columns.item_id.in_(item_ids))
     # Sorted here: asked to sort, SQLite walks all edits by number instead of using the items' index.
-    return sorted((_edit(row) for row in connection.execute(query)), key=lambda edit: edit.number)
+    rows = sorted(connection.execute(query), key=lambda row: row.number)
+    found = []
+    classes = set(dataset.classes)
+    for row, position in zip(rows, dataset.find([row.item_id for row in rows]).tolist(), strict=True):
+        values = dict(row._mapping)
+        noted = values.pop("content_hash")
+        known = dataset.task is Task.MULTI_LABEL or row.kind not in SETTING or row.new in classes
+        if known and position >= 0 and dataset.content_hashes[position].tobytes().hex() == noted:
+            found.append(Edit(**{**values, "kind": EditKind(row.kind)}))
+    return found

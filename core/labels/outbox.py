@@ -203,10 +203,11 @@ def _send(workspace: Workspace, batch: Sequence[Waiting]) -> dict[int, str]:
 def _new_edit(one: Waiting) -> NewEdit:
     from core.labels.journal import EditKind, NewEdit
 
-    undoes = one.edit["undoes"]
-    if isinstance(undoes, list):  # JSON knows no tuples
-        undoes = (undoes[0], undoes[1])
-    return NewEdit(**{**one.edit, "kind": EditKind(one.edit["kind"]), "undoes": undoes})
+    # JSON knows no tuples.
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in one.edit.items()
+    }
+    return NewEdit(**{**known, "kind": EditKind(one.edit["kind"])})
 
 
 def _settle(workspace: Workspace, batch: Sequence[Waiting], problems: dict[int, str]) -> None:

@@ -203,7 +203,7 @@ def _changing(workspace: Workspace, own: str | None = None) -> Iterator[dict[str
             if not any(one.role is Role.ADMIN for one in people.values()):
                 raise BadInput("That is the last admin.", "Make somebody else an admin first.")
             lines = [f"{one.name}:{one.role}:{one.kept}\n" for one in people.values()]
-            write_bytes(file, "".join([_HEAD, *lines]).encode())
+            write_bytes(file, "".join([_HEAD, *lines]).encode(), private=True)
     except Timeout:
         raise Busy("Somebody else changes the accounts.", "Try again.") from None
     except OSError as error:

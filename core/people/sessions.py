@@ -28,7 +28,7 @@ def begin(workspace: Workspace, name: str) -> str:
     _forget_old(workspace)
     token = secrets.token_urlsafe(32)
     about = {"name": name, "until": time.time() + LASTS_SECONDS, "proof": _proof(account)}
-    write_json(_file(workspace, token), about)
+    write_json(_file(workspace, token), about, private=True)
     return token
 
 

@@ -108,6 +108,14 @@ class EventLog:
         found = [one for one in _parsed(complete) if _is_event(one)]
         return found, offset + len(complete)
 
+    def n_damaged(self) -> int:
+        """How many lines cannot be read: garbled ones, and one at the end that was never finished."""
+        try:
+            lines = [line for line in self.path.read_bytes().split(b"\n") if line.strip()]
+        except OSError:
+            return 0
+        return sum(not any(map(_is_event, _parsed(line))) for line in lines)
+
 
 def _is_event(value: Any) -> bool:
     """Whether a line says what every event of its type says, and its figures are numbers."""

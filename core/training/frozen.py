@@ -8,14 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from core.cache import cache_path, kept_or_made
-from core.files import atomic_writer, digest
+from core.files import atomic_writer, begin_array, digest
 from core.models import Classifier, ModelCard
 from core.training.inference import evaluating
 from core.training.machine import Machine
@@ -95,12 +94,7 @@ def _write(
                 maps = maps.mean(dim=(2, 3), keepdim=True)
             rows = maps.clamp(-65_000, 65_000).half().permute(0, 2, 3, 1).contiguous().cpu().numpy()
             if start == 0:
-                header: dict[str, Any] = {
-                    "descr": "<f2",
-                    "fortran_order": False,
-                    "shape": (n, *rows.shape[1:]),
-                }
-                np.lib.format.write_array_header_1_0(file, header)
+                begin_array(file, "<f2", (n, *rows.shape[1:]))
             file.write(rows.tobytes())
             done, now = start + len(rows), time.monotonic()
             if now - last_told >= 1:

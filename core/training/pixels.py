@@ -17,7 +17,7 @@ from core.cache import cache_path, kept_or_made
 from core.data.cleaning import Step, as_text, clean, parse
 from core.data.dataset import Dataset
 from core.data.images import ArrayImages
-from core.files import atomic_writer
+from core.files import atomic_writer, begin_array
 from core.runs.recipe import OWN_MODELS, Recipe
 from core.wording import percent
 from core.workspace import Workspace
@@ -103,8 +103,7 @@ def _write_cleaned(
             cleaned = clean(np.asarray(pixels[start : start + CLEANED]), steps)
             block, share = cleaned.images, cleaned.separated_share
             if start == 0:
-                header = {"descr": "|u1", "fortran_order": False, "shape": (n, *block.shape[1:])}
-                np.lib.format.write_array_header_1_0(file, header)
+                begin_array(file, "u1", (n, *block.shape[1:]))
             file.write(block.tobytes())
             exact += (share or 0.0) * len(block)
             on_event("progress", share=0.0, text=f"Cleaned {start + len(block):,} of {n:,} images")
@@ -163,8 +162,7 @@ def _write_scaled(
     on_event("note", text=f"Scaling {len(dataset):,} images to {height} x {width}, once.", passing=True)
     last_told = -REPORT_SECONDS
     with atomic_writer(path) as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(dataset), *shape)}
-        np.lib.format.write_array_header_1_0(file, header)
+        begin_array(file, "u1", (len(dataset), *shape))
         for start in range(0, len(dataset), CHUNK):
             chunk = np.arange(start, min(start + CHUNK, len(dataset)))
             file.write(dataset.images.resized(chunk, *shape).tobytes())

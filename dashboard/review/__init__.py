@@ -24,6 +24,7 @@ from core.quality.queue import FILLED, Queue, QueueRequest, fillings_by, reviewe
 from core.workspace import Workspace
 from dashboard import links
 from dashboard.review import tokens
+from dashboard.review.said import said
 
 PAGE = 500
 """Items that the browser gets at once."""
@@ -127,8 +128,8 @@ def _item(dataset: Dataset, shown: Sheaf, state: LabelState, index: int, batch: 
     return [
         position,
         str(dataset.item_ids[position]),
-        _said(dataset.labels[position]),
-        _said(state.labels[position]),
+        said(dataset.labels[position]),
+        said(state.labels[position]),
         _decided(dataset, state, position, asked),
         bool(state.excluded[position]),
         [[one, round(probability, 4)] for one, probability in shown.queue.top(index)],
@@ -166,16 +167,9 @@ def _caption(dataset: Dataset, position: int) -> str:
     return dataset.captions[position] if dataset.captions is not None else ""
 
 
-def _said(label: Any) -> int | list[int]:
-    """A label as the component takes it."""
-    if np.ndim(label) == 0:
-        return int(label)
-    return [-1 if answer != answer else int(answer) for answer in np.asarray(label, np.float32)]
-
-
 def _unseen(dataset: Dataset, position: int, index: int) -> list[Any]:
     """An item of which nobody's opinion is told."""
-    nothing = _said(np.full(np.shape(dataset.labels)[1:], np.nan)) if dataset.labels.ndim == 2 else -1
+    nothing = said(np.full(np.shape(dataset.labels)[1:], np.nan)) if dataset.labels.ndim == 2 else -1
     about = [position, str(dataset.item_ids[position]), nothing, nothing]
     return [*about, "", False, [], "", index, _caption(dataset, position), []]
 

@@ -7,8 +7,10 @@ The body is JSON::
 
 and so is the answer: ``{"saved": [[seq, number], ...], "refused": [{"seq": 2, "problem": "..."}]}``, or, with
 a status of 400 and above, ``{"problem": "...", "mend": "..."}``. An edit sent twice is saved once. Where an
-image has several labels, ``class_name`` is the class and ``label`` is yes, no or unknown. Where the workspace
-has accounts, ``who`` must be the person who is signed in.
+image has several labels, ``class_name`` is the class and ``label`` is yes, no or unknown. An edit that agrees
+to the label on the screen brings it along (``shown``, as in dashboard.review.said); if it is another one by
+now, the edit is refused and the answer has it (``now``). Where the workspace has accounts, ``who`` must be
+the person who is signed in.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from starlette.responses import Response
 from core import workspace as workspaces
 from core.data.dataset import Dataset, dataset_folder
 from core.errors import BadInput, NotAllowed, NotFound, TidysetError
-from core.labels.journal import EditKind, LabelJournal, NewEdit
+from core.labels.journal import ChangedSince, EditKind, LabelJournal, NewEdit, Refusal
 from core.people.acting import allow
 from core.people.roles import Right
 from core.team import presence
@@ -32,6 +34,7 @@ from core.workspace import Workspace, check_name
 from dashboard.opened import opened
 from dashboard.posted import answered, check_origin, read_json_body, refused
 from dashboard.review import tokens
+from dashboard.review.said import Said, from_words, in_words
 
 MAX_BYTES = 1_000_000
 MAX_EDITS = 500
@@ -59,6 +62,7 @@ class _Edit(_Strict):
     label: Annotated[str, Field(max_length=500)] | None = None
     class_name: Annotated[str, Field(max_length=500)] | None = None
     undoes_seq: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+    shown: Said | None = None
     evidence: _Evidence = _Evidence()
 
 
@@ -102,17 +106,24 @@ def _append(workspace: Workspace, batch: _Batch, token: str) -> dict[str, Any]:
         raise NotAllowed(
             f"These edits are in the name of {said!r}; {person.name} is signed in.", "Reload the page."
         )
-    new = [_new_edit(batch, edit, said or "annotator") for edit in batch.edits]
+    new = [_new_edit(dataset, batch, edit, said or "annotator") for edit in batch.edits]
     saved, not_made = LabelJournal(workspace).append_each(dataset, new)
     if person.name:
         presence.note(workspace, person.name, dataset.name)
     return {
         "saved": [[edit.seq, edit.number] for edit in saved],
-        "refused": [{"seq": one.seq, "problem": str(one.error)} for one in not_made],
+        "refused": [_told(dataset, one) for one in not_made],
     }
 
 
-def _new_edit(batch: _Batch, edit: _Edit, who: str) -> NewEdit:
+def _told(dataset: Dataset, refusal: Refusal) -> dict[str, Any]:
+    told: dict[str, Any] = {"seq": refusal.seq, "problem": str(refusal.error)}
+    if isinstance(refusal.error, ChangedSince):
+        told["now"] = from_words(dataset, refusal.error.now)
+    return told
+
+
+def _new_edit(dataset: Dataset, batch: _Batch, edit: _Edit, who: str) -> NewEdit:
     return NewEdit(
         item_id=edit.item,
         kind=EditKind(edit.kind),
@@ -123,6 +134,7 @@ def _new_edit(batch: _Batch, edit: _Edit, who: str) -> NewEdit:
         evidence=edit.evidence.model_dump(exclude_none=True),
         session=batch.session,
         seq=edit.seq,
+        shown=None if edit.shown is None else in_words(dataset, edit.shown),
     )
 
 

@@ -96,6 +96,13 @@ def test_two_tabs_see_each_other_and_settle_in_the_order_of_the_journal(page: Pa
     assert state.labels[where].tolist() == [1, 2]
 
     page.bring_to_front()
+    page.keyboard.press("Space")  # the second one, which the other tab has changed: nobody has seen that here
+    banner = page.locator(".review .banner")
+    expect(banner).to_contain_text("was changed after it was shown, and is now Pullover. Look again.")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".review .class[aria-pressed=true]")).to_contain_text("Pullover")
+    assert len(edits(server)) == 3
+
     page.get_by_role("button", name="Refresh").click()
     expect(page.locator(".review .place")).to_have_text("3 of 5")
     page.locator(".review").focus()

@@ -13,6 +13,7 @@ import pytest
 from core.errors import DamagedFile, NotAllowed, StorageFailed
 from core.files import (
     atomic_writer,
+    begin_array,
     confined,
     digest,
     let_go,
@@ -37,6 +38,29 @@ def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) 
         write_half()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_team_can_read_what_is_written_unless_it_is_private(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "run.json", b"{}")
+        write_bytes(tmp_path / "people", b"hashes", private=True)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"run.json": 0o640, "people": 0o600}
+
+
+def test_an_array_is_written_block_by_block(tmp_path: Path) -> None:
+    rows = np.arange(12, dtype=np.float16).reshape(6, 2)
+    path = tmp_path / "rows.npy"
+    with atomic_writer(path) as file:
+        begin_array(file, "<f2", rows.shape)
+        for start in range(0, 6, 4):
+            file.write(rows[start : start + 4].tobytes())
+    found = read_array(path)
+    assert found.dtype == np.float16
+    assert np.array_equal(found, rows)
 
 
 def test_a_full_disk_is_said_and_harms_nothing(tmp_path: Path) -> None:

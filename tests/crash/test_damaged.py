@@ -66,7 +66,12 @@ class Thing:
 
 
 THINGS = [
-    Thing("events", "runs/*/events.jsonl", ("train", "evaluate", "overview")),
+    Thing(
+        "events",
+        "runs/*/events.jsonl",
+        ("train", "evaluate", "overview"),
+        r"of events\.jsonl of .* cannot be read|ended without a word",
+    ),
     Thing("run.json", "runs/*/run.json", ("train", "embeddings"), r"run\.json"),
     Thing("recipe", "runs/*/recipe.toml", ("train", "evaluate")),
     Thing("predictions", "runs/*/predictions.parquet", ("evaluate", "relabel"), "predictions.parquet"),

@@ -13,10 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.data.dataset import Dataset
+from core.errors import BadInput
 from core.labels.journal import LabelJournal
 from core.labels.versions import labels_at
 from core.workspace import Workspace
 from dashboard.review import endpoint, tokens
+from dashboard.review.said import from_words, in_words
+from tests.tagged import tagged
 
 SESSION = "0123456789abcdef"
 
@@ -226,3 +229,30 @@ def test_doubts_and_missing_classes_are_noted(
     state = labels_at(workspace, sample)
     assert (state.unsure, dict(state.proposed)) == ((0,), {1: "rain coat"})
     assert LabelJournal(workspace).edits(sample.name)[-1].evidence == {"together": 2}
+
+
+def test_who_agrees_to_a_label_that_is_another_by_now_is_told_which(
+    workspace: Workspace, sample: Dataset, headers: dict[str, str]
+) -> None:
+    was = int(sample.labels[0])
+    by_now = (was + 1) % len(sample.classes)
+    confirm = {"item": str(sample.item_ids[0]), "kind": "confirm", "shown": was}
+    edits = [{**confirm, "seq": 1}, label(sample, 0, 2, sample.classes[by_now]), {**confirm, "seq": 3}]
+    status, answer = post(batch(sample, *edits), headers)
+    assert (status, answer["saved"]) == (200, [[1, 1], [2, 2]])
+    (refused,) = answer["refused"]
+    assert (refused["seq"], refused["now"]) == (3, by_now)
+    assert f"is now {sample.classes[by_now]}. Look again." in refused["problem"]
+    for nonsense in (len(sample.classes), [1, 0]):
+        assert post(batch(sample, {**confirm, "seq": 4, "shown": nonsense}), headers)[0] == 400
+
+
+def test_answers_travel_as_numbers(workspace: Workspace, sample: Dataset) -> None:
+    tags = tagged(workspace, sample)
+    words = ("yes", "no", *["unknown"] * (len(tags.classes) - 2))
+    numbers = [1, 0, *[-1] * (len(tags.classes) - 2)]
+    assert in_words(tags, numbers) == words
+    assert from_words(tags, words) == numbers
+    assert in_words(tags, 0) == ("no",)  # of one class
+    with pytest.raises(BadInput, match="is no label"):
+        in_words(tags, [2])

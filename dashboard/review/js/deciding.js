@@ -83,7 +83,8 @@ function editsOfLabel(view, index, kind, value) {
     return [];
   }
   if (blind) return [{ kind: "look", label: classes[own] }]; // what was seen, without knowing what others said
-  return [own === given ? { kind: "confirm" } : { kind: "label", label: classes[own] }];
+  const edit = own === given ? { kind: "confirm" } : { kind: "label", label: classes[own] };
+  return [kind === "confirm" ? { ...edit, shown: own } : edit]; // who names a class says so, whatever it is by now
 }
 
 function editsOfAnswers(view, index, kind, value) {
@@ -91,6 +92,7 @@ function editsOfAnswers(view, index, kind, value) {
   const { odds } = view.items[index];
   const { label } = view.states[index];
   const answer = (k, said) => ({ kind: blind ? "look" : "label", class_name: classes[k], label: said });
+  const agreed = (k, said) => ({ ...answer(k, said), shown: label[k] });
   if (kind === "answer") return [answer(value.column, value.said)];
   if (kind === "unsure" && asked !== null) return [answer(asked, "unknown")];
   const plain = editsOfNoLabel(view, kind, value);
@@ -100,11 +102,14 @@ function editsOfAnswers(view, index, kind, value) {
     say(view, "There is no guess to take.");
     return [];
   }
-  const done = asked === null && !blind ? [{ kind: "confirm" }] : [];
-  if (kind === "guess") return [...open.map((k) => answer(k, odds[k] >= 0.5 ? "yes" : "no")), ...done];
+  const confirmed = (shown) => (asked === null && !blind ? [{ kind: "confirm", shown }] : []);
+  if (kind === "guess") {
+    const filled = label.map((said, k) => (open.includes(k) ? Number(odds[k] >= 0.5) : said));
+    return [...open.map((k) => agreed(k, SAID[filled[k] + 1])), ...confirmed(filled)];
+  }
   if (blind) return open.map((k) => answer(k, "no"));
-  if (asked === null) return done;
-  if (label[asked] >= 0) return [answer(asked, SAID[label[asked] + 1])];
+  if (asked === null) return confirmed(label);
+  if (label[asked] >= 0) return [agreed(asked, SAID[label[asked] + 1])];
   say(view, "There is no answer yet: press y or n.");
   return [];
 }

@@ -24,6 +24,7 @@ function update(view, data) {
   view.apart = new Set();
   view.undo = [];
   view.redo = [];
+  view.refusal = "";
   view.tiles = null;
   view.company = new Map();
   closePalette(view);

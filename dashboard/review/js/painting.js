@@ -7,11 +7,12 @@ const IDLE_MS = 15_000;
 
 function onOutbox(view) {
   const { box } = view;
-  for (const { seq, problem } of box.refused.splice(0)) {
+  // The last one first: before the first of several edits of an image is where it was before them all.
+  for (const { seq, problem, now } of box.refused.splice(0).reverse()) {
     const undo = box.undoStates.get(seq);
     const index = undo && view.indexOf.get(undo.item);
     if (index !== undefined) {
-      view.states[index] = undo.before;
+      view.states[index] = now === undefined ? undo.before : { ...undo.before, label: now, decided: "" };
       view.dirty.add(index);
     }
     box.undoStates.delete(seq);

@@ -1,4 +1,4 @@
-"""Labels from Label Studio, COCO and CVAT, matched to the items of a data set."""
+"""Labels from Label Studio, COCO, CVAT and tables, matched to the items of a data set."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from core.errors import BadInput, ImportRejected, NotFound
 from core.labels.export import export_labels
 from core.labels.foreign import Source, import_labels, read_answers
 from core.labels.journal import EditKind, LabelJournal, NewEdit
+from core.labels.patch import label_text
 from core.labels.versions import labels_at
 from core.workspace import Workspace
+from tests.tagged import tagged
 
 
 def other(dataset: Dataset, position: int) -> str:
@@ -137,6 +139,105 @@ def test_cvat(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:
     assert done.source is Source.CVAT
     assert [(edit.item_id, edit.new) for edit in done.edits] == [(ids[0], other(sample, 0))]
     assert done.edits[0].evidence["decided"].startswith("2026-11-01")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_our_own_table_comes_back(workspace: Workspace, sample: Dataset, tmp_path: Path, ending: str) -> None:
+    ids = sample.item_ids.tolist()
+    edits = [
+        NewEdit(ids[0], EditKind.LABEL, other(sample, 0)),
+        NewEdit(ids[1], EditKind.CONFIRM),
+        NewEdit(ids[2], EditKind.EXCLUDE),
+    ]
+    LabelJournal(workspace).append(sample, edits)
+    table = tmp_path / f"labels.{ending}"
+    export_labels(sample, labels_at(workspace, sample), table)
+    copy = replace(sample, name="copy")
+    done = import_labels(workspace, copy, table, who="carl")
+    assert (done.source, done.n_answers) == (Source.TABLE, 3)
+    assert [(edit.item_id, edit.kind, edit.new) for edit in done.edits] == [
+        (ids[0], EditKind.LABEL, other(sample, 0)),
+        (ids[1], EditKind.CONFIRM, given(sample, 1)),
+        (ids[2], EditKind.EXCLUDE, given(sample, 2)),
+    ]
+    again = import_labels(workspace, copy, table, who="carl")
+    assert (again.n_same, again.edits) == (3, ())
+
+
+def test_a_table_that_somebody_wrote(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:
+    ids = sample.item_ids.tolist()
+    new = [other(sample, k) for k in range(3)]
+    rows = [f'"{ids[0]}";{new[0]};bo', f"{ids[1]}.png;{new[1]};", f"{ids[3]};;bo", f"none;{new[2]};"]
+    text = "\ufeff" + "\r\n".join(["File;Label;Who", *rows]) + "\r\n"
+    done = import_labels(workspace, sample, write(tmp_path / "fixes.csv", text), who="carl")
+    assert [(edit.item_id, edit.new, edit.who) for edit in done.edits] == [
+        (ids[0], new[0], "bo"),
+        (ids[1], new[1], "carl"),
+    ]
+    assert (done.n_answers, done.unmatched) == (3, ("none",))
+
+
+def test_a_table_with_a_column_for_each_class(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:
+    tags = tagged(workspace, sample)
+    first, second, third = (str(one) for one in tags.item_ids[:3])
+    state = labels_at(workspace, tags)
+    was = [label_text(tags, state.labels, 0, name) for name in tags.classes]
+    turned = ["no" if one == "yes" else "yes" for one in was]
+    header = ",".join(["item_id", *(f"label {name}" for name in tags.classes[:2]), "state"])
+    rows = [f"{first},{turned[0]},,edited", f"{second},,,given", f"{third},1,unknown,confirmed"]
+    table = write(tmp_path / "fixes.csv", "\n".join([header, *rows]))
+    done = import_labels(workspace, tags, table, who="carl")
+    assert done.n_answers == 2
+    made = [(edit.item_id, edit.class_name, edit.new) for edit in done.edits]
+    assert made[0] == (first, tags.classes[0], turned[0])
+    assert made[-1] == (third, None, None)
+    assert labels_at(workspace, tags).confirmed.tolist()[:3] == [False, False, True]
+    export_labels(tags, labels_at(workspace, tags), tmp_path / "all.csv")
+    assert not import_labels(workspace, tags, tmp_path / "all.csv", who="carl").edits
+
+    lists = write(tmp_path / "lists.csv", f'image,tags\n{second},"{tags.classes[1]}|{tags.classes[2]}"\n')
+    import_labels(workspace, tags, lists, who="carl")
+    assert labels_at(workspace, tags).labels[1].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "row", "message"),
+    [
+        (["ITEM,Hat"], 2, "'Hat' is no class"),
+        (["", "ITEM,Coat", "ITEM,Bag"], 3, "has 2 answers"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(
+    workspace: Workspace, sample: Dataset, tmp_path: Path, rows: list[str], row: int, message: str
+) -> None:
+    text = "\n".join(["item_id,label", *rows]).replace("ITEM", str(sample.item_ids[0]))
+    with pytest.raises(ImportRejected, match=message) as caught:
+        import_labels(workspace, sample, write(tmp_path / "fixes.csv", text), who="carl")
+    assert (caught.value.problems[0].file, caught.value.problems[0].row) == ("fixes.csv", row)
+    assert not (workspace.root / "labels.db").exists()
+
+
+def test_an_answer_that_is_none_is_named(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:
+    tags = tagged(workspace, sample)
+    text = f"item_id,label {tags.classes[0]}\n{tags.item_ids[0]},perhaps\n"
+    with pytest.raises(ImportRejected, match="'perhaps' is no answer"):
+        import_labels(workspace, tags, write(tmp_path / "fixes.csv", text), who="carl")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"item_id,guess\na,b\n", "lacks a column for the image or one for its label"),
+        (b"item_id,label\na,b,c\n", "row 2, has 3 cells; the header has 2"),
+        (b'item_id,label\na,"b\n', "row 2: unexpected end of data"),
+        (b"item_id,label\na,\xff\n", "not UTF-8: line 2 has the byte 0xff"),
+        (b"PAR1 and nothing else", "no Parquet table"),
+    ],
+)
+def test_a_table_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "fixes.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=message):
+        read_answers(tmp_path / "fixes.csv")
 
 
 def test_all_that_cannot_be_used_is_listed(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from core.data.dataset import Dataset, Task
 from core.errors import BadInput, Busy, NameTaken, NotFound
-from core.labels.journal import EditFilter, EditKind, LabelJournal, NewEdit
+from core.labels.journal import ChangedSince, EditFilter, EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.workspace import Workspace
 
@@ -370,3 +370,72 @@ def test_a_class_is_named_only_where_there_are_several(
         journal.append(sample, [tag(ids[0], "Bag", "Bag")])
     with pytest.raises(BadInput, match="sets no single class"):
         journal.append(tags, [NewEdit(ids[0], EditKind.EXCLUDE, class_name="Bag")])
+
+
+def confirm(item_id: str, shown: tuple[str | None, ...], seq: int, **more: Any) -> NewEdit:
+    return NewEdit(item_id, EditKind.CONFIRM, session="old tab", seq=seq, shown=shown, **more)
+
+
+def test_a_label_that_was_not_shown_is_not_confirmed(
+    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
+) -> None:
+    given = sample.classes[int(sample.labels[0])]
+    other = next(name for name in sample.classes if name != given)
+    journal.append(sample, [confirm(ids[0], (given,), 1), label(ids[0], other)])
+    made, refused = journal.append_each(
+        sample, [confirm(ids[0], (given,), 2), confirm(ids[1], (None,), 3), confirm(ids[0], (given,), 1)]
+    )
+    assert [edit.number for edit in made] == [1]  # which was committed before, and is only heard of again
+    assert [type(one.error) for one in refused] == [ChangedSince, ChangedSince]
+    assert str(refused[0].error) == (
+        f"{ids[0]!r} was changed after it was shown, and is now {other}. Look again."
+    )
+    assert isinstance(refused[0].error, ChangedSince)
+    assert refused[0].error.now == (other,)
+    assert sample.classes[labels_at(workspace, sample).labels[0]] == other
+    with pytest.raises(BadInput, match="is no label of it"):
+        journal.append(sample, [confirm(ids[0], (other, other), 4)])
+    seen = replace(label(ids[0], other, 5), shown=(other,))  # who confirms a corrected label sets it again
+    journal.append(sample, [seen, NewEdit("", EditKind.UNDO, undoes=2), NewEdit("", EditKind.UNDO, undoes=3)])
+    journal.append(sample, [confirm(ids[0], (given,), 6)])
+    assert labels_at(workspace, sample).confirmed[0]
+
+
+def test_an_edit_of_an_image_that_was_replaced_does_not_hinder_a_confirmation(
+    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str]
+) -> None:
+    given = sample.classes[int(sample.labels[0])]
+    other = next(name for name in sample.classes if name != given)
+    journal.append(sample, [label(ids[0], other), label(ids[1], other, 2)])
+    hashes = np.array(sample.content_hashes)
+    hashes[0] = 255
+    again = replace(sample, content_hashes=hashes, fingerprint="f" * 32)
+    (edit,) = journal.append(again, [confirm(ids[0], (given,), 1)])
+    assert (edit.old, edit.new) == (given, given)
+    with pytest.raises(ChangedSince):  # the other image is the same still, and so is its edit
+        journal.append(again, [confirm(ids[1], (sample.classes[int(sample.labels[1])],), 2)])
+
+
+def test_answers_that_were_not_shown_are_not_confirmed(
+    journal: LabelJournal, workspace: Workspace, tags: Dataset
+) -> None:
+    item = str(tags.item_ids[0])  # its first classes are yes, no, unknown, and so on
+    first, second, third = tags.classes[:3]
+    shown = tuple(("yes", "no", "unknown")[k % 3] for k in range(len(tags.classes)))
+    journal.append(tags, [tag(item, third, "yes")])
+    guess = NewEdit(
+        item, EditKind.LABEL, "no", session="old tab", seq=1, class_name=third, shown=("unknown",)
+    )
+    made, refused = journal.append_each(tags, [guess, confirm(item, shown, 2)])
+    assert not made
+    assert {str(one.error) for one in refused} == {
+        f"{item!r} was changed after it was shown, and is now {third}: yes. Look again."
+    }
+    now = (*shown[:2], "yes", *shown[3:])
+    assert all(isinstance(one.error, ChangedSince) and one.error.now == now for one in refused)
+    other = NewEdit(item, EditKind.LABEL, "yes", session="old tab", seq=3, class_name=first, shown=("yes",))
+    journal.append(tags, [other, confirm(item, now, 4)])  # another class of it was as shown
+    state = labels_at(workspace, tags)
+    assert state.confirmed[0]
+    assert state.labels[0, :3].tolist() == [1, 0, 1]
+    assert second not in {edit.class_name for edit in journal.edits(tags.name)}

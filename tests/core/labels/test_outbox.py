@@ -156,3 +156,18 @@ def test_text_that_no_database_holds_is_refused(
     edit = NewEdit(ids[0], EditKind.LABEL, "Bag", why=strange)
     with pytest.raises(BadInput):
         LabelJournal(workspace).append(sample, [edit])
+
+
+def test_what_was_shown_waits_with_an_edit(
+    cable: Cable, workspace: Workspace, sample: Dataset, ids: list[str]
+) -> None:
+    given = sample.classes[int(sample.labels[0])]
+    other = next(name for name in sample.classes if name != given)
+    cable.cut()
+    seen = NewEdit(ids[0], EditKind.CONFIRM, session="old tab", shown=(given,))
+    with pytest.raises(EditsWait):
+        LabelJournal(workspace).append(sample, [label(ids[0], other), seen])
+    cable.mend()
+    delivery = deliver(workspace)
+    assert delivery.n_sent == 1
+    assert f"is now {other}" in delivery.refused[0]

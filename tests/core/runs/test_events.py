@@ -75,6 +75,16 @@ def test_a_damaged_line_does_not_hide_the_rest(tmp_path: Path, damage: bytes) ->
     found, _ = log.read()
     assert [event["type"] for event in found] == ["started", "note"]
     assert found[1]["text"] == "a\u2028b"
+    assert log.n_damaged() == (damage != b"\n")
+
+
+def test_a_line_that_was_never_finished_is_counted_as_damaged(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    assert log.n_damaged() == 0  # not there yet
+    log.append("started")
+    with log.path.open("ab") as file:
+        file.write(b'{"type": "epo')
+    assert log.n_damaged() == 1
 
 
 def test_each_event_is_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""Labels from a file, a table of corrections or another tool's export: seen first, then taken in."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from core.data.dataset import Dataset
+from core.labels.foreign import Imported, import_labels
+from core.labels.journal import EditKind, NewEdit
+from core.workspace import Workspace
+from dashboard import gallery
+from dashboard.errors import shown_as_message
+from dashboard.open_item import open_item
+from dashboard.wording import counted, plain
+
+TYPES = ("csv", "tsv", "parquet", "json", "xml")
+MOST_MB, MOST_TILES, MOST_NAMES = 200, 24, 5
+_TIMES = "labels_brought_in"
+
+
+def draw(workspace: Workspace, dataset: Dataset, who: str) -> None:
+    """Choose a file, see what it would change, take it in."""
+    with st.container(border=True, key="bring_in"):
+        st.subheader("Labels from a file", anchor=False)
+        st.caption(
+            "A table (CSV, TSV, Parquet) with columns item_id and label, Label Studio or COCO JSON, or CVAT "
+            "for images 1.1. What it would change is shown first."
+        )
+        file = st.file_uploader(
+            "Labels from a file",
+            type=TYPES,
+            key=f"bring_in_{st.session_state.get(_TIMES, 0)}",
+            max_upload_size=MOST_MB,
+            label_visibility="collapsed",
+        )
+        if file is None:
+            return
+        with shown_as_message():
+            _offer(workspace, dataset, file, who)
+
+
+def _offer(workspace: Workspace, dataset: Dataset, file: UploadedFile, who: str) -> None:
+    content = file.getvalue()
+    would = import_labels(workspace, dataset, content, who=who, dry_run=True, name=file.name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        words = f"Make {counted(len(would.new), 'edit')}"
+        pressed = st.button(words, type="primary", icon=":material/upload_file:", disabled=not would.new)
+        st.caption(_in_words(would), width="content")
+    shown = [edit for edit in would.new if edit.kind is not EditKind.CONFIRM][:MOST_TILES]
+    if shown:
+        positions = dataset.positions([edit.item_id for edit in shown]).tolist()
+        captions = [_change(dataset, position, edit) for position, edit in zip(positions, shown, strict=True)]
+        seen = gallery.show(
+            dataset, positions, captions=captions, key="bring_in_images", label="What changes"
+        )
+        if seen.clicked is not None:
+            open_item(dataset, seen.clicked)
+    if pressed:
+        done = import_labels(workspace, dataset, content, who=who, name=file.name)
+        st.session_state[_TIMES] = st.session_state.get(_TIMES, 0) + 1  # another uploader, with nothing in it
+        st.toast(f"{counted(len(done.edits), 'edit')} made; History can take them back.")
+        st.rerun()
+
+
+def _in_words(would: Imported) -> str:
+    parts = [f"{counted(would.n_answers, 'label')} in the file"]
+    if would.n_same:
+        parts.append(f"{would.n_same:,} decided so already")
+    if would.unmatched:
+        names = ", ".join(plain(name) for name in would.unmatched[:MOST_NAMES])
+        more = " and others" if len(would.unmatched) > MOST_NAMES else ""
+        parts.append(f"{len(would.unmatched):,} of images that are not here: {names}{more}")
+    return " · ".join(parts)
+
+
+def _change(dataset: Dataset, position: int, edit: NewEdit) -> str:
+    if edit.kind is EditKind.EXCLUDE:
+        return "left out"
+    if edit.class_name is not None:
+        return f"{edit.class_name}: {edit.new}"
+    label = int(dataset.labels[position])
+    return f"{dataset.classes[label] if label >= 0 else 'unlabelled'} → {edit.new}"
