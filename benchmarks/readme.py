@@ -346,7 +346,9 @@ def load(result: dict[str, Any]) -> list[Claim]:
         ),
         (
             "The same: left behind when all had gone",
-            f"{left['children']} processes, {left['threads']} threads, {left['files']} open files",
+            "{children} processes, {threads} threads, {files} open files".format(
+                **{name: max(0, n) for name, n in left.items()}  # fewer than before are none left behind
+            ),
         ),
     ]
 

@@ -35,7 +35,7 @@ def show_damaged(messages: Sequence[str], noun: str) -> None:
 def show_error(error: Exception) -> bool:
     """Draw the message for ``error``. Returns True: Streamlit, whose last net this is, then adds nothing."""
     if isinstance(error, ImportRejected):
-        st.error(f"{len(error.problems)} problems found. {error.mend}", icon=":material/error:")
+        st.error(f"{counted(len(error.problems), 'problem')} found. {error.mend}", icon=":material/error:")
         rows = [{"File": p.file, "Row": p.row, "Problem": p.what, "Mend": p.mend} for p in error.problems]
         st.dataframe(rows, hide_index=True)
     elif isinstance(error, TidysetError):

@@ -34,10 +34,12 @@ def test_a_table_of_corrections_is_seen_and_taken_in(page: Page, server: Server)
     upload = page.locator("[data-testid=stFileUploader] input[type=file]")
 
     upload.set_input_files([table((ids[0], "Hat"))])  # type: ignore[list-item]
-    expect(page.get_by_text("1 problems found")).to_be_visible()
+    expect(page.get_by_text("1 problem found")).to_be_visible()
     assert not (server.workspace / "labels.db").exists()
 
     page.get_by_role("button", name="Remove fixes.csv").click()
+    expect(page.get_by_text("1 problem found")).not_to_be_visible()
+    settled(page)
     same = sample.classes[int(sample.labels[1])]
     upload.set_input_files([table((ids[0], other), (ids[1], same), ("nobody", was))])  # type: ignore[list-item]
     expect(page.get_by_text("3 labels in the file · 1 of images that are not here: nobody")).to_be_visible()

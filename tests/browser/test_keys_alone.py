@@ -27,7 +27,7 @@ def reach(page: Page, target: Locator, key: str = "Tab") -> None:
     expect(target).to_be_visible()
     settled(page)
     for _ in range(MOST_STEPS):
-        if target.evaluate("node => node.contains(document.activeElement)"):
+        if target.evaluate("node => node.contains(node.getRootNode().activeElement)"):
             return
         page.keyboard.press(key)
     pytest.fail(f"{MOST_STEPS} presses of {key} do not reach {target}")

@@ -56,7 +56,7 @@ function record(view, index, edit, n) {
   const sent = { item: item.id, ...edit, evidence: evidence(view, item, edit, n) };
   const before = view.states[index];
   const seq = put(view.box, sent, before);
-  view.states[index] = after(view, index, sent);
+  view.states[index] = { ...after(view, index, sent), by: seq };
   view.dirty.add(index);
   return { index, seq, before, after: view.states[index] };
 }
@@ -143,9 +143,9 @@ function takeBack(view, from, to) {
   const back = group.toReversed().map(({ index, seq, before, after: now }) => {
     const edit = { item: view.items[index].id, kind: "undo", undoes_seq: seq };
     const undoing = put(view.box, edit, view.states[index]);
-    view.states[index] = before;
+    view.states[index] = { ...before, by: undoing };
     view.dirty.add(index);
-    return { index, seq: undoing, before: now, after: before };
+    return { index, seq: undoing, before: now, after: view.states[index] };
   });
   to.push(back);
   view.ended = false;

@@ -11,16 +11,23 @@ function onOutbox(view) {
   for (const { seq, problem, now } of box.refused.splice(0).reverse()) {
     const undo = box.undoStates.get(seq);
     const index = undo && view.indexOf.get(undo.item);
-    if (index !== undefined) {
+    if (index !== undefined && view.states[index].by === seq) {
       view.states[index] = now === undefined ? undo.before : { ...undo.before, label: now, decided: "" };
       view.dirty.add(index);
     }
     box.undoStates.delete(seq);
+    view.undo = without(view.undo, seq);
+    view.redo = without(view.redo, seq);
     view.refusal = problem;
   }
   clearTimeout(view.settling);
   if (!waiting(box) && box.saved !== view.reported) settle(view);
   paint(view);
+}
+
+// What was never made cannot be taken back.
+function without(groups, seq) {
+  return groups.map((group) => group.filter((one) => one.seq !== seq)).filter((group) => group.length);
 }
 
 // A report runs the page anew, which would end a run that a press has begun, and with it the press: it waits.
