@@ -117,6 +117,12 @@ def _looked_before(workspace: Workspace, dataset: Dataset, base: Run) -> None:
         edits = edits_of_version(workspace, dataset, base.label_version)
         if earlier := looks.looks_at_edits(workspace, base, edits):
             st.warning(plain(looks.warning(earlier)), icon=":material/repeat:")
+        if n_lost := looks.n_unreadable(workspace):
+            st.warning(
+                f"{counted(n_lost, 'line')} of {looks.FILE} cannot be read: earlier proofs of these edits "
+                "may be missing from what p counts.",
+                icon=":material/broken_image:",
+            )
 
 
 def _no_edits(base: Run) -> None:

@@ -16,7 +16,7 @@ from core.tuning.studies import StudyPlan, TrialRecord, TrialState
 from core.workspace import Workspace
 from dashboard import job_monitor, keep_recipe
 from dashboard.charts import search as charts
-from dashboard.errors import shown_as_message
+from dashboard.errors import show_damaged, shown_as_message
 from dashboard.search_panel import OBJECTIVES
 from dashboard.wording import counted, plain
 
@@ -72,8 +72,10 @@ def _more(run: Run) -> None:
 
 def _show(workspace: Workspace, run: Run) -> None:
     trials, plan = studies.load_trials(run), studies.plan_of(run)
+    damaged = studies.damaged_trials(run)
+    show_damaged(damaged, "trial")
     if not trials:
-        st.caption("The first trial has not begun.")
+        st.caption("No trial of this search can be shown." if damaged else "The first trial has not begun.")
         return
     st.markdown(_sentence(trials, plan))
     left, right = st.columns([3, 2])

@@ -72,9 +72,16 @@ def list_datasets(workspace: Workspace) -> list[CatalogEntry]:
             entries[name] = CatalogEntry(
                 name, str(about["title"]), "ready", about["task"], int(about["n"]), len(about["classes"])
             )
-        except (DamagedFile, KeyError, TypeError, ValueError, OverflowError) as error:
-            entries[name] = CatalogEntry(name, name, "damaged", "", None, None, str(error))
+        except DamagedFile as error:
+            entries[name] = _damaged(name, str(error))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            why = f"{manifest} lacks or garbles what tells of the data set ({type(error).__name__}: {error})."
+            entries[name] = _damaged(name, f"{why} Restore it from a copy, or import the data set again.")
     return list(entries.values())
+
+
+def _damaged(name: str, why: str) -> CatalogEntry:
+    return CatalogEntry(name, name, "damaged", "", None, None, why)
 
 
 def open_dataset(workspace: Workspace, name: str) -> Dataset:

@@ -229,8 +229,8 @@ def _remembered(workspace: Workspace) -> dict[str, ClipModel]:
     if not path.exists():
         return {}
     try:
-        return {model.key: model for model in map(model_of, read_json(path).get("models", []))}
-    except (DamagedFile, TypeError, ValueError) as error:
+        return {model.key: model for model in map(model_of, read_json(path)["models"])}
+    except (DamagedFile, KeyError, TypeError, ValueError) as error:
         raise DamagedFile(
             f"{path} does not say which local models there are ({error}).",
             "Delete it, and choose the models by their files again.",

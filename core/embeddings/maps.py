@@ -226,7 +226,11 @@ def load_neighbours(run: Run) -> NDArray[np.int32]:
     path = run.folder / NEIGHBOURS
     if not path.exists():
         raise NotFound(f"Map {run.name!r} has no neighbours yet.", "Let it go on, or make it again.")
-    return read_array(path)
+    rows = read_array(path)
+    is_table = rows.dtype.kind == "i" and rows.ndim == 2
+    if not is_table or (rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < len(rows)):
+        raise DamagedFile(f"{path} names neighbours that are not on the map.", "Make the map again.")
+    return rows
 
 
 def in_unit_square(xy: NDArray[np.floating]) -> NDArray[np.float32]:

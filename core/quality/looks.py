@@ -81,6 +81,11 @@ def looks_at(workspace: Workspace, question: str) -> list[Look]:
     return list(found.values())
 
 
+def n_unreadable(workspace: Workspace) -> int:
+    """How many lines of the file are damaged, and so are looks that nobody can count any more."""
+    return EventLog(workspace.root / FILE).n_damaged()
+
+
 def looks_at_edits(workspace: Workspace, base: Run, edits: EditSet) -> list[Look]:
     """The verdicts so far on ``edits``, on the data set of ``base``; oldest first."""
     if not (workspace.root / FILE).exists():

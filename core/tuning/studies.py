@@ -10,7 +10,6 @@ Beside what every run has, the folder holds::
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -194,12 +193,25 @@ def save_trial(run: Run, record: TrialRecord) -> None:
 
 
 def load_trials(run: Run) -> list[TrialRecord]:
-    """All trials by number; one whose file is damaged is left out."""
-    found = []
+    """All trials by number; one whose file is damaged is left out (``damaged_trials``)."""
+    return _trials(run)[0]
+
+
+def damaged_trials(run: Run) -> list[str]:
+    """Of each trial whose file cannot be read, which and why."""
+    return _trials(run)[1]
+
+
+def _trials(run: Run) -> tuple[list[TrialRecord], list[str]]:
+    found, damaged = [], []
     for file in sorted((run.folder / "trials").glob("*/trial.json")):
-        with contextlib.suppress(DamagedFile, OSError, KeyError, TypeError, ValueError, OverflowError):
+        try:
             found.append(_load_trial_once(file, file.stat().st_mtime_ns))
-    return found
+        except DamagedFile as error:
+            damaged.append(str(error))
+        except (OSError, KeyError, TypeError, ValueError, OverflowError) as error:
+            damaged.append(f"{file} tells of no trial ({type(error).__name__}: {error}).")
+    return found, damaged
 
 
 @lru_cache(maxsize=16_384)
