@@ -170,7 +170,8 @@ def test_what_is_damaged_is_said_and_the_rest_goes_on(
         assert files, "nothing there to damage"
         for file in files:
             file.write_bytes(damage(file.read_bytes()))
-        found += [f"{how}: {one}" for one in problems(thing, ALL if FULL else thing.pages)]
+        pages = tuple(dict.fromkeys([*thing.pages, *ALL])) if FULL else thing.pages
+        found += [f"{how}: {one}" for one in problems(thing, pages)]
     assert not found, "\n".join(found)
 
 
