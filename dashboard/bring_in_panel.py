@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -9,7 +11,7 @@ from core.data.dataset import Dataset
 from core.labels.foreign import Imported, import_labels
 from core.labels.journal import EditKind, NewEdit
 from core.workspace import Workspace
-from dashboard import gallery
+from dashboard import cached, gallery
 from dashboard.errors import shown_as_message
 from dashboard.open_item import open_item
 from dashboard.wording import counted, plain
@@ -47,10 +49,13 @@ def _offer(workspace: Workspace, dataset: Dataset, file: UploadedFile, who: str)
         words = f"Make {counted(len(would.new), 'edit')}"
         pressed = st.button(words, type="primary", icon=":material/upload_file:", disabled=not would.new)
         st.caption(_in_words(would), width="content")
-    shown = [edit for edit in would.new if edit.kind is not EditKind.CONFIRM][:MOST_TILES]
-    if shown:
+    changes = [edit for edit in would.new if edit.kind is not EditKind.CONFIRM]
+    if shown := changes[:MOST_TILES]:
         positions = dataset.positions([edit.item_id for edit in shown]).tolist()
-        captions = [_change(dataset, position, edit) for position, edit in zip(positions, shown, strict=True)]
+        labels = cached.labels(workspace, dataset).labels[positions]
+        captions = [_change(dataset, label, edit) for label, edit in zip(labels, shown, strict=True)]
+        if len(changes) > len(shown):
+            st.caption(f"The first {len(shown)} of {len(changes):,} changes:")
         seen = gallery.show(
             dataset, positions, captions=captions, key="bring_in_images", label="What changes"
         )
@@ -74,10 +79,10 @@ def _in_words(would: Imported) -> str:
     return " · ".join(parts)
 
 
-def _change(dataset: Dataset, position: int, edit: NewEdit) -> str:
+def _change(dataset: Dataset, label: Any, edit: NewEdit) -> str:
+    """What an edit does to an image with this label (a row of LabelState.labels), in a few words."""
     if edit.kind is EditKind.EXCLUDE:
         return "left out"
     if edit.class_name is not None:
         return f"{edit.class_name}: {edit.new}"
-    label = int(dataset.labels[position])
     return f"{dataset.classes[label] if label >= 0 else 'unlabelled'} → {edit.new}"
