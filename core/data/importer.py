@@ -31,6 +31,7 @@ from core.data.readers import (
 from core.data.readers.base import Hints, Recognised, Record
 from core.data.splits import stratified_split
 from core.errors import BadInput, DamagedFile, NotFound, Problem
+from core.files import storing
 from core.workspace import Workspace
 
 _READERS = (
@@ -129,9 +130,12 @@ def opened_source(
 
     Raises:
         NotFound, Offline: There is no such thing here, nor on the hub.
+        StorageFailed: There is no room to unpack.
     """
     path = Path(source).expanduser()
-    with tempfile.TemporaryDirectory(prefix="tidyset-", dir=scratch) as name:
+    with storing(scratch or Path("The system's folder for temporary files")):
+        temporary = tempfile.TemporaryDirectory(prefix="tidyset-", dir=scratch, ignore_cleanup_errors=True)
+    with temporary as name:
         folder = Path(name)
         if path.exists() and archives.is_archive(path):
             path = archives.unpack(path, folder, log)

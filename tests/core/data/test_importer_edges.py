@@ -18,11 +18,11 @@ import pytest
 from PIL import Image
 
 from core.data.dataset import Dataset, Task
-from core.data.importer import ImportOptions, ImportResult, import_source
+from core.data.importer import ImportOptions, ImportResult, import_source, opened_source
 from core.data.problems import ProblemLog
 from core.data.readers import archives
 from core.data.readers.base import Hints
-from core.errors import BadInput, ImportRejected, NotFound, Offline
+from core.errors import BadInput, ImportRejected, NotFound, Offline, StorageFailed
 from core.workspace import Workspace
 
 ALL_TRAIN = ImportOptions(test_share=0)
@@ -452,3 +452,11 @@ def test_words_beside_numbers_are_classes_where_there_are_many(workspace: Worksp
     labels = [str(i % 10) for i in range(200)] + ["A"] * 20 + ["b"] * 20
     done = import_source(workspace, numbered_csv(tmp_path / "pixels.csv", labels), "characters")
     assert done.dataset.classes == (*map(str, range(10)), "A", "b")
+
+
+def test_no_room_to_unpack_is_said(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StorageFailed, match="could not be written"),
+        opened_source("anything.zip", Hints(), ProblemLog(), scratch=tmp_path / "gone"),
+    ):
+        pass
