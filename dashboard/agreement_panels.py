@@ -235,7 +235,7 @@ def conflicts(workspace: Workspace, dataset: Dataset, found: Agreement, who: str
             st.caption(f"{len(open_ones):,} open, {len(known) - len(open_ones):,} settled", width="content")
             _take_back(workspace, dataset, who)
         if open_ones:
-            _settle_one(workspace, dataset, _turn(open_ones), who)
+            _settle_one(workspace, dataset, _turn(open_ones), who, is_last=len(open_ones) == 1)
         else:
             st.success("Every conflict is settled.", icon=":material/task_alt:")
         return _all_conflicts(dataset, known)
@@ -269,12 +269,18 @@ def _all_conflicts(dataset: Dataset, known: list[Conflict]) -> int | None:
 
 
 def _turn(open_ones: list[Conflict]) -> Conflict:
-    """The first that was not skipped; once all were, the first."""
-    skipped = st.session_state.setdefault(_SKIPPED, set())
-    return next((one for one in open_ones if (one.item_id, one.class_name) not in skipped), open_ones[0])
+    """The first that was not skipped; once all were, the one whose skipping is longest ago."""
+    skipped = st.session_state.setdefault(_SKIPPED, {})
+    return min(open_ones, key=lambda one: skipped.get((one.item_id, one.class_name), 0))
 
 
-def _settle_one(workspace: Workspace, dataset: Dataset, one: Conflict, who: str) -> None:
+def _skip(one: Conflict) -> None:
+    skipped = st.session_state[_SKIPPED]
+    skipped[one.item_id, one.class_name] = 1 + max(skipped.values(), default=0)
+    st.rerun()
+
+
+def _settle_one(workspace: Workspace, dataset: Dataset, one: Conflict, who: str, *, is_last: bool) -> None:
     """One image large, what each person said, and a button with a key for each answer."""
     position = int(dataset.positions([one.item_id])[0])
     answers = list(dict.fromkeys(one.said.values()))
@@ -292,9 +298,8 @@ def _settle_one(workspace: Workspace, dataset: Dataset, one: Conflict, who: str)
                 shortcut = str(number) if number < 10 else None
                 if st.button(answer, key=f"settle_{number}", type="primary", shortcut=shortcut):
                     chosen = answer
-            if st.button("Skip", key="settle_skip", shortcut="s"):
-                st.session_state[_SKIPPED].add((one.item_id, one.class_name))
-                st.rerun()
+            if st.button("Skip", key="settle_skip", shortcut="s", disabled=is_last):
+                _skip(one)
         others = _other_answers(dataset, answers)
         if others:
             chosen = chosen or st.selectbox(

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import UNLABELLED, Dataset
-from core.embeddings.zero_shot import ZeroShotRequest
+from core.data.splits import stratified_split
+from core.embeddings.zero_shot import ZeroShotRequest, validation_positions
 from core.errors import BadInput
 from core.evaluation.metrics import scores
 from core.evaluation.predictions import Predictions
@@ -81,6 +82,17 @@ def few_shot_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
 def read_curve(run: Run) -> Json:
     """What the worker found: see ``curve``. Raises DamagedFile."""
     return read_json(run.folder / RESULT)
+
+
+def pools(dataset: Dataset) -> tuple[Ints, Ints]:
+    """Positions of the training images to draw from, and of those to choose hyperparameters on; none is both.
+
+    Without a validation split, at most half of the training images stand in for one.
+    """
+    train, held = dataset.in_split("train"), validation_positions(dataset)
+    if "val" not in dataset.splits and 2 * len(held) > len(train):
+        held = train[stratified_split(np.asarray(dataset.labels)[train], 0.5, seed=0)]
+    return np.setdiff1d(train, held), held
 
 
 def draw(labels: Ints, candidates: Ints, shots: int, seed: int) -> Ints:

@@ -31,10 +31,13 @@ def few_shot(job: Job) -> Outcome:
     labels = zs.single_labels(dataset, labels_at(job.workspace, dataset, job.run.label_version).labels)
     reporter = Reporter(job)
     encoder = Encoder(job.workspace, request.model, reporter)
-    held = zs.validation_positions(dataset)
-    candidates = np.setdiff1d(dataset.in_split("train"), held)
-    if not len(candidates) or "test" not in dataset.splits:
-        raise BadInput(f"{dataset.name!r} has no training or no test images.", "Import it with a test split.")
+    candidates, held = fs.pools(dataset)
+    test = dataset.in_split("test")
+    if not all((labels[positions] >= 0).any() for positions in (candidates, held, test)):
+        raise BadInput(
+            f"{dataset.name!r} has too few labelled images to draw some, to choose on others and to measure.",
+            "It takes two labelled training images of a class and a labelled test image, or more.",
+        )
     drawn = {seed: fs.draw(labels, candidates, max(shots), seed) for seed in range(n_seeds)}
     wanted = np.unique(np.concatenate([*drawn.values()]))
     features = encoder.images(dataset, wanted)
@@ -44,7 +47,7 @@ def few_shot(job: Job) -> Outcome:
         return Labelled(features[np.searchsorted(wanted, positions)], labels[positions])
 
     parts = []
-    for positions in (held, dataset.in_split("test")):
+    for positions in (held, test):
         images = encoder.images(dataset, positions)
         known = labels[positions] >= 0
         parts.append(Labelled(images[known], labels[positions][known]))

@@ -19,21 +19,18 @@ WRITES = (
     "Button (make_map|delete_map)",  # test_embeddings_page.py, tests/pages/test_embeddings.py
     "Button (relabel_all|leave_out_all|tag_all|untag)",  # tests/pages/test_embeddings.py
     "Selectbox tag_name",  # takes new words: as above
-    "Button zs_tag",  # tests/pages/test_zero_shot.py
     "Button share",  # tests/pages/test_team.py
     r"Button (settle_\d+|Take the last back|look_again)",  # tests/pages/test_agreement.py
+    "Selectbox settle_other_",  # as above
     "Button issues_leave_out",  # tests/pages/test_issues.py
     "Button (take_all_back|Name it|Take back .*)",  # tests/pages/test_history.py
     "Button (See what can be filled|Accept: .*)",  # tests/pages/test_fill.py
     "Button Prove it",  # tests/pages/test_prove.py
-)
-# The same, but only what they call is tested, in tests/core; no test presses the button.
-NOT_PRESSED = (
-    "Button (keep_|rename_|delete_|keep_tags_).*",  # a run's name, notes and tags, and the run itself
-    "Button save_thresholds",
-    "Button (Search again|Look for label errors|Look for mismatches)",
-    "Button (Encode and classify|zs_add|zs_few|Keep these prompts|Keep as a run)",
-    r"Button How long will it take\?",
+    "Button (rename_|keep_|keep_tags_|delete_)",  # a run's name, notes and tags, and the run: test_pressed.py
+    r"Button (How long will it take\?|Search again|Look for label errors|Look for mismatches)",  # as above
+    "Button save_thresholds",  # as above
+    "Button (zs_add|Encode and classify|zs_few)",  # tests/pages/test_zero_shot.py
+    "Button (Keep these prompts|Keep as a run)",  # one button: as above
 )
 # What leads to another page; the loop, the tour and tests/pages go these ways.
 LEADS_ON = (
@@ -63,12 +60,12 @@ PRESSES = (
     "Button (Refresh|show_.*)",
 )
 RULES = Rules(
-    left_alone=(*WRITES, *NOT_PRESSED, *LEADS_ON, *OURS, *ELSEWHERE),
+    left_alone=(*WRITES, *LEADS_ON, *OURS, *ELSEWHERE),
     presses=PRESSES,
     opens=("Button (Import data|Delete)",),
     selects=("Table journal_", "Table runs_"),
     one_of=("Button cleaning_.*_(up|remove)", "Button show_.*", "Selectbox data"),
     once=(r"\w+ recipe_.*", r"\w+ (engine|ray_workers|local_workers|address)"),
     alike=r"^[a-z]+_(?=(engine|ray_workers|local_workers|address)$)|"
-    r"\d{8}-\d{6}-\w{6}|(?<=^recipe_)[a-z-]+_|(?<=^journal_).*|(?<=^runs_)[0-9a-f]{8}",
+    r"\d{8}-\d{6}-\w{6}|(?<=^recipe_)[a-z-]+_|(?<=^journal_).*|(?<=^runs_)[0-9a-f]{8}|(?<=^settle_other_).*",
 )

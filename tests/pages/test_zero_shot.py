@@ -11,9 +11,11 @@ from core.data.dataset import Dataset
 from core.data.tags import tags_of
 from core.embeddings import zero_shot
 from core.embeddings.clip_models import ClipModel, find_model
+from core.embeddings.few_shot import KIND as FEW
 from core.embeddings.few_shot import create_few_shot
 from core.embeddings.prompts import default_prompts
 from core.embeddings.zero_shot import ZeroShotRequest, create_zero_shot
+from core.runs import launch
 from core.runs.recipe import make_recipe
 from core.runs.store import Run, create_run, list_runs
 from core.worker import work
@@ -61,10 +63,31 @@ def answered(workspace: Workspace, sample: Dataset, model: ClipModel) -> Run:
     return run
 
 
-def test_without_features_it_says_what_is_missing(workspace: Workspace, sample: Dataset) -> None:
+def test_a_model_of_ones_own_is_added_and_a_worker_encodes(
+    workspace: Workspace, sample: Dataset, files: tuple[Path, Path]
+) -> None:
     test = opened()
     assert "has not seen these images yet" in said(test)
-    assert "Encode and classify" in [button.label for button in test.button]
+    test.text_input(key="zs_add_name").set_value("mine").run()
+    test.text_input(key="zs_add_checkpoint").set_value(str(files[0]))
+    test.text_input(key="zs_add_config").set_value(str(files[1])).run()
+    test.button(key="zs_add").click().run()
+    assert not test.error
+    assert test.selectbox(key="zs_model").value == "mine"
+    assert "**mine has not seen these images yet.**" in said(test)
+
+    next(button for button in test.button if button.label == "Encode and classify").click().run()
+    (run,) = list_runs(workspace, kind=zero_shot.KIND)
+    assert zero_shot.request_of(run).model.checkpoint == str(files[0])
+    _stopped(test, run)
+
+
+def _stopped(test: AppTest, run: Run) -> None:
+    """The page follows the run, which is ended."""
+    assert not test.exception
+    assert f"stop_{run.id}" in [button.key for button in test.button]
+    launch.request_stop(run)
+    launch.wait(run, timeout=120)
 
 
 def test_an_edited_prompt_is_measured_and_kept(
@@ -121,6 +144,10 @@ def test_a_few_labels_are_a_curve_and_clip_is_averaged_with_a_run(
     test = opened(zs_look="Few labels")
     assert "Draw the curves" in [button.label for button in test.button]
     assert "Nothing is trained" in said(test)
+
+    test.button(key="zs_few").click().run()
+    (run,) = list_runs(workspace, kind=FEW)
+    _stopped(test, run)
 
     asked = ZeroShotRequest(model, default_prompts(sample))
     run = create_few_shot(workspace, sample, asked, shots=(1, 2), n_seeds=2)

@@ -17,6 +17,7 @@ from core.embeddings.few_shot import (
     create_few_shot,
     curve,
     draw,
+    pools,
     probe,
     read_curve,
     spread,
@@ -28,6 +29,7 @@ from core.evaluation.predictions import Predictions
 from core.runs.store import status
 from core.worker import work
 from core.workspace import Workspace
+from tests.tagged import tagged
 from tests.tiny_clip import write_tiny_clip
 
 
@@ -93,6 +95,17 @@ def test_the_job_on_the_sample(workspace: Workspace, sample: Dataset, tmp_path: 
     assert by_key["Tip-Adapter", 16]["n_train"] == 160
     with pytest.raises(BadInput, match="make no curve"):
         create_few_shot(workspace, sample, request, shots=(), n_seeds=2)
+
+
+def test_half_of_few_training_images_stand_in_for_validation(workspace: Workspace, sample: Dataset) -> None:
+    few = tagged(workspace, sample, 120, split=np.repeat([0, 2], (100, 20)).astype(np.int8))
+    assert few.splits == ("train", "test")
+    drawn_from, held = pools(few)
+    assert not np.intersect1d(drawn_from, held).size
+    assert np.union1d(drawn_from, held).tolist() == few.in_split("train").tolist()
+    assert 40 <= len(held) <= 60
+    drawn_from, held = pools(sample)
+    assert (len(drawn_from), len(held)) == (4_000, 1_000)
 
 
 def said(probs: list[list[float]], labels: list[int], split: list[str]) -> Predictions:
