@@ -22,6 +22,8 @@ HELP = {
     "core-set": "Furthest from all that is labelled.",
     "typical": "The most ordinary of each group: best where there is next to no label yet.",
 }
+FEW = 250
+"""Labels that a copy to try it with keeps, at most."""
 
 
 def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
@@ -67,7 +69,8 @@ def all_labelled(dataset: Dataset, n_unknown: int) -> None:
             "**Every training image has a label.** Which of them are likely wrong, Issues says. "
             "To try what a few labels would do, make a copy of this data set with most of them hidden:"
         )
-        command = f"uv run tidyset data hide {dataset.name} --name {dataset.name}-few --labels 250"
+        n = min(FEW, len(dataset.in_split("train")) // 2)
+        command = f"uv run tidyset data hide {dataset.name} --name {dataset.name}-few --labels {n}"
         st.code(command, language=None, wrap_lines=True)  # what scrolls sideways, keys cannot reach
         if st.button("Look for wrong labels", type="primary", icon=":material/troubleshoot:"):
             st.switch_page(links.ISSUES)

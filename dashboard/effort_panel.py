@@ -18,8 +18,6 @@ from dashboard.wording import count, counted
 
 Bools = NDArray[np.bool_]
 N_BANDS = 5
-ROW = 35
-"""Pixels that Streamlit gives a line of a table."""
 
 
 def draw(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) -> None:
@@ -54,7 +52,6 @@ def draw(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) 
         st.dataframe(
             [_row(band) for band in found],
             hide_index=True,
-            height=ROW * (len(found) + 1) + 3,
             key="effort_bands",
             column_config={
                 "Precision": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)

@@ -168,7 +168,7 @@ def _accuracy(finished: Runs) -> None:
     named = [(run, figure_of(status.summary)) for run, status in finished]
     tested = [(run, figure) for run, figure in reversed(named) if figure is not None]
     if not tested:
-        _card("Best test accuracy", "target", "–", "no finished run")
+        _card("Best test accuracy", "target", "–", "no test images" if finished else "no finished run")
         return
     last = tested[-1][1]
     alike = [(run, figure) for run, figure in tested if figure.name == last.name]

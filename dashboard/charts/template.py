@@ -42,7 +42,7 @@ _SHARES = {f"{n}%": f"{n} %" for n in range(101)}
 LAYOUT: dict[str, Any] = {
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",
-    "margin": {"l": 8, "r": 8, "t": 8, "b": 8, "autoexpand": True},
+    "margin": {"l": 8, "r": 20, "t": 8, "b": 8, "autoexpand": True},
     "separators": ".,",
     "bargap": 0.25,
     "dragmode": False,

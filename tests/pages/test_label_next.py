@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from core.data.dataset import Dataset, is_labelled
+from core.data.dataset import Dataset, is_labelled, load_dataset
 from core.data.hiding import hide_labels
 from core.quality.active_compare import create_comparison
 from core.runs.recipe import make_recipe
 from core.runs.store import create_run
 from core.worker import work
 from core.workspace import Workspace
+from tests.crash.whole import CLOTHES, unpacked
 from tests.tagged import tagged
 
 HOME = str(Path(__file__).resolve().parents[2] / "dashboard" / "Home.py")
@@ -35,6 +36,11 @@ def test_where_all_is_labelled_it_says_how_to_try_it(workspace: Workspace, sampl
         f"uv run tidyset data hide {sample.name} --name {sample.name}-few --labels 250"
     )
     assert not [button for button in test.main.button if button.label == "Review these"]
+
+
+def test_of_a_small_data_set_half_the_labels_are_kept(workspace: Workspace) -> None:
+    small = load_dataset(unpacked(workspace.root) / "datasets" / CLOTHES)
+    assert opened(small).main.code[0].value.endswith(f"--labels {len(small.in_split('train')) // 2}")
 
 
 def test_labels_that_are_unknown_lead_to_fill_in(workspace: Workspace, sample: Dataset) -> None:

@@ -51,6 +51,15 @@ def test_finished_runs_fill_the_cards(app: AppTest, workspace: Workspace, sample
     assert any("test accuracy 88.0 % · 1 min 15 s" in caption.value for caption in app.caption)
 
 
+def test_a_run_without_test_images_is_a_finished_run(
+    app: AppTest, workspace: Workspace, sample: Dataset
+) -> None:
+    run = create_run(workspace, sample, Recipe(), name="first")
+    run.events.append("finished", valid_accuracy=0.9, seconds=1.0)
+    app.run()
+    assert cards(app)["Best test accuracy"] == ("–", "no test images")
+
+
 def test_runs_on_other_content_do_not_count(app: AppTest, workspace: Workspace, sample: Dataset) -> None:
     run = create_run(workspace, replace(sample, fingerprint="f" * 32), Recipe(), name="stale")
     run.events.append("finished", test_accuracy=0.99, seconds=1.0)
