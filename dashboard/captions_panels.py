@@ -33,12 +33,13 @@ def draw(view: View) -> int | None:
     )
     st.subheader("Captions", anchor=False)
     _headline(found)
-    left, right = st.columns([3, 2])
-    with left, st.container(border=True, height="stretch"):
+    with st.container(border=True):
         _association(view, found)
-    with right, st.container(border=True):
+    left, right = st.columns(2)
+    with left, st.container(border=True, height="stretch"):
         st.markdown("**How long they are**")
         show(charts.lengths(found.lengths), "caption_lengths", "How many captions have how many words")
+    with right, st.container(border=True, height="stretch"):
         st.markdown("**In most captions**")
         n = min(FREQUENT, len(found.vocabulary))
         order = np.argsort(-found.in_captions, kind="stable")[:n]

@@ -20,7 +20,7 @@ def lengths(counts: NDArray[np.int64]) -> Figure:
     n_words = np.minimum(counts, LONGEST)
     images = np.bincount(n_words)
     named = [str(n) if n < LONGEST else f"{LONGEST} or more" for n in range(len(images))]
-    fig = figure(height=240, xaxis_title="Words", yaxis_title="Captions", bargap=0.1)
+    fig = figure(height=300, xaxis_title="Words", yaxis_title="Captions", bargap=0.1)
     fig.add_bar(
         x=np.arange(len(images)),
         y=images,
