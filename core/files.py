@@ -65,16 +65,16 @@ def atomic_writer(path: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let a rename in it outlive a loss of power, where the system has that for folders."""
-    try:
+    """Let a rename in it outlive a loss of power, where the system has that for folders.
+
+    What is asked for is there already under its name, so a refusal is no failure of the write.
+    """
+    with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.data.dataset import Dataset
-from core.labels.foreign import Imported, import_labels
+from core.labels.foreign import Imported, Prepared, prepare, take_in
 from core.labels.journal import EditKind, NewEdit
 from core.workspace import Workspace
 from dashboard import cached, gallery
@@ -17,8 +17,8 @@ from dashboard.open_item import open_item
 from dashboard.wording import counted, plain
 
 TYPES = ("csv", "tsv", "parquet", "json", "xml")
-MOST_MB, MOST_TILES, MOST_NAMES = 200, 24, 5
-_TIMES = "labels_brought_in"
+MOST_MB, MOST_TILES, MOST_NAMES, MOST_CHARACTERS = 200, 24, 5, 60
+_TIMES, _PREPARED = "labels_brought_in", "labels_to_bring_in"
 
 
 def draw(workspace: Workspace, dataset: Dataset, who: str) -> None:
@@ -43,37 +43,50 @@ def draw(workspace: Workspace, dataset: Dataset, who: str) -> None:
 
 
 def _offer(workspace: Workspace, dataset: Dataset, file: UploadedFile, who: str) -> None:
-    content = file.getvalue()
-    would = import_labels(workspace, dataset, content, who=who, dry_run=True, name=file.name)
+    prepared = _prepared(dataset, file)
+    would = take_in(workspace, dataset, prepared, who=who, dry_run=True)
     with st.container(horizontal=True, vertical_alignment="center"):
         words = f"Make {counted(len(would.new), 'edit')}"
         pressed = st.button(words, type="primary", icon=":material/upload_file:", disabled=not would.new)
         st.caption(_in_words(would), width="content")
-    changes = [edit for edit in would.new if edit.kind is not EditKind.CONFIRM]
-    if shown := changes[:MOST_TILES]:
+    if shown := would.changes[:MOST_TILES]:
         positions = dataset.positions([edit.item_id for edit in shown]).tolist()
         labels = cached.labels(workspace, dataset).labels[positions]
         captions = [_change(dataset, label, edit) for label, edit in zip(labels, shown, strict=True)]
-        if len(changes) > len(shown):
-            st.caption(f"The first {len(shown)} of {len(changes):,} changes:")
+        if len(would.changes) > len(shown):
+            st.caption(f"The first {len(shown)} of {len(would.changes):,} changes:")
         seen = gallery.show(
             dataset, positions, captions=captions, key="bring_in_images", label="What changes"
         )
         if seen.clicked is not None:
             open_item(dataset, seen.clicked)
     if pressed:
-        done = import_labels(workspace, dataset, content, who=who, name=file.name)
+        done = take_in(workspace, dataset, prepared, who=who)
         st.session_state[_TIMES] = st.session_state.get(_TIMES, 0) + 1  # another uploader, with nothing in it
+        st.session_state.pop(_PREPARED, None)
         st.toast(f"{counted(len(done.edits), 'edit')} made; History can take them back.")
         st.rerun()
 
 
+def _prepared(dataset: Dataset, file: UploadedFile) -> Prepared:
+    """The file read and matched; once, however often the page is run."""
+    key = (file.file_id, dataset.fingerprint)
+    kept = st.session_state.get(_PREPARED)
+    if kept is None or kept[0] != key:
+        kept = st.session_state[_PREPARED] = key, prepare(dataset, file.getvalue(), file.name)
+    return kept[1]
+
+
 def _in_words(would: Imported) -> str:
-    parts = [f"{counted(would.n_answers, 'label')} in the file"]
+    parts = [f"{counted(would.n_answers, 'label')} in the file", counted(len(would.changes), "change")]
+    if n_confirmed := len(would.new) - len(would.changes):
+        parts.append(counted(n_confirmed, "confirmation"))
     if would.n_same:
-        parts.append(f"{would.n_same:,} decided so already")
+        parts.append(f"{would.n_same:,} so already")
+    if would.conflicts:
+        parts.append(f"{len(would.conflicts):,} edited here since the export: left alone")
     if would.unmatched:
-        names = ", ".join(plain(name) for name in would.unmatched[:MOST_NAMES])
+        names = ", ".join(plain(name[:MOST_CHARACTERS]) for name in would.unmatched[:MOST_NAMES])
         more = " and others" if len(would.unmatched) > MOST_NAMES else ""
         parts.append(f"{len(would.unmatched):,} of images that are not here: {names}{more}")
     return " · ".join(parts)

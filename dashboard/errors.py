@@ -32,6 +32,11 @@ def show_damaged(messages: Sequence[str], noun: str) -> None:
                 st.markdown(plain(message))
 
 
+def _no_links(text: str) -> str:
+    """A message with its marks of code, but what comes from a file makes no link and fetches no picture."""
+    return text.replace("[", "\\[").replace("<", "\\<")
+
+
 def show_error(error: Exception) -> bool:
     """Draw the message for ``error``. Returns True: Streamlit, whose last net this is, then adds nothing."""
     if isinstance(error, ImportRejected):
@@ -39,9 +44,9 @@ def show_error(error: Exception) -> bool:
         rows = [{"File": p.file, "Row": p.row, "Problem": p.what, "Mend": p.mend} for p in error.problems]
         st.dataframe(rows, hide_index=True)
     elif isinstance(error, TidysetError):
-        st.error(error.problem, icon=":material/error:")
+        st.error(_no_links(error.problem), icon=":material/error:")
         if error.mend:
-            st.info(error.mend, icon=":material/build:")
+            st.info(_no_links(error.mend), icon=":material/build:")
     else:
         _log.error("A page failed", exc_info=error)
         st.error(

@@ -314,13 +314,19 @@ def import_command(
             "n_answers": done.n_answers,
             "n_edits": len(done.new),
             "n_committed": len(done.edits),
+            "n_changes": len(done.changes),
             "n_same": done.n_same,
+            "conflicts": list(done.conflicts),
             "session": done.edits[0].session if done.edits else None,
             "unmatched": list(done.unmatched),
         }
         verb = "would be made" if dry_run else "made"
         lines = [f"{done.n_answers:,} answers of {done.source}: {_edits(len(done.new))} {verb}"]
+        lines += [f"of them {len(done.changes):,} change a label, the others confirm one"] if done.new else []
         lines += [f"decided so already: {done.n_same:,}"] if done.n_same else []
+        if done.conflicts:
+            lines.append(f"{len(done.conflicts):,} were edited here after the export, and left alone:")
+            lines += [f"  {item}" for item in done.conflicts[:20]]
         if done.unmatched:
             lines.append(f"{len(done.unmatched):,} are of images that cannot be told in {dataset.name}:")
             lines += [f"  {name}" for name in done.unmatched[:20]]

@@ -26,6 +26,7 @@ from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import FileImages
 from core.errors import BadInput, NameTaken
 from core.files import atomic_writer, begin_array, confined, storage_failed, storing
+from core.labels.label_table import EXPORTED, JOINT
 from core.labels.versions import LabelState
 
 UNLABELLED_FOLDER = "unlabelled"
@@ -90,7 +91,8 @@ def label_columns(dataset: Dataset, state: LabelState) -> Columns:
     """The columns of the table, each of N values; a missing label is None.
 
     item_id, split and, for one label an image, given and current (class names); for several, one column a
-    class, "label NAME", of 1, 0 and None. state is "excluded", "edited", "confirmed" or "given".
+    class, "label NAME", of 1, 0 and None. state is "excluded", "edited", "confirmed" or "given"; exported
+    repeats the label, so that core.labels.label_table can tell what was changed in the table since.
     """
     columns: Columns = {
         "item_id": dataset.item_ids.tolist(),
@@ -105,7 +107,12 @@ def label_columns(dataset: Dataset, state: LabelState) -> Columns:
         for k, name in enumerate(dataset.classes):
             values = state.labels[:, k].tolist()
             columns[f"label {name}"] = [None if value != value else int(value) for value in values]
-    return columns | {"state": _states(state)}
+    if dataset.task is Task.SINGLE_LABEL:
+        exported = columns["current"]
+    else:
+        cells = zip(*(columns[f"label {name}"] for name in dataset.classes), strict=True)
+        exported = [JOINT.join("" if one is None else str(one) for one in row) for row in cells]
+    return columns | {"state": _states(state), EXPORTED: exported}
 
 
 def _states(state: LabelState) -> list[str]:

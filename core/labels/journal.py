@@ -24,6 +24,7 @@ from core.data.dataset import UNLABELLED, Dataset, Task
 from core.database.address import sqlite_file
 from core.errors import BadInput, Busy, NameTaken, NotAllowed, NotFound, StorageFailed, TidysetError
 from core.labels import outbox, schema
+from core.labels.versions import positions_of
 from core.people.acting import allow
 from core.people.roles import Person, Right
 from core.team.lists import Decision, settle
@@ -695,19 +696,25 @@ def _by_number(connection: Connection, dataset_name: str, numbers: Sequence[int]
 
 
 def _by_item(connection: Connection, dataset: Dataset, item_ids: Sequence[str]) -> list[Edit]:
-    """The edits of these items, without those of other pixels or classes (as in core.labels.versions)."""
+    """The edits of these items that count for their labels, as core.labels.versions has it.
+
+    What was said of other pixels, or of a class that is no more, does not; an undo does whenever it was made.
+    """
     columns = schema.edits.c
     query = select(*_COLUMNS, columns.content_hash).where(columns.dataset == dataset.name)
     if len(item_ids) <= _MANY:
         query = query.where(columns.item_id.in_(item_ids))
+    wanted = set(item_ids)
     # Sorted here: asked to sort, SQLite walks all edits by number instead of using the items' index.
-    rows = sorted(connection.execute(query), key=lambda row: row.number)
-    found = []
+    rows = sorted(
+        (row for row in connection.execute(query) if row.item_id in wanted), key=lambda row: row.number
+    )
+    at = positions_of(dataset, [row.item_id for row in rows], [row.content_hash for row in rows])
     classes = set(dataset.classes)
-    for row, position in zip(rows, dataset.find([row.item_id for row in rows]).tolist(), strict=True):
-        values = dict(row._mapping)
-        noted = values.pop("content_hash")
+    found = []
+    for row, is_same in zip(rows, (at >= 0).tolist(), strict=True):
         known = dataset.task is Task.MULTI_LABEL or row.kind not in SETTING or row.new in classes
-        if known and position >= 0 and dataset.content_hashes[position].tobytes().hex() == noted:
-            found.append(Edit(**{**values, "kind": EditKind(row.kind)}))
+        if row.kind == EditKind.UNDO or (known and is_same):
+            fields = {name: getattr(row, name) for name in Edit.__dataclass_fields__}
+            found.append(Edit(**{**fields, "kind": EditKind(row.kind)}))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -152,7 +152,7 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
         answered = np.broadcast_to(False, given.shape) if several else None
         filled = np.broadcast_to(np.int16(-1), given.shape) if several else None
         return LabelState(given, nothing, nothing, nothing, version, answered=answered, filled=filled)
-    positions = _positions(dataset, live)
+    positions = positions_of(dataset, [row[2] for row in live], [row[3] for row in live])
     kinds = np.array([row[1] for row in live], np.str_)
     values = _values(dataset, live)
     fits = (positions >= 0) & (np.isin(kinds, _NAMES_NO_CLASS) | values.fits)
@@ -273,9 +273,9 @@ def _values(dataset: Dataset, live: list[tuple[Any, ...]]) -> _Values:
     return _Values(label, column, np.array([row[4] is None or row[4] in index for row in live], bool))
 
 
-def _positions(dataset: Dataset, live: list[tuple[Any, ...]]) -> NDArray[np.int64]:
-    """(M,) the position of each edit's item, -1 where it is gone or has other pixels by now."""
-    positions = dataset.find([row[2] for row in live])
-    noted = np.frombuffer(bytes.fromhex("".join(row[3] for row in live)), np.uint8).reshape(len(live), 16)
+def positions_of(dataset: Dataset, item_ids: Sequence[str], hashes: Sequence[str]) -> NDArray[np.int64]:
+    """(M,) the position of each item, -1 where it is gone or has other pixels than those with this hash."""
+    positions = dataset.find(item_ids)
+    noted = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), 16)
     same = (np.asarray(dataset.content_hashes[positions]) == noted).all(axis=1)
     return np.where(same, positions, -1)

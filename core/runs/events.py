@@ -30,6 +30,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,16 @@ class EventLog:
     def n_damaged(self) -> int:
         """How many lines cannot be read: garbled ones, and one at the end that was never finished."""
         try:
-            lines = [line for line in self.path.read_bytes().split(b"\n") if line.strip()]
+            about = self.path.stat()
+            return _n_damaged(self.path, about.st_size, about.st_mtime_ns)
         except OSError:
             return 0
-        return sum(not any(map(_is_event, _parsed(line))) for line in lines)
+
+
+@lru_cache(maxsize=1_024)
+def _n_damaged(path: Path, size: int, written_ns: int) -> int:
+    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    return sum(not any(map(_is_event, _parsed(line))) for line in lines)
 
 
 def _is_event(value: Any) -> bool:

@@ -55,6 +55,7 @@ function record(view, index, edit, n) {
   const item = view.items[index];
   const sent = { item: item.id, ...edit, evidence: evidence(view, item, edit, n) };
   const before = view.states[index];
+  view.refusals.delete(item.id);
   const seq = put(view.box, sent, before);
   view.states[index] = { ...after(view, index, sent), by: seq };
   view.dirty.add(index);

@@ -17,14 +17,15 @@ function update(view, data) {
   view.items = data.items.map((row) => itemOf(data, row));
   view.indexOf = new Map(view.items.map((item, index) => [item.id, index]));
   view.states = view.items.map(({ label, decided, excluded, proposed }) => ({ label, decided, excluded: excluded && !proposed, proposed }));
-  for (const edit of [...box.orphans.flatMap((orphan) => orphan.edits), ...box.pending]) overlay(view, edit);
+  for (const edit of box.orphans.flatMap((orphan) => orphan.edits)) overlay(view, edit);
+  for (const edit of box.pending) overlay(view, edit, edit.seq);
   view.current = Math.min(data.start, Math.max(0, view.items.length - 1));
   view.ended = false;
   view.selected.clear();
   view.apart = new Set();
   view.undo = [];
   view.redo = [];
-  view.refusal = "";
+  view.refusals.clear();
   view.tiles = null;
   view.company = new Map();
   closePalette(view);
@@ -44,9 +45,9 @@ function itemOf(data, [position, id, given, label, decided, excluded, top, propo
 }
 
 // What the server did not know yet when it made the list.
-function overlay(view, edit) {
+function overlay(view, edit, by) {
   const index = view.indexOf.get(edit.item);
-  if (index !== undefined && edit.kind !== "undo") view.states[index] = after(view, index, edit);
+  if (index !== undefined && edit.kind !== "undo") view.states[index] = { ...after(view, index, edit), by };
 }
 
 function after(view, index, edit) {

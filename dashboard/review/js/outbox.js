@@ -113,7 +113,8 @@ async function pump(box) {
     if (orphan && !rest.length) box.orphans.shift();
     forget(box, source.session, done);
     box.saved += answer.saved.length;
-    box.refused.push(...(orphan ? answer.refused.map(({ problem }) => ({ problem })) : answer.refused));
+    const itemOf = new Map(edits.map(({ seq, item }) => [seq, item]));
+    box.refused.push(...answer.refused.map((one) => ({ ...one, item: itemOf.get(one.seq), isOwn: !orphan })));
     if (!orphan) for (const [seq] of answer.saved) box.undoStates.delete(seq);
     const heard = done.size > 0 || box.hard === edits.length;
     box.fault = heard ? null : { problem: "The server did not answer for these edits.", mend: "Reload the page." };

@@ -8,21 +8,30 @@ const IDLE_MS = 15_000;
 function onOutbox(view) {
   const { box } = view;
   // The last one first: before the first of several edits of an image is where it was before them all.
-  for (const { seq, problem, now } of box.refused.splice(0).reverse()) {
-    const undo = box.undoStates.get(seq);
-    const index = undo && view.indexOf.get(undo.item);
-    if (index !== undefined && view.states[index].by === seq) {
-      view.states[index] = now === undefined ? undo.before : { ...undo.before, label: now, decided: "" };
-      view.dirty.add(index);
-    }
-    box.undoStates.delete(seq);
-    view.undo = without(view.undo, seq);
-    view.redo = without(view.redo, seq);
-    view.refusal = problem;
-  }
+  for (const one of box.refused.splice(0).reverse()) turnBack(view, one);
   clearTimeout(view.settling);
   if (!waiting(box) && box.saved !== view.reported) settle(view);
   paint(view);
+}
+
+// An edit that was refused: the image is shown as it was before, or as the server says that it is now.
+function turnBack(view, { seq, item, problem, now, isOwn }) {
+  const { box } = view;
+  view.refusals.set(item, problem);
+  const index = view.indexOf.get(item);
+  if (index === undefined) return;
+  const own = isOwn ? box.undoStates.get(seq) : null;
+  const { label, decided, excluded, proposed } = view.items[index];
+  const before = own?.before ?? { label, decided, excluded: excluded && !proposed, proposed };
+  const restored = now === undefined ? before : { ...before, label: now, decided: "" };
+  if (view.states[index].by === (isOwn ? seq : undefined)) view.states[index] = restored;
+  view.dirty.add(index);
+  if (!isOwn) return;
+  // Edits that were made on top of it and may be refused, too, lead back to what is so.
+  for (const later of box.undoStates.values()) if (later.item === item && later.before.by === seq) later.before = restored;
+  box.undoStates.delete(seq);
+  view.undo = without(view.undo, seq);
+  view.redo = without(view.redo, seq);
 }
 
 // What was never made cannot be taken back.
@@ -79,7 +88,10 @@ function paintSaving(view) {
   let text = "";
   if (box.fault && pending && (box.attempts > 1 || !box.fault.away)) {
     text = `${box.fault.problem} ${edits} in this browser. ${box.fault.mend ?? ""}`;
-  } else if (view.refusal) text = `An edit was not accepted: ${view.refusal}`;
+  } else if (view.refusals.size) {
+    const [first] = view.refusals.values();
+    text = view.refusals.size === 1 ? `An edit was not accepted: ${first}` : `Edits of ${view.refusals.size} images were not accepted, the first: ${first}`;
+  }
   ui.banner.textContent = text;
   ui.banner.classList.toggle("shown", Boolean(text));
 }

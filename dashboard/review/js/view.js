@@ -21,6 +21,7 @@ function createView(parent) {
     companyShown: window.innerWidth > NARROW,
     tiles: null,
     dirty: new Set(),
+    refusals: new Map(), // by image, why an edit of it was not accepted; until somebody decides on it again
   };
   view.root = build(view);
   parent.append(view.root);

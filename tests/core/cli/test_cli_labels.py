@@ -138,6 +138,7 @@ def test_export(sample: Dataset, item: str, tmp_path: Path) -> None:
         "given": edit["old"],
         "current": "Bag",
         "state": "edited",
+        "exported": "Bag",
     }
     assert by_id[str(sample.item_ids[-1])]["state"] == "excluded"
     assert [json.loads(line) for line in paths["jsonl"].read_text().splitlines()] == rows

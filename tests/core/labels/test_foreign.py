@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core.data.content import content_hashes
 from core.data.dataset import Dataset, Task
 from core.errors import BadInput, ImportRejected, NotFound
+from core.labels.answers import Source, read_answers
 from core.labels.export import export_labels
-from core.labels.foreign import Source, import_labels, read_answers
+from core.labels.foreign import import_labels
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.patch import label_text
 from core.labels.versions import labels_at
@@ -141,63 +145,155 @@ def test_cvat(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:
     assert done.edits[0].evidence["decided"].startswith("2026-11-01")
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_our_own_table_comes_back(workspace: Workspace, sample: Dataset, tmp_path: Path, ending: str) -> None:
+def changed(table: Path, rows: dict[str, dict[str, str]]) -> Path:
+    """A CSV table with some cells of some items changed, as in a spreadsheet."""
+    with table.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    for row in found:
+        row.update(rows.get(row["item_id"], {}))
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(found[0]))
+        writer.writeheader()
+        writer.writerows(found)
+    return table
+
+
+def test_our_own_table_says_what_was_changed_in_it(
+    workspace: Workspace, sample: Dataset, tmp_path: Path
+) -> None:
     ids = sample.item_ids.tolist()
-    edits = [
-        NewEdit(ids[0], EditKind.LABEL, other(sample, 0)),
-        NewEdit(ids[1], EditKind.CONFIRM),
-        NewEdit(ids[2], EditKind.EXCLUDE),
-    ]
-    LabelJournal(workspace).append(sample, edits)
-    table = tmp_path / f"labels.{ending}"
-    export_labels(sample, labels_at(workspace, sample), table)
-    copy = replace(sample, name="copy")
-    done = import_labels(workspace, copy, table, who="carl")
-    assert (done.source, done.n_answers) == (Source.TABLE, 3)
+    journal = LabelJournal(workspace)
+    journal.append(sample, [NewEdit(ids[k], EditKind.LABEL, other(sample, k)) for k in (0, 1, 2, 5)])
+    export_labels(sample, labels_at(workspace, sample), tmp_path / "labels.csv")
+    export_labels(sample, labels_at(workspace, sample), tmp_path / "labels.parquet")
+    assert read_answers(tmp_path / "labels.csv")[1] == []
+    assert read_answers(tmp_path / "labels.parquet")[1] == []
+
+    third = next(name for name in sample.classes if name not in (given(sample, 5), other(sample, 5)))
+    later = [NewEdit(ids[1], EditKind.LABEL, "Bag"), NewEdit(ids[5], EditKind.LABEL, third)]
+    journal.append(sample, later)  # after the export: one is not touched in the table, one is
+    cells = {
+        ids[0]: {"current": given(sample, 0)},  # back to the given label
+        ids[3]: {"current": other(sample, 3)},
+        ids[4]: {"current": ""},
+        ids[5]: {"current": given(sample, 5)},
+    }
+    done = import_labels(workspace, sample, changed(tmp_path / "labels.csv", cells), who="carl")
+    assert (done.source, done.n_answers, done.conflicts) == (Source.TABLE, 3, (ids[5],))
     assert [(edit.item_id, edit.kind, edit.new) for edit in done.edits] == [
-        (ids[0], EditKind.LABEL, other(sample, 0)),
-        (ids[1], EditKind.CONFIRM, given(sample, 1)),
-        (ids[2], EditKind.EXCLUDE, given(sample, 2)),
+        (ids[0], EditKind.CONFIRM, given(sample, 0)),
+        (ids[3], EditKind.LABEL, other(sample, 3)),
     ]
-    again = import_labels(workspace, copy, table, who="carl")
-    assert (again.n_same, again.edits) == (3, ())
+    assert done.changes == done.new
+    again = import_labels(workspace, sample, tmp_path / "labels.csv", who="carl")
+    assert (again.n_same, again.edits) == (2, ())
 
 
 def test_a_table_that_somebody_wrote(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:
     ids = sample.item_ids.tolist()
     new = [other(sample, k) for k in range(3)]
     rows = [f'"{ids[0]}";{new[0]};bo', f"{ids[1]}.png;{new[1]};", f"{ids[3]};;bo", f"none;{new[2]};"]
-    text = "\ufeff" + "\r\n".join(["File;Label;Who", *rows]) + "\r\n"
-    done = import_labels(workspace, sample, write(tmp_path / "fixes.csv", text), who="carl")
+    rows.append(f"{ids[4]};{given(sample, 4)};bo")  # as it is: nobody says to have looked at it
+    lines = ["File;Label;Who", *rows]
+    done = import_labels(
+        workspace, sample, write(tmp_path / "fixes.csv", "\ufeff" + "\r\n".join(lines)), who="carl"
+    )
     assert [(edit.item_id, edit.new, edit.who) for edit in done.edits] == [
         (ids[0], new[0], "bo"),
         (ids[1], new[1], "carl"),
     ]
-    assert (done.n_answers, done.unmatched) == (3, ("none",))
+    assert (done.n_answers, done.n_same, done.unmatched) == (4, 1, ("none",))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "item_id,label\nID,Bag\n".encode("utf-16"),
+        b"sep=;\r\nitem_id;label\r\nID;Bag\r\n",
+        b"\n\nitem_id\tlabel\nID\tBag\n",
+        b"item_id,label\rID,Bag\r",
+        b'item_id,"note; a; b; c; d",label\nID,"two\nlines",Bag\n',
+    ],
+)
+def test_tables_as_spreadsheets_write_them(sample: Dataset, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "fixes.csv").write_bytes(content)
+    _, (answer,) = read_answers(tmp_path / "fixes.csv", classes=sample.classes)
+    assert (answer.names, answer.classes) == (("ID",), ("Bag",))
+
+
+def test_lists_of_parquet_and_classes_with_a_comma(tmp_path: Path) -> None:
+    table = pa.table(
+        {"file": ["a.png", "b.png"], "tags": [["Boot, left", "hat"], None], "pixels": [b"x", b"y"]}
+    )
+    pq.write_table(table, tmp_path / "tags.parquet")
+    _, (answer,) = read_answers(tmp_path / "tags.parquet", classes=("Boot, left", "hat"))
+    assert answer.classes == ("Boot, left", "hat")
+    (tmp_path / "tags.csv").write_text('file,classes\na.png,"Boot, left"\n')
+    assert read_answers(tmp_path / "tags.csv", classes=("Boot, left",))[1][0].classes == ("Boot, left",)
+
+
+def test_a_parquet_table_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(
+        pa.table({"item_id": ["a"] * 1_000, "label": ["b" * 2_000] * 1_000}), tmp_path / "big.parquet"
+    )
+    assert (tmp_path / "big.parquet").stat().st_size < 50_000  # of two megabytes
+    monkeypatch.setattr("core.labels.label_table.MOST_CHARACTERS", 1_000)
+    with pytest.raises(BadInput, match="a cell of 2,000 characters"):
+        read_answers(tmp_path / "big.parquet")
+    monkeypatch.setattr("core.labels.label_table.MOST_ROWS", 999)
+    with pytest.raises(BadInput, match="has 1,000 rows"):
+        read_answers(tmp_path / "big.parquet")
+
+
+def test_the_surest_name_counts_and_folders_tell_apart(
+    workspace: Workspace, sample: Dataset, tmp_path: Path
+) -> None:
+    ids = np.array([f"train/{k:04}.png" for k in range(len(sample))])
+    photos = replace(sample, name="photos", item_ids=ids)
+    rows = [
+        f"1,{ids[5]},{other(sample, 5)}",
+        f"2,test/0007.png,{other(sample, 7)}",
+        f"3,0008.png,{other(sample, 8)}",
+    ]
+    table = write(tmp_path / "fixes.csv", "\n".join(["id,file,label", *rows]))
+    done = import_labels(workspace, photos, table, who="carl", dry_run=True)
+    assert [edit.item_id for edit in done.new] == [ids[5], ids[8]]
+    assert done.unmatched == ("test/0007.png",)
+
+
+def test_an_image_of_other_pixels_is_another_image(
+    workspace: Workspace, sample: Dataset, tmp_path: Path
+) -> None:
+    table = f"item_id,content_hash,label\n{sample.item_ids[0]},{'ab' * 16},Bag\n"
+    done = import_labels(workspace, sample, write(tmp_path / "fixes.csv", table), who="carl")
+    assert (done.edits, done.unmatched) == ((), (str(sample.item_ids[0]),))
 
 
 def test_a_table_with_a_column_for_each_class(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:
     tags = tagged(workspace, sample)
     first, second, third = (str(one) for one in tags.item_ids[:3])
-    state = labels_at(workspace, tags)
-    was = [label_text(tags, state.labels, 0, name) for name in tags.classes]
-    turned = ["no" if one == "yes" else "yes" for one in was]
-    header = ",".join(["item_id", *(f"label {name}" for name in tags.classes[:2]), "state"])
-    rows = [f"{first},{turned[0]},,edited", f"{second},,,given", f"{third},1,unknown,confirmed"]
-    table = write(tmp_path / "fixes.csv", "\n".join([header, *rows]))
-    done = import_labels(workspace, tags, table, who="carl")
-    assert done.n_answers == 2
-    made = [(edit.item_id, edit.class_name, edit.new) for edit in done.edits]
-    assert made[0] == (first, tags.classes[0], turned[0])
-    assert made[-1] == (third, None, None)
-    assert labels_at(workspace, tags).confirmed.tolist()[:3] == [False, False, True]
-    export_labels(tags, labels_at(workspace, tags), tmp_path / "all.csv")
-    assert not import_labels(workspace, tags, tmp_path / "all.csv", who="carl").edits
+    export_labels(tags, labels_at(workspace, tags), tmp_path / "labels.csv")
+    yes_no = {name: label_text(tags, tags.labels, 1, name) for name in tags.classes}
+    column = f"label {tags.classes[1]}"
+    cells = {second: {column: "1" if yes_no[tags.classes[1]] == "no" else "0"}, third: {column: ""}}
+    done = import_labels(workspace, tags, changed(tmp_path / "labels.csv", cells), who="carl")
+    assert [(edit.item_id, edit.class_name, edit.new) for edit in done.edits] == [
+        (second, tags.classes[1], "yes" if yes_no[tags.classes[1]] == "no" else "no"),
+        (third, tags.classes[1], "unknown"),
+    ]
+    LabelJournal(workspace).append(
+        tags, [NewEdit(second, EditKind.LABEL, "unknown", class_name=tags.classes[1])]
+    )
+    again = import_labels(workspace, tags, tmp_path / "labels.csv", who="carl")
+    assert (again.edits, again.conflicts) == ((), (second,))
 
-    lists = write(tmp_path / "lists.csv", f'image,tags\n{second},"{tags.classes[1]}|{tags.classes[2]}"\n')
+    lists = write(tmp_path / "lists.csv", f'image,tags\n{first},"{tags.classes[1]}|{tags.classes[2]}"\n')
     import_labels(workspace, tags, lists, who="carl")
-    assert labels_at(workspace, tags).labels[1].tolist() == [0, 1, 1]
+    state = labels_at(workspace, tags)
+    assert state.labels[0].tolist() == [0, 1, 1]
+    assert not state.confirmed.any()
 
 
 @pytest.mark.parametrize(
@@ -205,6 +301,7 @@ def test_a_table_with_a_column_for_each_class(workspace: Workspace, sample: Data
     [
         (["ITEM,Hat"], 2, "'Hat' is no class"),
         (["", "ITEM,Coat", "ITEM,Bag"], 3, "has 2 answers"),
+        (['"a\nb",Bag', "ITEM,Hat"], 4, "'Hat' is no class"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(
@@ -215,6 +312,15 @@ def test_a_row_that_cannot_be_used_is_named(
         import_labels(workspace, sample, write(tmp_path / "fixes.csv", text), who="carl")
     assert (caught.value.problems[0].file, caught.value.problems[0].row) == ("fixes.csv", row)
     assert not (workspace.root / "labels.db").exists()
+
+
+@pytest.mark.parametrize("who", ["x" * 101, "a\x00b", "model:me"])
+def test_a_name_that_is_none_is_refused(
+    workspace: Workspace, sample: Dataset, tmp_path: Path, who: str
+) -> None:
+    text = f"item_id,label,who\n{sample.item_ids[0]},Bag,{who}\n"
+    with pytest.raises(ImportRejected, match=r"is no name|name of a model"):
+        import_labels(workspace, sample, write(tmp_path / "fixes.csv", text), who="carl")
 
 
 def test_an_answer_that_is_none_is_named(workspace: Workspace, sample: Dataset, tmp_path: Path) -> None:
@@ -230,6 +336,8 @@ def test_an_answer_that_is_none_is_named(workspace: Workspace, sample: Dataset, 
         (b"item_id,guess\na,b\n", "lacks a column for the image or one for its label"),
         (b"item_id,label\na,b,c\n", "row 2, has 3 cells; the header has 2"),
         (b'item_id,label\na,"b\n', "row 2: unexpected end of data"),
+        (b"item_id,label,label\na,b,c\n", "two columns 'label'"),
+        (b"x" * 200_000, "no table with a column"),
         (b"item_id,label\na,\xff\n", "not UTF-8: line 2 has the byte 0xff"),
         (b"PAR1 and nothing else", "no Parquet table"),
     ],
@@ -266,6 +374,7 @@ def test_all_that_cannot_be_used_is_listed(workspace: Workspace, sample: Dataset
         ('{"annotations": [], "categories": [], "imags": []}', "KeyError"),
         ("<html></html>", "begins with <html>"),
         ("<annotations>", "no XML"),
+        ("<\0a\0", "not UTF-8"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><annotations/>', "entities"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -439,3 +440,28 @@ def test_answers_that_were_not_shown_are_not_confirmed(
     assert state.confirmed[0]
     assert state.labels[0, :3].tolist() == [1, 0, 1]
     assert second not in {edit.class_name for edit in journal.edits(tags.name)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_page_shows_can_always_be_confirmed(
+    journal: LabelJournal, workspace: Workspace, sample: Dataset, ids: list[str], seed: int
+) -> None:
+    """Whatever was edited, taken back and replaced: the journal and the versions agree on the label."""
+    rng = random.Random(seed)
+    hashes = np.array(sample.content_hashes)
+    hashes[:4] = 255
+    now, other = sample, replace(sample, content_hashes=hashes, fingerprint="f" * 32)
+    for step in range(40):
+        match rng.randrange(4):
+            case 0:
+                now, other = other, now  # the same names, other pixels
+            case 1 if journal.version(sample.name):
+                undo = NewEdit("", EditKind.UNDO, undoes=rng.randint(1, journal.version(sample.name)))
+                journal.append(now, [undo])
+            case _:
+                journal.append(now, [label(rng.choice(ids[:6]), rng.choice(now.classes), step, "random")])
+        state = labels_at(workspace, now)
+        for k in range(6):
+            shown = now.classes[int(state.labels[k])]
+            (edit,) = journal.append(now, [confirm(ids[k], (shown,), 6 * step + k)])
+            journal.append(now, [NewEdit("", EditKind.UNDO, undoes=edit.number)])
