@@ -153,7 +153,7 @@ class _Form:
         words = tuple(_WORDS.get(word, word) for word in text.split(JOINT))
         if len(words) != len(self.several):
             raise BadInput(
-                f"{file}, row {number}: its column {EXPORTED} tells of {len(words)} classes, and there are "
+                f"{file}, line {number}: its column {EXPORTED} tells of {len(words)} classes, and there are "
                 f"{len(self.several)} columns for classes.",
                 f"Put the columns back, or delete {EXPORTED}: then every cell counts as said.",
             )
@@ -220,13 +220,13 @@ def _records(name: str, reader: Any, columns: Sequence[str], skipped: int) -> Ro
             cells = next(reader, None)
         except csv.Error as error:
             row = reader.line_num + skipped
-            raise BadInput(f"{name}, row {row}: {error}.", "Mend its quotes; nothing was used.") from None
+            raise BadInput(f"{name}, line {row}: {error}.", "Mend its quotes; nothing was used.") from None
         if cells is None:
             return
         row = reader.line_num + skipped
         if cells and len(cells) != len(columns):
             raise BadInput(
-                f"{name}, row {row}, has {len(cells)} cells; the header has {len(columns)}.",
+                f"{name}, line {row}, has {len(cells)} cells; the header has {len(columns)}.",
                 "Put text with commas into quotes; nothing was used.",
             )
         if cells:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from tests.bad_input.readers import (
     CARD,
     CVAT,
+    FIXES,
     N,
     arrow,
     coco,
@@ -473,6 +474,7 @@ def archives() -> Iterator[Case]:
         "a picture that is none",
         _zip({**{f"s/a/{k}": v for k, v in pictures().items()}, "s/b/x.png": b"no"}),
         "cannot be decoded",
+        file="b/x.png",
     )
     yield Case(
         "zip",
@@ -592,6 +594,18 @@ def edits() -> Iterator[Case]:
         ("an unknown encoding", CVAT.replace(b"utf-8", b"utf-99"), "no XML"),
     ):
         yield Case("cvat", name, content, says)
+    for name, content, says in (
+        ("Latin-1", FIXES.replace(b"cow", b"k\xfch"), "not UTF-8: line 4 has the byte 0xfc"),
+        ("an open quote", FIXES.replace(b'd",', b"d,"), "line 4: unexpected end of data"),
+        ("a cell too many", FIXES.replace(b"b,dog,", b"b,b,dog,"), "line 3, has 5 cells; the header has 4"),
+        ("a cell too few", FIXES.replace(b",bo", b""), "line 2, has 3 cells; the header has 4"),
+        ("no label", FIXES.replace(b"label", b"guess"), "lacks a column"),
+        ("a column twice", FIXES.replace(b"who", b"label"), "two columns 'label'"),
+        ("classes taken out", b"item_id,label cat,exported\na,1,0|1\n", "line 2: .* tells of 2 classes"),
+    ):
+        yield Case("label table", name, content, says)
+    yield Case("label parquet", "cut", b"PAR1 and nothing else", "no Parquet table")
+    yield Case("label parquet", "no label", parquet(item_id=["a"], guess=["cat"]), "lacks a column")
 
 
 def settings() -> Iterator[Case]:

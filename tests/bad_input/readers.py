@@ -42,7 +42,7 @@ from core.evaluation.nearest import nearest_training_items
 from core.evaluation.predictions import Predictions, load_predictions, save_predictions
 from core.evaluation.thresholds import Thresholds, load_thresholds, save_thresholds
 from core.labels import outbox
-from core.labels.foreign import read_answers
+from core.labels.answers import read_answers
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.patch import read_patch
 from core.labels.versions import labels_at
@@ -89,6 +89,8 @@ NAMES = (
     "coco",
     "label studio",
     "cvat",
+    "label table",
+    "label parquet",
     "recipe",
     "prompts",
     "clip config",
@@ -223,6 +225,9 @@ def npz(**arrays: np.ndarray[Any, Any]) -> bytes:
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
     return content.getvalue()
+
+
+FIXES = b'item_id,label,exported,who\na,cat,dog,bo\nb,dog,dog,\n"c, d",cow,,ann\n'
 
 
 def parquet(**columns: Any) -> bytes:
@@ -714,6 +719,13 @@ def readers(scratch: Path) -> dict[str, Reader]:
             lambda path, folder: read_answers(path), "tasks.json", label_studio(), {}, True
         ),
         "cvat": Reader(lambda path, folder: read_answers(path), "cvat.xml", CVAT, {}, True),
+        "label table": Reader(lambda path, folder: read_answers(path), "fixes.csv", FIXES, {}, True),
+        "label parquet": Reader(
+            lambda path, folder: read_answers(path),
+            "fixes.parquet",
+            parquet(item_id=["a", "b"], label=["cat", "dog"]),
+            {},
+        ),
         "recipe": Reader(
             lambda path, folder: load_recipe(path), "mine.toml", PRESETS["fast"].to_toml().encode(), {}, True
         ),
