@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import streamlit as st
 
@@ -29,9 +30,10 @@ def draw() -> None:
     entries = {entry.name: entry for entry in catalog.list_datasets(workspace())}
     usable = [name for name, entry in entries.items() if entry.state in ("ready", "available")]
     asked = _settle(usable)
+    titles = _titles(entries)
     with st.sidebar:
         # Not bind="query-params": that would put the title into the address, not the name.
-        chosen = st.selectbox("Data set", usable, format_func=lambda name: entries[name].title, key=_KEY)
+        chosen = st.selectbox("Data set", usable, format_func=titles.__getitem__, key=_KEY)
         if any(entry.state == "absent" for entry in entries.values()):
             _offer_download()
         _list_damaged([entry for entry in entries.values() if entry.state == "damaged"])
@@ -39,6 +41,15 @@ def draw() -> None:
     if chosen and st.query_params.get(_KEY, usable[0]) != chosen:
         st.query_params[_KEY] = chosen
     st.session_state[_SEEN] = st.query_params.get(_KEY)
+
+
+def _titles(entries: dict[str, CatalogEntry]) -> dict[str, str]:
+    """What each is called: two of one title with their names, as Streamlit knows choices by their words."""
+    n = Counter(entry.title for entry in entries.values())
+    return {
+        name: entry.title if n[entry.title] == 1 else f"{entry.title} ({name})"
+        for name, entry in entries.items()
+    }
 
 
 def dataset() -> Dataset:

@@ -47,6 +47,8 @@ class Rules:
     Attributes:
         left_alone: Not used.
         presses: Buttons that change only what the page shows: they are pressed.
+        leads: Of those, buttons that lead to another page: those that are there when the page opens are
+            pressed at the end.
         opens: Buttons that open a dialog: they are pressed, and what is in there is used.
         selects: Tables in which a row can be chosen.
         one_of: They stand in rows; the first of them stands for all.
@@ -55,6 +57,7 @@ class Rules:
     """
 
     left_alone: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
     presses: tuple[str, ...] = ()
     opens: tuple[str, ...] = ()
     selects: tuple[str, ...] = ()
@@ -82,6 +85,7 @@ class Crawler:
     page: Page
     rules: Rules
     matched: set[str] = field(default_factory=set)
+    _address: str = ""
     _faults: list[str] = field(default_factory=list)
     _used: set[str] = field(default_factory=set)
     _rows: set[str] = field(default_factory=set)
@@ -94,6 +98,7 @@ class Crawler:
     def crawl(self) -> list[str]:
         """Use every control of the page that is open, and say what went wrong, in words."""
         self._faults, self._used, self._seen = [], set(), {}
+        self._address = self.page.url
         self._rest()
         self._look("opened")
         self._crawl(None)
@@ -101,6 +106,7 @@ class Crawler:
         self.matched.update(*(one.matches(self.rules.patterns()) for one in self._seen.values()))
         left = [one for id_, one in self._seen.items() if id_ not in self._used and not one.off]
         missed = [one.id for one in left if not one.matches([*self.rules.left_alone, *self.rules.one_of])]
+        self._follow()
         return [
             *self._faults,
             *(f"{name} was seen and not used: gone too soon" for name in missed),
@@ -142,6 +148,27 @@ class Crawler:
         use: Callable[[Control], None] = getattr(self, f"_use_{_snake(control.kind)}", self._use_unknown)
         use(control)
         self._look(control.id)
+
+    def _follow(self) -> None:
+        """Press what leads to another page, each time from the page as it opens, and look there."""
+        pressed: set[str] = set()
+        while True:
+            self.page.goto(self._address)
+            self._rest()
+            rest = [one for one in self.controls() if not one.off and one.id not in pressed]
+            control = next((one for one in rest if one.matches(self.rules.leads)), None)
+            if control is None:
+                return
+            pressed.add(control.id)
+            before = self.page.evaluate("location.pathname")
+            self._at(control).locator("button").first.click()
+            try:
+                self.page.wait_for_function("(before) => location.pathname !== before", arg=before)
+            except TookTooLong:
+                self._faults.append(f"{control.id} leads nowhere")
+                continue
+            self._rest()
+            self._look(f"where {control.id} leads")
 
     def _use_unknown(self, control: Control) -> None:
         self._faults.append(f"{control.id} ({control.name}) is neither used nor left alone by a rule")
@@ -212,10 +239,10 @@ class Crawler:
         if other is None:
             self.page.keyboard.press("Escape")
             return
-        self._changed(control, lambda: self._choose(other))
+        self._changed(control, lambda: self._choose(control, other))
         if value:
             self._options(control)
-            self._asking(lambda: self._choose(value))
+            self._asking(lambda: self._choose(control, value))
 
     def _options(self, control: Control) -> list[str]:
         """Open the list of choices and read it; a page that still scrolls closes it again."""
@@ -231,14 +258,20 @@ class Crawler:
                 continue
         return [name.strip() for name in options.all_inner_texts()]
 
-    def _choose(self, name: str) -> None:
-        self.page.get_by_role("option", name=name, exact=True).first.click()
+    def _choose(self, control: Control, name: str) -> None:
+        """Take one of the choices that are open; opened again where something closed them meanwhile."""
+        option = self.page.get_by_role("option", name=name, exact=True).first
+        try:
+            option.click(timeout=SOON)
+        except TookTooLong:
+            self._options(control)
+            option.click()
 
     def _use_multi_select(self, control: Control) -> None:
         """One away and back; where none is chosen, one in and away again."""
 
         def more() -> None:
-            self._choose(self._options(control)[-1])
+            self._choose(control, self._options(control)[-1])
 
         def less() -> None:
             self.page.keyboard.press("Escape")

@@ -1,7 +1,7 @@
 """Every page in one browser: three kinds of data and an empty workspace, light and dark, wide and narrow.
 
 One visit a page and data set looks at all of it at once, so that the whole stays cheap: loaded wide and
-light, then darkened and narrowed in place. With ``TIDYSET_CRAWL=1`` every control is used, too (15 minutes).
+light, then darkened and narrowed in place. With ``TIDYSET_CRAWL=1`` every control is used, too (a quarter of an hour).
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ FULL = (
 USED = (
     *((SAMPLE, page) for page in PAGES if page != "zero_shot"),
     (SAMPLE, "zero_shot?model=tiny"),
-    *(("tagged", page) for page in ("evaluate", "embeddings", "fill")),
+    *(("tagged", page) for page in PAGES if page not in ("zero_shot", "team")),
+    *(("captioned", page) for page in ("explore", "train", "evaluate", "relabel", "zero_shot?model=tiny")),
+    ("captioned", "issues?look=Captions"),
 )
 """Where every control is used: all pages on one label an image, those with other controls on the others."""
 

@@ -24,13 +24,13 @@ def app(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     return AppTest.from_file(HOME, default_timeout=60)
 
 
-def copy_of_the_sample(workspace: Workspace, name: str) -> None:
+def copy_of_the_sample(workspace: Workspace, name: str, title: str = "") -> None:
     """Another data set of other images."""
     sample = open_dataset(workspace, "fashion-mnist-sample")
     write_array_dataset(
         workspace,
         name,
-        title=f"The {name}",
+        title=title or f"The {name}",
         task=sample.task,
         classes=sample.classes,
         item_ids=np.asarray(sample.item_ids[:100]),
@@ -100,3 +100,14 @@ def test_a_data_set_with_a_missing_array_says_what_to_do(app: AppTest, workspace
 def test_the_full_set_is_offered_where_it_is_not_there(app: AppTest) -> None:
     app.run()
     assert "Get Fashion-MNIST (30 MB)" in [button.label for button in app.sidebar.button]
+
+
+def test_two_data_sets_of_one_title_are_told_apart(app: AppTest, workspace: Workspace) -> None:
+    for name in ("first", "second"):
+        copy_of_the_sample(workspace, name, "Clothes")
+    app.query_params["data"] = "second"
+    app.run()
+    assert app.sidebar.selectbox[0].options[-2:] == ["Clothes (first)", "Clothes (second)"]
+    app.run()  # with what the page's controls say, as after a press
+    assert app.session_state["data"] == "second"
+    assert app.query_params["data"] == "second"

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.dataset import Dataset
-from core.data.tags import add_tag
+from core.data.tags import add_tag, tags_of
 from core.embeddings.features import FeatureSource
 from core.embeddings.maps import MapRequest, create_map, load_map, maps_of, placed_on
 from core.labels.journal import LabelJournal
@@ -217,3 +217,14 @@ def test_tagged_images_can_be_found_by_colour(
     tag = view_of(workspace, sample, made, run).attributes["tag"]
     assert tag.names == ("odd",)
     assert (tag.values == 0).sum() == n
+    app.button(key="untag").click().run()
+    assert "Tag odd removed." in app.success[0].value
+    assert not tags_of(workspace, sample)
+
+
+def test_images_like_the_selected_ones_are_found(sample: Dataset, made: Run) -> None:
+    app = opened(sample, given="Shirt", predicted="Coat")
+    assert "Most like what was selected" not in texts(app)
+    app.button(key="more_like").click().run()
+    assert not app.exception
+    assert "Most like what was selected" in texts(app)
