@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Error, Page, sync_playwright
 
 from core.errors import NotFound
 from core.files import write_json
@@ -46,7 +46,9 @@ PLACE = re.compile(
 WIDTH, HEIGHT = 1280, 860
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 QUALITY = 78
-PATIENCE = 300_000
+PATIENCE = 120_000
+WHO = "ann"
+"""Whose name pages show, whoever takes the pictures."""
 
 
 @dataclass(frozen=True)
@@ -253,14 +255,17 @@ def main() -> None:
         root.mkdir(parents=True, exist_ok=True)
         wanted_ones = [one for one in PICTURES if not wanted.only or one.name in wanted.only]
         prepare(Workspace(root), {part for one in wanted_ones for part in one.needs})
-        if not wanted.prepare:
-            take(root, wanted_ones, wanted.pause)
+        not_taken = [] if wanted.prepare else take(root, wanted_ones, wanted.pause)
     for page in PAGES:
         page.write_text(shown(page))
+    if not_taken:
+        sys.exit("\n".join(["These could not be taken and are as they were:", *not_taken]))
 
 
-def take(root: Path, pictures: Sequence[Picture], pause: float) -> None:
-    """Photograph pages of a workspace."""
+def take(root: Path, pictures: Sequence[Picture], pause: float) -> list[str]:
+    """Photograph pages of a workspace; says which could not be, and why."""
+    os.environ["TIDYSET_USER"] = WHO
+    not_taken = []
     server = Server(root)
     server.start()
     try:
@@ -272,11 +277,18 @@ def take(root: Path, pictures: Sequence[Picture], pause: float) -> None:
             for picture in pictures:
                 for scheme in SCHEMES:
                     write_json(root / "tour.json", {"state": "left", "seen": ["Look", "Find"]})
-                    png = photograph(page, server.url, picture, scheme, pause)
+                    if "team" in picture.needs:
+                        data.be_here(Workspace(root))
+                    try:
+                        png = photograph(page, server.url, picture, scheme, pause)
+                    except Error as error:
+                        not_taken.append(f"{picture.name}-{scheme}: {error.message}")
+                        continue
                     size = keep(png, HERE / f"{picture.name}-{scheme}.webp")
                     print(f"{picture.name}-{scheme}.webp: {size / 1000:.0f} kB", flush=True)
     finally:
         server.kill()
+    return not_taken
 
 
 if __name__ == "__main__":
