@@ -1,7 +1,7 @@
 """Every page in one browser: three kinds of data and an empty workspace, light and dark, wide and narrow.
 
 One visit a page and data set looks at all of it at once, so that the whole stays cheap: loaded wide and
-light, then darkened and narrowed in place. With ``TIDYSET_CRAWL=1`` every control is used, too (a quarter of an hour).
+light, then darkened and narrowed in place. With ``TIDYSET_CRAWL=1`` every control is used, too (15 minutes).
 """
 
 from __future__ import annotations
