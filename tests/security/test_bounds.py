@@ -25,7 +25,7 @@ from core.data.readers import hugging_face, idx, image_table
 from core.data.readers.base import Hints
 from core.errors import BadInput, DamagedFile, ImportRejected
 from core.files import read_limited
-from core.labels import foreign, patch
+from core.labels import answers, patch
 from core.runs.recipe import load_recipe
 from core.workspace import Workspace
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_read_as_a_whole_may_not_be_huge(
         load_recipe(sparse(tmp_path / "huge.toml", 2 << 20))
     for module, name, read in (
         (image_table, "LARGEST_TABLE", image_table.read_table),
-        (foreign, "LARGEST", foreign.read_answers),
+        (answers, "LARGEST", answers.read_answers),
         (patch, "LARGEST", patch.read_patch),
     ):
         assert getattr(module, name) <= 1 << 30
