@@ -13,7 +13,7 @@ from core.runs.curves import curves
 from core.runs.store import Run, RunState, RunStatus, status
 from dashboard.charts import training
 from dashboard.errors import shown_as_message
-from dashboard.wording import duration, plain
+from dashboard.wording import counted, duration, plain
 
 EVERY_SECONDS = 1.5
 MOST_NOTES = 4
@@ -69,10 +69,9 @@ def draw(runs: Sequence[Run], key: str) -> None:
 
 
 def _tell_damaged(run: Run, n_lines: int) -> None:
-    lines = f"{n_lines:,} lines" if n_lines > 1 else "one line"
     st.warning(
-        f"{lines.capitalize()} of events.jsonl of {plain(run.name)} cannot be read: its curves may have "
-        "gaps. Its model and its answers are in files of their own.",
+        f"{counted(n_lines, 'line')} of events.jsonl of {plain(run.name)} cannot be read: its curves may "
+        "have gaps. Its model and its answers are in files of their own.",
         icon=":material/broken_image:",
     )
 

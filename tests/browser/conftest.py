@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("TIDYSET_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 WEBGL = ["--enable-unsafe-swiftshader", "--use-gl=angle", "--use-angle=swiftshader"]  # in software
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", *WEBGL]
+
+MOST_STEPS = 150
+"""Presses of Tab after which something counts as out of reach."""
 
 # What the browser and Streamlit say while a test has killed the server.
 NO_SERVER = (
@@ -127,3 +130,14 @@ def settled(page: Page) -> None:
         """() => document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'
               && document.querySelectorAll('[data-stale=true]').length === 0"""
     )
+
+
+def reach(page: Page, target: Locator, key: str = "Tab") -> None:
+    """Walk the focus to ``target``, as somebody without a mouse does."""
+    expect(target).to_be_visible()
+    settled(page)
+    for _ in range(MOST_STEPS):
+        if target.evaluate("node => node.contains(node.getRootNode().activeElement)"):
+            return
+        page.keyboard.press(key)
+    pytest.fail(f"{MOST_STEPS} presses of {key} do not reach {target}")

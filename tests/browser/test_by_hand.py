@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from core.data.catalog import open_dataset
 from core.labels.versions import labels_at
@@ -17,14 +17,12 @@ from core.runs.store import create_run
 from core.worker import work
 from core.workspace import Workspace
 from dashboard.handover import keep_selection
-from tests.browser.conftest import Server, settled
+from tests.browser.conftest import Server, reach, settled
 from tests.finished_runs import SAMPLE
 from tests.furnished import TINY
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 PATIENCE = 120_000  # milliseconds
-MOST_STEPS = 150
-"""Presses of Tab after which a button counts as out of reach."""
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +45,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def patient() -> None:
     expect.set_options(timeout=PATIENCE)
-
-
-def reach(page: Page, target: Locator, key: str = "Tab") -> None:
-    """Walk the focus to ``target``, as somebody without a mouse does."""
-    expect(target).to_be_visible()
-    settled(page)
-    for _ in range(MOST_STEPS):
-        if target.evaluate("node => node.contains(document.activeElement)"):
-            return
-        page.keyboard.press(key)
-    pytest.fail(f"{MOST_STEPS} presses of {key} do not reach {target}")
 
 
 def heading(page: Page, name: str) -> None:

@@ -12,25 +12,12 @@ from core.labels.journal import EditKind, LabelJournal
 from core.labels.versions import labels_at
 from core.runs.store import RunState, list_runs, status
 from core.workspace import Workspace
-from tests.browser.conftest import Server, settled
+from tests.browser.conftest import Server, reach, settled
 from tests.finished_runs import SAMPLE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 PATIENCE = 40_000  # milliseconds
 MINUTES = 60_000
-MOST_STEPS = 150
-"""Presses of Tab after which something counts as out of reach."""
-
-
-def reach(page: Page, target: Locator, key: str = "Tab") -> None:
-    """Walk the focus to ``target``."""
-    expect(target).to_be_visible()
-    settled(page)
-    for _ in range(MOST_STEPS):
-        if target.evaluate("node => node.contains(node.getRootNode().activeElement)"):
-            return
-        page.keyboard.press(key)
-    pytest.fail(f"{MOST_STEPS} presses of {key} do not reach {target}")
 
 
 def press(page: Page, target: Locator, key: str = "Tab") -> None:
