@@ -19,7 +19,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +28,9 @@ from numpy.typing import NDArray
 
 from core.data.columns import joined
 from core.data.item_index import Ids, ItemIndex
+from core.data.labels import UNLABELLED as UNLABELLED
+from core.data.labels import Labels
+from core.data.labels import Task as Task
 from core.errors import BadInput, DamagedFile, NotFound
 from core.files import digest, read_array, read_json
 from core.workspace import Workspace
@@ -37,14 +39,6 @@ FORMAT = 1
 LABEL_GROUPS = "label_groups"
 """The entry of a data set's info that says of which groups of classes exactly one is right: "10+26"."""
 SPLITS = ("train", "val", "test")
-UNLABELLED = -1
-
-
-class Task(StrEnum):
-    """What a label says: one class an image, or yes / no / unknown for each class."""
-
-    SINGLE_LABEL = "single-label"
-    MULTI_LABEL = "multi-label"
 
 
 def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -124,6 +118,11 @@ class Dataset:
         if split not in SPLITS:
             raise BadInput(f"There is no split {split!r}.", f"Choose one of {', '.join(SPLITS)}.")
         return np.flatnonzero(self.split == SPLITS.index(split))
+
+    @cached_property
+    def given(self) -> Labels:
+        """The given labels as values."""
+        return Labels.of(self.labels, self.classes)
 
     @cached_property
     def _index(self) -> ItemIndex:
