@@ -30,6 +30,7 @@ NO_PICTURE = {
     "comparison.md": "a table of figures",
     "database.md": "commands and addresses: no page shows which database it is, as long as it is there",
     "numbers.md": "a table of figures",
+    "python.md": "names; the notebook beside it shows what they give",
     "security.md": "promises, and the tests that keep them",
 }
 """Pages of the manual without a picture, and why."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import json
 import pickle
 import subprocess
 import sys
@@ -166,3 +167,14 @@ def test_wrong_labels_are_first_also_of_several_and_with_features() -> None:
     assert (many.positions[0], many.labels[0], many.suggested[0]) == (5, "yes", "no")
     assert many.class_names is not None
     assert many.class_names[0] == "2"
+
+
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDYSET_WORKSPACE", str(tmp_path))
+    notebook = json.loads((FOLDER.parent / "docs" / "python.ipynb").read_text())
+    shared: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "docs/python.ipynb", "exec"), shared)
+    assert isinstance(shared["data"], tidyset.Dataset)
+    assert shared["data"].label_version == 2, "an edit and its undo"
