@@ -35,8 +35,7 @@ def said(
     positions = np.arange(len(dataset)) if positions is None else positions
     labels = dataset.labels if labels is None else labels
     statistics = image_statistics(workspace, dataset)
-    key: dict[str, object] = {"of": positions.tolist()[:50], "labels": labels[:2000].tolist()}
-    drawn = portraits(workspace, statistics, positions, labels, len(dataset.classes), key)
+    drawn = portraits(workspace, dataset, statistics, positions, labels)
     return {f.topic: f for f in findings(dataset, positions, labels, statistics, drawn)}
 
 
