@@ -57,7 +57,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def forget() -> None:
     """Empty the server's memory, as in one that just started."""
-    from dashboard.kept import MEMORY
+    from dashboard.memo import MEMORY
 
     MEMORY.clear()
 

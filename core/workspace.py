@@ -37,6 +37,11 @@ class Workspace:
         """SQLAlchemy URL of the label journal: TIDYSET_DATABASE_URL, else labels.db in this folder."""
         return os.environ.get("TIDYSET_DATABASE_URL") or f"sqlite:///{self.root / 'labels.db'}"
 
+    @property
+    def cache_key(self) -> tuple[str, str]:
+        """What a result in memory that is read from this workspace depends on: the folder and its journal."""
+        return str(self.root), self.database_url
+
 
 def current() -> Workspace:
     """The workspace of this process.

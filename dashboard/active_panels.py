@@ -10,7 +10,8 @@ from core.quality.active import STRATEGIES
 from core.quality.active_queue import next_items, next_queue
 from core.runs.store import Run, list_runs
 from core.workspace import Workspace
-from dashboard import cached, handover, links
+from dashboard import handover, links, memo
+from dashboard.progress import progress
 from dashboard.wording import counted
 
 HELP = {
@@ -37,14 +38,14 @@ def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
 
 def n_unlabelled(workspace: Workspace, dataset: Dataset) -> int:
     """Training images that could be labelled next."""
-    state = cached.labels(workspace, dataset)
+    state = memo.labels(workspace, dataset)
     missing = ~is_labelled(np.asarray(state.labels)) & ~np.asarray(state.excluded)
     return int(missing[dataset.in_split("train")].sum())
 
 
 def n_unknown(workspace: Workspace, dataset: Dataset) -> int:
     """Labels of training images that are unknown, where images have several; 0 where they have one."""
-    state = cached.labels(workspace, dataset)
+    state = memo.labels(workspace, dataset)
     labels = np.asarray(state.labels)
     if labels.ndim == 1:
         return 0
@@ -88,6 +89,6 @@ def ask(workspace: Workspace, dataset: Dataset, runs: list[Run]) -> None:
         wanted = st.button("Review these", type="primary", icon=":material/fact_check:")
     st.caption(HELP[strategy])
     if wanted:
-        with cached.progress("Choosing") as on_share:
+        with progress("Choosing") as on_share:
             items = next_items(workspace, dataset, names[name], strategy, int(n), on_share=on_share)
         handover.to_relabel(next_queue(items, names[name]))

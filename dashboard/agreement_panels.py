@@ -15,7 +15,7 @@ from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.kappa import Measure
 from core.quality.queue import SELECTION, QueueRequest, build_queue
 from core.workspace import Workspace
-from dashboard import cached, handover, links, review
+from dashboard import handover, links, memo, review
 from dashboard.agreement_view import Looks
 from dashboard.wording import counted, percent, plain
 
@@ -139,9 +139,9 @@ def looking(workspace: Workspace, dataset: Dataset, looks: Looks, who: str) -> b
 
 
 def _component(workspace: Workspace, dataset: Dataset, name: str, left: list[str], who: str) -> None:
-    key = (dataset.fingerprint, name, who)
+    key = (dataset.cache_key, name, who)
     known = st.session_state.get(_SHEAF)
-    state = cached.labels(workspace, dataset)
+    state = memo.labels(workspace, dataset)
     if known is None or known[0] != key:
         request = QueueRequest(SELECTION, item_ids=tuple(left))
         queue = build_queue(dataset, request, state)
@@ -235,7 +235,7 @@ def conflicts(workspace: Workspace, dataset: Dataset, found: Agreement, who: str
             st.caption(f"{len(open_ones):,} open, {len(known) - len(open_ones):,} settled", width="content")
             _take_back(workspace, dataset, who)
         if open_ones:
-            _settle_one(workspace, dataset, _turn(open_ones), who, is_last=len(open_ones) == 1)
+            _settle_one(workspace, dataset, _turn(dataset, open_ones), who, is_last=len(open_ones) == 1)
         else:
             st.success("Every conflict is settled.", icon=":material/task_alt:")
         return _all_conflicts(dataset, known)
@@ -268,14 +268,20 @@ def _all_conflicts(dataset: Dataset, known: list[Conflict]) -> int | None:
     return positions[picked.selection.rows[0]] if picked.selection.rows else None
 
 
-def _turn(open_ones: list[Conflict]) -> Conflict:
+def _turn(dataset: Dataset, open_ones: list[Conflict]) -> Conflict:
     """The first that was not skipped; once all were, the one whose skipping is longest ago."""
-    skipped = st.session_state.setdefault(_SKIPPED, {})
+    skipped = _skipped(dataset)
     return min(open_ones, key=lambda one: skipped.get((one.item_id, one.class_name), 0))
 
 
-def _skip(one: Conflict) -> None:
-    skipped = st.session_state[_SKIPPED]
+def _skipped(dataset: Dataset) -> dict[tuple[str, str | None], int]:
+    """When each conflict was skipped in this visit, counted."""
+    by_dataset = st.session_state.setdefault(_SKIPPED, {})
+    return by_dataset.setdefault(dataset.cache_key, {})  # type: ignore[no-any-return]
+
+
+def _skip(dataset: Dataset, one: Conflict) -> None:
+    skipped = _skipped(dataset)
     skipped[one.item_id, one.class_name] = 1 + max(skipped.values(), default=0)
     st.rerun()
 
@@ -299,7 +305,7 @@ def _settle_one(workspace: Workspace, dataset: Dataset, one: Conflict, who: str,
                 if st.button(answer, key=f"settle_{number}", type="primary", shortcut=shortcut):
                     chosen = answer
             if st.button("Skip", key="settle_skip", shortcut="s", disabled=is_last):
-                _skip(one)
+                _skip(dataset, one)
         others = _other_answers(dataset, answers)
         if others:
             chosen = chosen or st.selectbox(
@@ -313,7 +319,8 @@ def _settle_one(workspace: Workspace, dataset: Dataset, one: Conflict, who: str,
         st.caption(plain(one.item_id))
     if chosen:
         edit = NewEdit(one.item_id, EditKind.SETTLE, chosen, class_name=one.class_name, who=who)
-        st.session_state[_LAST] = LabelJournal(workspace).append(dataset, [edit])[0].number
+        made = LabelJournal(workspace).append(dataset, [edit])
+        st.session_state[_LAST] = (dataset.cache_key, made[0].number)
         st.rerun()
 
 
@@ -325,8 +332,8 @@ def _other_answers(dataset: Dataset, answers: list[str]) -> list[str]:
 
 def _take_back(workspace: Workspace, dataset: Dataset, who: str) -> None:
     """A button that undoes the last settlement of this visit."""
-    number = st.session_state.get(_LAST)
-    if number is not None and st.button("Take the last back", icon=":material/undo:", type="tertiary"):
+    of, number = st.session_state.get(_LAST, (None, 0))
+    if of == dataset.cache_key and st.button("Take the last back", icon=":material/undo:", type="tertiary"):
         LabelJournal(workspace).append(dataset, [NewEdit("", EditKind.UNDO, undoes=number, who=who)])
         del st.session_state[_LAST]
         st.rerun()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from core.data.dataset import Dataset
+from core.files import digest
 from core.labels.agreement import Agreement, find_conflicts, measure_agreement, votes
 from core.labels.guard import GuardedLabels, guarded_labels
 from core.labels.journal import Edit, EditKind, LabelJournal, live
-from core.labels.versions import current_version
+from core.labels.versions import LabelVersion
 from core.workspace import Workspace
-from dashboard import cached
-from dashboard.kept import kept
+from dashboard.memo import remembered
+from dashboard.progress import progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,26 +32,31 @@ class Looks:
     guarded: GuardedLabels
 
 
-def looks_of(workspace: Workspace, dataset: Dataset) -> Looks:
-    """Everything about agreement, under the newest labels; shared by all sessions."""
-    version = current_version(workspace, dataset.name)
-    return _looks(str(workspace.root), dataset.fingerprint, version, workspace, dataset)
+@remembered()
+def looks_of(workspace: Workspace, dataset: Dataset, version: LabelVersion) -> Looks:
+    """Everything about agreement, under the labels of the newest version; shared by all sessions."""
+    edits = tuple(LabelJournal(workspace).edits(dataset.name)) if version.number else ()
+    agreement = replace(_figures(_Edits(edits)), conflicts=find_conflicts(votes(edits)))
+    return Looks(edits, _decided(edits), agreement, guarded_labels(workspace, dataset))
 
 
-@kept
-def _looks(root: str, fingerprint: str, version: int, _workspace: Workspace, _dataset: Dataset) -> Looks:
-    edits = tuple(LabelJournal(_workspace).edits(_dataset.name)) if version else ()
-    last_vote = max((edit.number for edit in edits if edit.kind is not EditKind.SETTLE), default=0)
-    figures = _figures(root, fingerprint, last_vote, edits)
-    agreement = replace(figures, conflicts=find_conflicts(votes(edits)))
-    return Looks(edits, _decided(edits), agreement, guarded_labels(_workspace, _dataset))
+@dataclass(frozen=True)
+class _Edits:
+    """Edits as the figures depend on them: settling a conflict leaves those as they are."""
+
+    edits: tuple[Edit, ...]
+
+    @property
+    def cache_key(self) -> str:
+        voting = [edit for edit in self.edits if edit.kind is not EditKind.SETTLE]
+        return digest([(edit.dataset, edit.number, edit.session, edit.seq, edit.at) for edit in voting])
 
 
-@kept
-def _figures(root: str, fingerprint: str, last_vote: int, _edits: tuple[Edit, ...]) -> Agreement:
-    """The figures with their intervals take a second or two; settling a conflict leaves them as they are."""
-    with cached.progress("Measuring agreement") as on_share:
-        return measure_agreement(_edits, on_share=on_share)
+@remembered()
+def _figures(made: _Edits) -> Agreement:
+    """The figures with their intervals take a second or two."""
+    with progress("Measuring agreement") as on_share:
+        return measure_agreement(made.edits, on_share=on_share)
 
 
 def _decided(edits: tuple[Edit, ...]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from core.data.dataset import Dataset
 from core.labels.foreign import Imported, Prepared, prepare, take_in
 from core.labels.journal import EditKind, NewEdit
 from core.workspace import Workspace
-from dashboard import cached, gallery
+from dashboard import gallery, memo
 from dashboard.errors import shown_as_message
 from dashboard.open_item import open_item
 from dashboard.wording import counted, plain
@@ -51,7 +51,7 @@ def _offer(workspace: Workspace, dataset: Dataset, file: UploadedFile, who: str)
         st.caption(_in_words(would), width="content")
     if shown := would.changes[:MOST_TILES]:
         positions = dataset.positions([edit.item_id for edit in shown]).tolist()
-        labels = cached.labels(workspace, dataset).labels[positions]
+        labels = memo.labels(workspace, dataset).labels[positions]
         captions = [_change(dataset, label, edit) for label, edit in zip(labels, shown, strict=True)]
         if len(would.changes) > len(shown):
             st.caption(f"The first {len(shown)} of {len(would.changes):,} changes:")
@@ -70,7 +70,7 @@ def _offer(workspace: Workspace, dataset: Dataset, file: UploadedFile, who: str)
 
 def _prepared(dataset: Dataset, file: UploadedFile) -> Prepared:
     """The file read and matched; once, however often the page is run."""
-    key = (file.file_id, dataset.fingerprint)
+    key = (file.file_id, dataset.cache_key)
     kept = st.session_state.get(_PREPARED)
     if kept is None or kept[0] != key:
         kept = st.session_state[_PREPARED] = key, prepare(dataset, file.getvalue(), file.name)

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from core.data.captions import CaptionStatistics, caption_statistics
 from core.data.dataset import Task
 from core.data.labels import Labels
-from core.files import digest
 from dashboard import gallery
 from dashboard.charts import captions as charts
 from dashboard.charts.template import show
 from dashboard.explore_view import View
-from dashboard.kept import kept
+from dashboard.memo import remembered
 from dashboard.wording import counted, percent, plain
 
 FREQUENT, PER_LABEL, MOST_SHOWN = 12, 8, 48
@@ -26,12 +25,9 @@ MANY_LABELS, TABLE_HEIGHT = 12, 480
 
 def draw(view: View) -> int | None:
     """All of them; the position of the image that was opened just now, or None. Nothing without captions."""
-    captions = view.dataset.captions
-    if captions is None:
+    if view.dataset.captions is None:
         return None
-    found = _statistics(
-        view.dataset.fingerprint, digest(view.positions), [captions[at] for at in view.positions]
-    )
+    found = _statistics(view)
     st.subheader("Captions", anchor=False)
     _headline(found)
     with st.container(border=True):
@@ -50,16 +46,14 @@ def draw(view: View) -> int | None:
     return _duplicated(view, found) if opened is None else opened
 
 
-@kept
-def _statistics(fingerprint: str, chosen: str, _captions: list[str]) -> CaptionStatistics:
-    return caption_statistics(_captions)
+@remembered()
+def _statistics(view: View) -> CaptionStatistics:
+    return caption_statistics([(view.dataset.captions or ())[at] for at in view.positions])
 
 
-@kept
-def _associated(
-    fingerprint: str, chosen: str, labels: str, _found: CaptionStatistics, _labels: Labels
-) -> NDArray[np.float64]:
-    return _found.association(_labels)
+@remembered()
+def _associated(view: View) -> NDArray[np.float64]:
+    return _statistics(view).association(view.labels.take(view.positions))
 
 
 def _headline(found: CaptionStatistics) -> None:
@@ -82,8 +76,7 @@ def _association(view: View, found: CaptionStatistics) -> None:
         "The surest first. In brackets: the share of captions with the word, with the label / without."
     )
     labels = view.labels.take(view.positions)
-    key = (view.dataset.fingerprint, digest(view.positions), labels.digest())
-    scores = _associated(*key, found, labels)
+    scores = _associated(view)
     rows = []
     for k, name in enumerate(view.dataset.classes[: scores.shape[1]]):
         best = np.argsort(-scores[:, k], kind="stable")[:PER_LABEL]

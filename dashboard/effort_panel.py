@@ -13,7 +13,7 @@ from core.quality.effort import Band, advise, bands, effort
 from core.quality.label_issues import LabelIssues
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import cached
+from dashboard import memo
 from dashboard.wording import count, counted
 
 Bools = NDArray[np.bool_]
@@ -22,7 +22,7 @@ N_BANDS = 5
 
 def draw(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) -> None:
     """The panel; nothing where no flagged label was reviewed since the search."""
-    state = cached.labels(workspace, dataset)
+    state = memo.labels(workspace, dataset)
     reviewed, is_error = _judged(state, issues)
     if not reviewed.any():
         return

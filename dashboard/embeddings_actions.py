@@ -13,8 +13,8 @@ from core.embeddings.clip_models import ClipModel
 from core.embeddings.features import FeatureSource, mapped_features
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import cached, zero_shot_view
-from dashboard.opened import predictions
+from dashboard import memo, zero_shot_view
+from dashboard.memo import predictions
 
 Ints = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ def relabel(
     """
     from core.labels.journal import EditKind, LabelJournal, NewEdit
 
-    state = cached.labels(workspace, dataset)
+    state = memo.labels(workspace, dataset)
     changed = positions[np.asarray(state.labels)[positions] != dataset.classes.index(label)]
     evidence = {"selection": "embedding map", **({"run": run.id} if run else {})}
     new = [

@@ -13,7 +13,7 @@ from core.labels.versions import LabelState
 from core.quality.label_issues import load_issues
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import evaluate_view
+from dashboard import memo
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -33,7 +33,7 @@ def opinion(dataset: Dataset, judge: Run | None) -> tuple[Ints, Floats]:
     """(N,) guess and confidence of a run, for every item of the data set."""
     guess, confidence = np.full(len(dataset), -1, np.int64), np.full(len(dataset), np.nan, np.float32)
     if judge is not None:
-        predictions = evaluate_view.all_predictions(judge)
+        predictions = memo.predictions(judge)
         positions = dataset.positions(predictions.item_ids)
         guess[positions], confidence[positions] = predictions.predicted, predictions.confidence
     return guess, confidence

@@ -71,8 +71,8 @@ def _by_picture(workspace: Workspace, dataset: Dataset, model: ClipModel | None)
 
 def _is_new(dataset: Dataset, asked: str) -> bool:
     """Whether this was not what was asked for last; a field keeps its content from run to run."""
-    last, st.session_state[_LAST] = st.session_state.get(_LAST), (dataset.fingerprint, asked)
-    return bool(last != (dataset.fingerprint, asked))
+    last, st.session_state[_LAST] = st.session_state.get(_LAST), (dataset.cache_key, asked)
+    return bool(last != (dataset.cache_key, asked))
 
 
 def _show(dataset: Dataset, title: str, near: Ints) -> None:

@@ -33,9 +33,9 @@ _FOUND, _ACTIVE, _SEEN, _CLEARED, _CELLS = (
 
 @dataclass(frozen=True)
 class Found:
-    """Images that a search found: ``positions``, best first, and what was looked for."""
+    """Images of a data set that a search found: ``positions``, best first, and what was looked for."""
 
-    fingerprint: str
+    of: tuple[str, ...]
     title: str
     positions: tuple[int, ...]
 
@@ -75,12 +75,12 @@ def chosen_cell(dataset: Dataset) -> tuple[int, int] | None:
 def found(dataset: Dataset) -> Found | None:
     """What the last search found in this data set."""
     kept: Found | None = st.session_state.get(_FOUND)
-    return kept if kept is not None and kept.fingerprint == dataset.fingerprint else None
+    return kept if kept is not None and kept.of == dataset.cache_key else None
 
 
 def keep_found(dataset: Dataset, title: str, positions: Ints) -> None:
     """Show only these images lit from now on, and take the outlines off."""
-    st.session_state[_FOUND] = Found(dataset.fingerprint, title, tuple(int(k) for k in positions))
+    st.session_state[_FOUND] = Found(dataset.cache_key, title, tuple(int(k) for k in positions))
     drop_outlines()
 
 

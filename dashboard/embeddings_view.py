@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,18 +13,18 @@ from core.data.tags import tags_version
 from core.embeddings import label_lift
 from core.embeddings.features import named
 from core.embeddings.label_lift import LabelLift
-from core.embeddings.maps import XY, EmbeddingMap, MapRequest, find_map, load_map, load_neighbours
+from core.embeddings.maps import EmbeddingMap, MapRequest, find_map, load_map, load_neighbours
 from core.embeddings.purity import Overlap, class_overlap, in_words
 from core.errors import NotFound
 from core.labels.versions import LabelState
 from core.quality.evidence import newest_search
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import cached, embedding_map, evaluate_view
+from dashboard import embedding_map, evaluate_view, memo
 from dashboard import embeddings_facts as facts
 from dashboard.charts.template import BAD, GOOD, PALETTE, SPLIT_COLOURS
 from dashboard.embedding_map import Attribute, Cloud, PlaceName
-from dashboard.kept import kept
+from dashboard.memo import remembered
 from dashboard.wording import count, counted, percent
 
 Ints = NDArray[np.int64]
@@ -255,56 +254,50 @@ def view_of(workspace: Workspace, dataset: Dataset, made: Run, judge: Run | None
 
     Raises NotFound while nothing of the map is there.
     """
-    state = cached.labels(workspace, dataset)
-    search = newest_search(workspace, dataset) if dataset.task is Task.SINGLE_LABEL else None
-    written = made.folder / XY
-    stage = written.stat().st_mtime_ns if written.exists() else 0
-    files = sum(1 for _ in made.folder.iterdir())  # the quality comes after the map
-    tagged = tags_version(workspace, dataset)
-    key = (str(workspace.root), dataset.fingerprint, state.version, made.id, stage, files, tagged)
+    state = memo.labels(workspace, dataset)
     single = dataset.task is Task.SINGLE_LABEL
+    search = newest_search(workspace, dataset) if single else None
     others = evaluate_view.finished_runs(workspace, dataset)[:MOST_MODELS] if single else []
-    opinions = (judge.id if judge else "", search.id if search else "", *(run.id for run in others))
-    return _view(key, opinions, workspace, dataset, made, judge, search, state, others)
+    tagged = tags_version(workspace, dataset)
+    return _view(workspace, dataset, state, made, judge, search, tuple(others), tagged)
 
 
-@kept
+@remembered()
 def _view(
-    key: tuple[object, ...],
-    opinions: tuple[str, ...],
-    _workspace: Workspace,
-    _dataset: Dataset,
-    _made: Run,
-    _judge: Run | None,
-    _search: Run | None,
-    _state: LabelState,
-    _others: Sequence[Run],
+    workspace: Workspace,
+    dataset: Dataset,
+    state: LabelState,
+    run: Run,
+    judge: Run | None,
+    search: Run | None,
+    others: tuple[Run, ...],
+    tagged: str,
 ) -> View:
-    made = load_map(_made)
-    names, labels = facts.labels_in_words(_dataset, _state)
-    guess, confidence = facts.opinion(_dataset, _judge)
-    issue = facts.issues(_dataset, _search)
-    tag_names, tags = facts.first_tags(_workspace, _dataset)
+    made = load_map(run)
+    names, labels = facts.labels_in_words(dataset, state)
+    guess, confidence = facts.opinion(dataset, judge)
+    issue = facts.issues(dataset, search)
+    tag_names, tags = facts.first_tags(workspace, dataset)
     at = made.positions
-    several = None if _dataset.task is Task.SINGLE_LABEL else np.asarray(_state.labels, np.float32)[at]
+    several = None if dataset.task is Task.SINGLE_LABEL else np.asarray(state.labels, np.float32)[at]
     return View(
         map=made,
-        title=title_of(_workspace, made.request),
-        n_classes=len(_dataset.classes),
+        title=title_of(workspace, made.request),
+        n_classes=len(dataset.classes),
         names=names,
         labels=labels[at],
         guess=guess[at],
         confidence=confidence[at],
         issue=issue[at],
-        split=np.asarray(_dataset.split)[at],
-        wrong=facts.share_of_wrong(_dataset, labels, _others)[at],
-        n_models=len(_others),
+        split=np.asarray(dataset.split)[at],
+        wrong=facts.share_of_wrong(dataset, labels, others)[at],
+        n_models=len(others),
         tags=tags[at],
         tag_names=tag_names,
-        ground=_ground(_workspace, made),
-        overlap=_overlap(_made, labels[at], len(names)) if several is None else None,
+        ground=_ground(workspace, made),
+        overlap=_overlap(run, labels[at], len(names)) if several is None else None,
         several=several,
-        lift=None if several is None else _lift(_made, several),
+        lift=None if several is None else _lift(run, several),
     )
 
 

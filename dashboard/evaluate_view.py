@@ -17,11 +17,10 @@ from core.evaluation.of_run import LabelSet, compare_runs, label_sets, scored_on
 from core.evaluation.predictions import Predictions
 from core.evaluation.remarks import SURE, Remark, remarks
 from core.evaluation.selective import RiskCoverage, risk_coverage
-from core.labels.versions import current_version
+from core.labels.versions import LabelVersion
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
-from dashboard.kept import kept
-from dashboard.opened import predictions
+from dashboard.memo import predictions, remembered
 
 Ints = NDArray[np.int64]
 
@@ -113,72 +112,29 @@ def splits_of(run: Run) -> list[str]:
     return [name for name in ("val", "test", "train") if name in present]
 
 
-def choices_of_labels(workspace: Workspace, dataset: Dataset) -> tuple[LabelSet, ...]:
-    """The given labels and, where there are edits, the corrected ones."""
-    version = current_version(workspace, dataset.name)
-    return _label_sets(str(workspace.root), dataset.fingerprint, version, workspace, dataset)
+@remembered()
+def choices_of_labels(workspace: Workspace, dataset: Dataset, version: LabelVersion) -> tuple[LabelSet, ...]:
+    """The given labels and, where there are edits, the corrected ones of the newest version."""
+    return label_sets(workspace, dataset)
 
 
+@remembered()
 def evaluation(dataset: Dataset, run: Run, split: str, labels: LabelSet) -> Evaluation:
     """The run's answers for ``split``, scored on ``labels``; shared by all sessions."""
-    return _evaluation(run.id, _written(run), split, labels.key, labels.version, dataset, run, labels)
-
-
-def comparisons(workspace: Workspace, dataset: Dataset, a: Run, b: Run, split: str) -> list[Comparison]:
-    """Run b against run a, on the given labels and, where they differ, on the corrected ones."""
-    version = current_version(workspace, dataset.name)
-    names = (a.name, b.name)
-    return _comparisons(a.id, _written(a), b.id, _written(b), names, split, version, workspace, a, b)
-
-
-def all_predictions(run: Run) -> Predictions:
-    """All of the run's predictions; shared by all sessions."""
-    return predictions(run)
-
-
-def _written(run: Run) -> int:
-    """When the predictions were written: a run that was resumed and finished again is another entry."""
-    return run.predictions_file.stat().st_mtime_ns if run.predictions_file.exists() else 0
-
-
-@kept
-def _label_sets(
-    root: str, fingerprint: str, version: int, _workspace: Workspace, _dataset: Dataset
-) -> tuple[LabelSet, ...]:
-    return label_sets(_workspace, _dataset)
-
-
-@kept
-def _evaluation(
-    run_id: str,
-    written: int,
-    split: str,
-    label_key: str,
-    version: int,
-    _dataset: Dataset,
-    _run: Run,
-    _labels: LabelSet,
-) -> Evaluation:
-    answers = predictions(_run)
-    rows = scored_on(answers.only(split), _dataset, _labels)
-    held_out = scored_on(answers.only("val"), _dataset, _labels)
+    answers = predictions(run)
+    rows = scored_on(answers.only(split), dataset, labels)
+    held_out = scored_on(answers.only("val"), dataset, labels)
     temperature = None
     if split == "test" and len(held_out):
         temperature = fit_temperature(held_out.labels, held_out.pred_probs)
-    return Evaluation(rows, _dataset.positions(rows.item_ids), temperature)
+    return Evaluation(rows, dataset.positions(rows.item_ids), temperature)
 
 
-@kept
-def _comparisons(
-    a_id: str,
-    a_written: int,
-    b_id: str,
-    b_written: int,
-    names: tuple[str, str],
-    split: str,
-    version: int,
-    _workspace: Workspace,
-    _a: Run,
-    _b: Run,
+@remembered()
+def comparisons(
+    workspace: Workspace, dataset: Dataset, runs: tuple[Run, Run], split: str, version: LabelVersion
 ) -> list[Comparison]:
-    return compare_runs(_workspace, _a, _b, split)
+    """Run ``runs[1]`` against ``runs[0]``, on the given labels and, where they differ, on the corrected ones
+    of the newest version.
+    """
+    return compare_runs(workspace, *runs, split)

@@ -16,7 +16,8 @@ from core.evaluation.overlay import enlarged, overlaid
 from core.evaluation.predictions import Predictions
 from core.evaluation.seen import shown_to
 from core.runs.store import Run
-from dashboard import cached, picker
+from dashboard import picker
+from dashboard.progress import progress
 from dashboard.wording import plain
 
 GRAD_CAM, LIME = "Grad-CAM", "LIME"
@@ -62,7 +63,7 @@ def draw(
     picture = enlarged(shown_to(run, dataset, position), side)
     with st.spinner(words, show_time=True):
         if method == LIME:
-            with cached.progress("Greying out parts of the image") as on_share:
+            with progress("Greying out parts of the image") as on_share:
                 found = lime(picker.workspace(), run, dataset, position, class_index, on_share)
             heat = _as_heat(found.patches)
         else:

@@ -1,9 +1,10 @@
-"""What the Explore page shows for one choice of filters; computed by core, kept in memory by fingerprint."""
+"""What the Explore page shows for one choice of filters; computed by core, kept in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from core.data.findings import Finding, findings
 from core.data.labels import Labels
 from core.data.portraits import Portraits, portraits
 from core.data.statistics import ImageStatistics, image_statistics
+from core.files import digest
 from core.labels.filters import Filter, select
 from core.labels.versions import LabelState
 from core.workspace import Workspace
-from dashboard.kept import kept
+from dashboard.memo import remembered
 
 Array = NDArray[Any]
 
@@ -41,6 +43,11 @@ class View:
     statistics: ImageStatistics
     portraits: Portraits
     findings: list[Finding]
+
+    @cached_property
+    def cache_key(self) -> tuple[object, ...]:
+        """What a result about the chosen items depends on."""
+        return self.dataset.cache_key, digest(self.positions), self.labels.digest()
 
     @property
     def classes(self) -> list[int]:
@@ -66,24 +73,15 @@ class View:
         return [labels.belongs(k) for k in self.classes]
 
 
+@remembered(by_content=True)
 def statistics_of(
     workspace: Workspace, dataset: Dataset, on_progress: Callable[[float], None]
 ) -> ImageStatistics:
     """The image statistics of a data set; ``on_progress`` is called while they are computed."""
-    return _statistics(str(workspace.root), dataset.fingerprint, workspace, dataset, on_progress)
+    return image_statistics(workspace, dataset, on_progress)
 
 
-@kept
-def _statistics(
-    root: str,
-    fingerprint: str,
-    _workspace: Workspace,
-    _dataset: Dataset,
-    _on_progress: Callable[[float], None],
-) -> ImageStatistics:
-    return image_statistics(_workspace, _dataset, _on_progress)
-
-
+@remembered()
 def view_of(
     workspace: Workspace,
     dataset: Dataset,
@@ -92,24 +90,8 @@ def view_of(
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> View:
     """What to show of the items that ``chosen`` lets through, in the label version of ``state``."""
-    root, version = str(workspace.root), state.version
-    return _view(root, dataset.fingerprint, version, chosen, workspace, dataset, state, on_progress)
-
-
-@kept
-def _view(
-    root: str,
-    fingerprint: str,
-    version: int,
-    chosen: Filter,
-    _workspace: Workspace,
-    _dataset: Dataset,
-    _state: LabelState,
-    _on_progress: Callable[[float], None],
-) -> View:
-    positions = select(_dataset, _state, chosen)
-    statistics = statistics_of(_workspace, _dataset, _on_progress)
-    key = {"fingerprint": fingerprint, "version": version, "filter": chosen.key()}
-    drawn = portraits(_workspace, statistics, positions, _state.current, key)
-    said = findings(_dataset, positions, _state.current, statistics, drawn)
-    return View(_dataset, positions, _state.current, statistics, drawn, said)
+    positions = select(dataset, state, chosen)
+    statistics = statistics_of(workspace, dataset, on_progress)
+    drawn = portraits(workspace, dataset, statistics, positions, state.current)
+    said = findings(dataset, positions, state.current, statistics, drawn)
+    return View(dataset, positions, state.current, statistics, drawn, said)

@@ -21,8 +21,8 @@ from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
 from dashboard import engine_choice, gallery, handover, links
 from dashboard.errors import shown_as_message
+from dashboard.memo import predictions as predictions_of
 from dashboard.open_item import open_item
-from dashboard.opened import predictions as predictions_of
 from dashboard.review import controls
 from dashboard.wording import counted, duration, percent, plain
 

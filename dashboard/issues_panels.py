@@ -322,14 +322,14 @@ def _leave_out_button(
         )
         if st.button(f"Leave out {n}", key="issues_leave_out", type="primary"):
             numbers = issues_view.leave_out(workspace, dataset, reasons, controls.name(), kind)
-            st.session_state[_TAKE_BACK] = (dataset.name, numbers)
+            st.session_state[_TAKE_BACK] = (dataset.cache_key, numbers)
             st.rerun()
 
 
 def undo_row(workspace: Workspace, dataset: Dataset) -> None:
     """After images were left out: says so, and takes it back."""
-    name, numbers = st.session_state.get(_TAKE_BACK, ("", []))
-    if name != dataset.name:
+    of, numbers = st.session_state.get(_TAKE_BACK, (None, []))
+    if of != dataset.cache_key:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="left_out"):
         st.success(f"{counted(len(numbers), 'image')} left out of training.", icon=":material/block:")

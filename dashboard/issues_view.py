@@ -16,7 +16,7 @@ from core.quality.image_issues import ImageIssue, image_issues
 from core.quality.leaks import LeakedScore, leaked_score
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import evaluate_view
+from dashboard import memo
 
 _COPIES = 0.85
 """The part of the time that the search for copies takes; it reads the images first."""
@@ -110,23 +110,23 @@ class _Works:
 
 _works = _Works(8)
 _reading: defaultdict[Hashable, threading.Lock] = defaultdict(threading.Lock)
-"""By workspace and data set: its images are read by one thread at a time."""
+"""By workspace and content of the data set: its images are read by one thread at a time."""
 
 
 def survey(workspace: Workspace, dataset: Dataset, state: LabelState) -> Work:
     """The survey of a data set's images under ``state``; begun when nobody asked for it before."""
 
-    of_dataset = (str(workspace.root), dataset.fingerprint)
-
     def make(note: Callable[[float], None]) -> Survey:
-        with _reading[of_dataset]:  # an edit meanwhile starts another survey, which must not read all again
+        # An edit meanwhile starts another survey, which must not read all again.
+        with _reading[workspace.cache_key, dataset.content_key]:
             similar = similar_images(workspace, dataset, lambda share: note(_COPIES * share))
             issues = image_issues(
                 workspace, dataset, state, lambda share: note(_COPIES + (1 - _COPIES) * share)
             )
         return Survey(similar, duplicates(dataset, similar, state), issues)
 
-    return _works.get((*of_dataset, state.version), lambda: Work(make))
+    key = (workspace.cache_key, dataset.cache_key, state.cache_key)
+    return _works.get(key, lambda: Work(make))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class RunScore:
 
 def leaks_in(workspace: Workspace, dataset: Dataset, found: Survey, run: Run) -> list[RunScore]:
     """What the leaks do to a run's score, on the given labels and, where there are edits, the corrected."""
-    predictions = evaluate_view.all_predictions(run)
+    predictions = memo.predictions(run)
     return [
         RunScore(labels.key, leaked_score(dataset, found.similar, scored_on(predictions, dataset, labels)))
         for labels in label_sets(workspace, dataset)

@@ -16,7 +16,7 @@ from core.evaluation.predictions import Predictions
 from core.labels.versions import LabelState
 from core.quality.queue import SELECTION, QueueRequest
 from core.runs.store import Run
-from dashboard import cached, evaluate_view, evidence, gallery, handover, picker
+from dashboard import evidence, gallery, handover, memo, picker
 from dashboard.charts import evaluate as charts
 from dashboard.charts.template import show as show_chart
 from dashboard.errors import shown_as_message
@@ -44,8 +44,8 @@ def _body(dataset: Dataset, run: Run | None) -> None:
     with shown_as_message():
         trail: list[int] = st.session_state[_TRAIL]
         position = trail[-1]
-        state = cached.labels(picker.workspace(), dataset)
-        predictions = evaluate_view.all_predictions(run) if run else None
+        state = memo.labels(picker.workspace(), dataset)
+        predictions = memo.predictions(run) if run else None
         row = _row(predictions, str(dataset.item_ids[position]))
         with st.container():  # there in any case, so that what follows keeps its place
             if len(trail) > 1 and st.button("Back", icon=":material/arrow_back:", key="item_back"):

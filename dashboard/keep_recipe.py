@@ -9,7 +9,7 @@ from core.runs.presets import save_preset
 from core.runs.recipe import Recipe
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import cached, train_panel
+from dashboard import picker, train_panel
 from dashboard.errors import shown_as_message
 
 
@@ -33,6 +33,6 @@ def draw(workspace: Workspace, run: Run, recipe: Recipe, what: str, *, is_best: 
             st.rerun()  # the list of presets above shows it
         if trained:
             version = current_version(workspace, run.dataset)
-            dataset = cached.open_dataset(workspace, run.dataset)
+            dataset = picker.open_dataset(workspace, run.dataset)
             train_panel.begin(workspace, dataset, recipe, None, version)
             st.toast("Training has begun: see Train once.", icon=":material/play_arrow:")

@@ -20,7 +20,7 @@ from core.runs.recipe import PRESETS
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
 from dashboard import effort_panel, engine_choice, gallery, handover
-from dashboard.kept import kept
+from dashboard.memo import remembered
 from dashboard.wording import count, counted, duration, plain
 
 MOST_FOLDS = 20
@@ -92,7 +92,7 @@ def newest(runs: Sequence[Run]) -> Run | None:
 
 def found(workspace: Workspace, dataset: Dataset, run: Run) -> int | None:
     """What the newest finished search found; the position of the image that was opened just now, or None."""
-    issues = _issues(run.id, run)
+    issues = _issues(run)
     _headline(workspace, dataset, run, issues)
     if not issues.n_estimated:
         return None
@@ -113,14 +113,14 @@ def found(workspace: Workspace, dataset: Dataset, run: Run) -> int | None:
         return _tiles(dataset, issues, rows[:SHOWN], len(rows))
 
 
-@kept
-def _issues(run_id: str, _run: Run) -> LabelIssues:
-    return load_issues(_run)
+@remembered()
+def _issues(run: Run) -> LabelIssues:
+    return load_issues(run)
 
 
-@kept
-def _judges(run_id: str, _found: LabelIssues) -> Judges:
-    return judges(_found)
+@remembered()
+def _judges(run: Run) -> Judges:
+    return judges(_issues(run))
 
 
 def _headline(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIssues) -> None:
@@ -128,7 +128,7 @@ def _headline(workspace: Workspace, dataset: Dataset, run: Run, issues: LabelIss
     share = f" ({100 * n / len(issues):.1f} %)" if n else ""
     what = "labels" if issues.about is None else "answers"
     st.markdown(f"**About {count(n)} of {count(len(issues))} {what} are likely wrong**{share}.")
-    by = _judges(run.id, issues)
+    by = _judges(run)
     if warning := by.warning():
         st.warning(f"{by.words()} {warning}", icon=":material/casino:")
     else:

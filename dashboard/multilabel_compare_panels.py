@@ -9,17 +9,17 @@ from core.data.dataset import Dataset
 from core.evaluation.compare import SIGNIFICANT
 from core.evaluation.multilabel_compare import TITLES, Figure, LabelChange, MultiLabelComparison
 from core.evaluation.of_run import compare_label_runs
-from core.labels.versions import current_version
+from core.labels.versions import LabelVersion, newest_version
 from core.quality.queue import SELECTION, QueueRequest
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import cached, gallery, handover, item_dialog
+from dashboard import gallery, handover, item_dialog
 from dashboard.charts import multilabel as charts
 from dashboard.charts.template import show
 from dashboard.compare_panels import ICONS, pick
 from dashboard.errors import shown_as_message
-from dashboard.kept import kept
-from dashboard.multilabel_view import saved_thresholds
+from dashboard.memo import remembered
+from dashboard.progress import progress
 from dashboard.wording import counted, figures_in, percent, plain, points
 
 MAX_IMAGES = 60
@@ -40,35 +40,26 @@ def draw(workspace: Workspace, dataset: Dataset, runs: tuple[Run, Run], split: s
             )
             == OWN
         )
-        comparisons = _comparisons(workspace, dataset, runs, split, tuned=tuned)
+        version = newest_version(workspace, dataset)
+        comparisons = _comparisons(workspace, dataset, runs, split, version, tuned=tuned)
         found = pick(comparisons)
     _verdict(found)
     _labels(found)
     _differing(dataset, runs, found)
 
 
+@remembered()
 def _comparisons(
-    workspace: Workspace, dataset: Dataset, runs: tuple[Run, Run], split: str, *, tuned: bool
-) -> list[MultiLabelComparison]:
-    cuts = tuple(saved_thresholds(run, len(dataset.classes)).values for run in runs) if tuned else ()
-    written = tuple(run.predictions_file.stat().st_mtime_ns for run in runs)
-    names = tuple((run.id, run.name) for run in runs)
-    version = current_version(workspace, dataset.name)
-    return _compared(names, written, split, version, cuts, workspace, runs)
-
-
-@kept
-def _compared(
-    names: tuple[tuple[str, str], ...],
-    written: tuple[int, ...],
+    workspace: Workspace,
+    dataset: Dataset,
+    runs: tuple[Run, Run],
     split: str,
-    version: int,
-    cuts: tuple[tuple[float, ...], ...],
-    _workspace: Workspace,
-    _runs: tuple[Run, Run],
+    version: LabelVersion,
+    *,
+    tuned: bool,
 ) -> list[MultiLabelComparison]:
-    with cached.progress("Drawing images again and again") as on_share:
-        return compare_label_runs(_workspace, *_runs, split, tuned=bool(cuts), on_share=on_share)
+    with progress("Drawing images again and again") as on_share:
+        return compare_label_runs(workspace, *runs, split, tuned=tuned, on_share=on_share)
 
 
 def _verdict(found: MultiLabelComparison) -> None:

@@ -13,8 +13,7 @@ from core.evaluation.of_run import LabelSet, scored_on
 from core.evaluation.predictions import Predictions
 from core.evaluation.thresholds import Thresholds, load_thresholds
 from core.runs.store import Run
-from dashboard import evaluate_view
-from dashboard.kept import kept
+from dashboard.memo import predictions, remembered
 
 MISSED, ALARM, UNKNOWN = "Missed", "False alarms", "Unknown"
 GROUPS = (MISSED, ALARM, UNKNOWN)
@@ -54,27 +53,13 @@ class MultiLabelEvaluation:
         return rows[np.argsort(-probs[rows], kind="stable")]
 
 
+@remembered()
 def evaluation(dataset: Dataset, run: Run, split: str, labels: LabelSet) -> MultiLabelEvaluation:
     """The run's answers for ``split``, scored on ``labels``; shared by all sessions."""
-    written = run.predictions_file.stat().st_mtime_ns
-    return _evaluation(run.id, written, split, labels.key, labels.version, dataset, run, labels)
-
-
-@kept
-def _evaluation(
-    run_id: str,
-    written: int,
-    split: str,
-    label_key: str,
-    version: int,
-    _dataset: Dataset,
-    _run: Run,
-    _labels: LabelSet,
-) -> MultiLabelEvaluation:
-    predictions = evaluate_view.all_predictions(_run)
-    rows = scored_on(predictions.only(split), _dataset, _labels)
-    held_out = scored_on(predictions.only("val"), _dataset, _labels)
-    return MultiLabelEvaluation(rows, _dataset.positions(rows.item_ids), held_out)
+    answers = predictions(run)
+    rows = scored_on(answers.only(split), dataset, labels)
+    held_out = scored_on(answers.only("val"), dataset, labels)
+    return MultiLabelEvaluation(rows, dataset.positions(rows.item_ids), held_out)
 
 
 def saved_thresholds(run: Run, n_labels: int) -> Thresholds:

@@ -9,8 +9,9 @@ from core.errors import TidysetError
 from core.labels.new_classes import proposals, with_new_classes
 from core.labels.versions import LabelState
 from core.workspace import Workspace
-from dashboard import cached, links
+from dashboard import links
 from dashboard.errors import show_error
+from dashboard.progress import progress
 from dashboard.wording import counted, plain
 
 
@@ -36,7 +37,7 @@ def _make(workspace: Workspace, dataset: Dataset) -> None:
     if not st.button("Make it", type="primary"):
         return
     try:
-        with cached.progress("Copying images and labels") as on_share:
+        with progress("Copying images and labels") as on_share:
             made = with_new_classes(workspace, dataset, name, on_share)
     except TidysetError as error:
         show_error(error)

@@ -10,10 +10,10 @@ import streamlit as st
 from core import workspace as workspaces
 from core.data import catalog
 from core.data.catalog import CatalogEntry
-from core.data.dataset import Dataset
+from core.data.dataset import Dataset, dataset_folder
 from core.errors import NotFound
 from core.workspace import Workspace
-from dashboard import cached, stale
+from dashboard import memo, progress, stale
 from dashboard.errors import shown_as_message
 from dashboard.wording import plain
 
@@ -59,7 +59,15 @@ def dataset() -> Dataset:
         raise NotFound(
             "There is no data set yet.", "Import one from Home, or with `uv run tidyset data import`."
         )
-    return cached.open_dataset(workspace(), name)
+    return open_dataset(workspace(), name)
+
+
+def open_dataset(workspace: Workspace, name: str) -> Dataset:
+    """The opened data set; one object for all sessions until its folder is written anew."""
+    if (dataset_folder(workspace, name) / "dataset.json").exists():
+        return memo.opened(workspace, name)
+    with st.spinner("Opening the data set …"):
+        return memo.opened(workspace, name)
 
 
 def choose(name: str) -> None:
@@ -117,11 +125,11 @@ def _download() -> None:
         began = time.monotonic()
 
         def draw(share: float, name: str) -> None:
-            left = cached.time_left(share, time.monotonic() - began)
+            left = progress.time_left(share, time.monotonic() - began)
             bar.progress(share, f"Fetching {plain(name)}{left}")
 
         fashion_mnist.download(workspace(), draw)
         bar.progress(1.0, "Putting it into the workspace …")
-        cached.open_dataset(workspace(), fashion_mnist.FULL)
+        open_dataset(workspace(), fashion_mnist.FULL)
         choose(fashion_mnist.FULL)
         st.rerun()

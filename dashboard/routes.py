@@ -128,7 +128,7 @@ async def sign_in(request: Request) -> Response:
 def _dataset(name: str, fingerprint: str) -> Dataset:
     """The data set of that name and content. Raises NotFound; a request never puts one into the workspace."""
     from core.data.dataset import dataset_folder
-    from dashboard.opened import opened
+    from dashboard.memo import opened
 
     workspace = workspaces.current()
     if not (dataset_folder(workspace, check_name(name, "data set")) / "dataset.json").exists():

@@ -135,15 +135,15 @@ def _leave_out(workspace: Workspace, dataset: Dataset, selected: Positions) -> N
 
 
 def _done(dataset: Dataset, numbers: list[int], text: str) -> None:
-    st.session_state[_DONE] = (dataset.name, numbers, text)
+    st.session_state[_DONE] = (dataset.cache_key, numbers, text)
     st.rerun()
 
 
 def undo_row(workspace: Workspace, dataset: Dataset) -> None:
     """After a bulk edit: says what was done, and takes it back."""
     place = st.empty()  # always there: what stands below keeps its place in the page, and so the map its zoom
-    name, numbers, text = st.session_state.get(_DONE, ("", [], ""))
-    if name != dataset.name:
+    of, numbers, text = st.session_state.get(_DONE, (None, [], ""))
+    if of != dataset.cache_key:
         return
     with place.container(horizontal=True, vertical_alignment="center", key="bulk_done"):
         st.success(plain(text), icon=":material/check_circle:")

@@ -20,8 +20,9 @@ from core.data.fashion_mnist import SAMPLE
 from core.errors import DamagedFile, StorageFailed
 from core.files import read_json, write_json
 from core.labels.versions import training_changes_since
+from core.runs.store import recent_runs
 from core.workspace import Workspace
-from dashboard import cached, links, picker, step_links
+from dashboard import links, picker, step_links
 from dashboard.errors import shown_as_message
 from dashboard.next_step import Step, next_step
 from dashboard.tour_steps import STAGES, Stage, pointer, stage_of, visited
@@ -140,10 +141,8 @@ _Now = tuple[Stage, Step, int]
 
 
 def _now(workspace: Workspace) -> _Now:
-    dataset = cached.open_dataset(workspace, SAMPLE)
-    step = next_step(
-        cached.recent_runs(workspace, dataset), partial(training_changes_since, workspace, dataset)
-    )
+    dataset = picker.open_dataset(workspace, SAMPLE)
+    step = next_step(recent_runs(workspace, dataset), partial(training_changes_since, workspace, dataset))
     n = 0
     if step.target == "retrain" and step.run is not None:
         n = training_changes_since(workspace, dataset, step.run.label_version)

@@ -34,7 +34,7 @@ def _run() -> None:
     from core import workspace as workspaces
     from core.data import fashion_mnist
     from core.errors import TidysetError
-    from dashboard.opened import opened
+    from dashboard.memo import opened
 
     try:
         opened(workspaces.current(), fashion_mnist.SAMPLE)

@@ -17,7 +17,7 @@ from core.files import Json
 from core.runs import launch
 from core.runs.store import Run, RunState, status
 from core.workspace import Workspace
-from dashboard import evaluate_view
+from dashboard import evaluate_view, memo
 from dashboard.charts import few_shot as chart
 from dashboard.errors import show_error, shown_as_message
 from dashboard.wording import count, counted, percent, plain, points
@@ -99,8 +99,8 @@ def _averaged(trained: Sequence[Run], clip: Run | None) -> None:
         name = st.selectbox("Trained run", names, key="zs_blend", width=260)
         try:
             found = fs.blend(
-                evaluate_view.all_predictions(trained[names.index(str(name))]),
-                evaluate_view.all_predictions(clip),
+                memo.predictions(trained[names.index(str(name))]),
+                memo.predictions(clip),
             )
         except BadInput as error:
             st.caption(plain(str(error)))

@@ -29,7 +29,7 @@ from core.evaluation.remarks import largest_cell
 from core.quality.queue import SELECTION, QueueRequest
 from core.runs.store import Run, RunState, status
 from core.workspace import Workspace
-from dashboard import confusion, engine_choice, gallery, handover, zero_shot_view
+from dashboard import confusion, engine_choice, gallery, handover, memo, zero_shot_view
 from dashboard.errors import show_error, shown_as_message
 from dashboard.open_item import open_item
 from dashboard.wording import counted, duration, percent, plain, points
@@ -135,7 +135,7 @@ def _start(
 def base_prompts(dataset: Dataset, runs: Sequence[Run]) -> PromptSet:
     """What changes are measured against: the newest kept result's, else the class names as they are."""
     kept = st.session_state.get(BASE)
-    if kept is not None and kept[0] == dataset.fingerprint:
+    if kept is not None and kept[0] == dataset.cache_key:
         return kept[1]  # type: ignore[no-any-return]
     finished = [run for run in runs if status(run).state is RunState.FINISHED]
     base = zs.request_of(finished[0]).prompts if finished else default_prompts(dataset)
@@ -145,7 +145,7 @@ def base_prompts(dataset: Dataset, runs: Sequence[Run]) -> PromptSet:
 
 def set_prompts(dataset: Dataset, prompts: PromptSet) -> None:
     """Make these the prompts of the fields and what changes are measured against."""
-    st.session_state[BASE] = (dataset.fingerprint, prompts)
+    st.session_state[BASE] = (dataset.cache_key, prompts)
     st.session_state[TEMPLATES] = "\n".join(prompts.templates)
     words = [", ".join(one.words) for one in prompts.asked]
     st.session_state[LINES] = "\n".join(words)
@@ -208,7 +208,8 @@ def answered(
     """CLIP's answers; a spinner while the model is being loaded for the first edited prompt."""
     try:
         with st.spinner("Encoding the prompts …", show_time=True):
-            found = zero_shot_view.answers(workspace, dataset, model, split, prompts)
+            state = memo.labels(workspace, dataset)
+            found = zero_shot_view.answers(workspace, dataset, state, model, split, prompts)
     except TidysetError as error:
         show_error(error)
         return None
@@ -328,7 +329,7 @@ def keep(
         icon=":material/save:",
         help="A run like any other: Evaluate, comparisons and queues work on it.",
     ):
-        st.session_state[BASE] = (dataset.fingerprint, prompts)
+        st.session_state[BASE] = (dataset.cache_key, prompts)
         splits = ("test",) if "test" in dataset.splits else dataset.splits
         _start(workspace, dataset, ZeroShotRequest(model, prompts, tuple(splits)))
 

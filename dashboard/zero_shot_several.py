@@ -15,10 +15,11 @@ from core.errors import BadInput
 from core.files import digest
 from core.quality.witnesses import answers_against
 from core.runs.store import Run
-from dashboard import cached, evaluate_view, gallery
+from dashboard import gallery
 from dashboard.errors import show_error
-from dashboard.kept import kept
+from dashboard.memo import predictions, remembered
 from dashboard.open_item import open_item
+from dashboard.progress import progress
 from dashboard.wording import counted, percent, plain, points
 from dashboard.zero_shot_beside import nothing_trained
 from dashboard.zero_shot_panels import MAX_IMAGES, names, relabel_button
@@ -40,6 +41,11 @@ class Pair:
     marks: Floats
     model: Floats
     clip: Floats
+
+    @property
+    def cache_key(self) -> str:
+        """A hash of what is compared."""
+        return digest(self.marks, self.model, self.clip)
 
 
 def beside(dataset: Dataset, runs: Sequence[Run], prompts: PromptSet, now: Answers, tuned: Answers) -> None:
@@ -67,7 +73,7 @@ def beside(dataset: Dataset, runs: Sequence[Run], prompts: PromptSet, now: Answe
 
 def _joined(run: Run, now: Answers) -> Pair:
     """Both on the images that CLIP answered for and the run did not train on. Raises BadInput for none."""
-    trained = evaluate_view.all_predictions(run)
+    trained = predictions(run)
     ids = np.asarray(now.dataset.item_ids)[now.positions]
     held = np.flatnonzero(trained.split != "train")
     _, m, c = np.intersect1d(trained.item_ids[held], ids, return_indices=True)
@@ -90,7 +96,7 @@ def _headline(run: Run, found: Pair) -> None:
 
 def _by_class(shown: Sequence[str], run: Run, found: Pair) -> None:
     rows = []
-    changes = _differences(run.id, digest(found.marks, found.model, found.clip), found)
+    changes = _differences(found)
     for k, (name, (difference, low, high)) in enumerate(zip(shown, changes, strict=True)):
         marks, there = found.marks[:, k], difference == difference
         rows.append(
@@ -111,14 +117,14 @@ def _by_class(shown: Sequence[str], run: Run, found: Pair) -> None:
         st.caption("Interval: paired bootstrap, 300 draws of the images.")
 
 
-@kept
-def _differences(run_id: str, content: str, _found: Pair) -> list[tuple[float, float, float]]:
+@remembered()
+def _differences(found: Pair) -> list[tuple[float, float, float]]:
     """By class, what the run has over CLIP, with its interval; drawing takes seconds."""
-    changes, n_classes = [], _found.marks.shape[1]
-    with cached.progress("Comparing class by class") as on_share:
+    changes, n_classes = [], found.marks.shape[1]
+    with progress("Comparing class by class") as on_share:
         for k in range(n_classes):
             on_share(k / n_classes)
-            changes.append(zs.precision_change(_found.marks[:, k], _found.clip[:, k], _found.model[:, k]))
+            changes.append(zs.precision_change(found.marks[:, k], found.clip[:, k], found.model[:, k]))
     return changes
 
 

@@ -13,19 +13,18 @@ from core.data.dataset import Dataset
 from core.data.item_index import ItemIndex
 from core.embeddings import zero_shot as zs
 from core.embeddings.clip import kept_features, model_facts
-from core.embeddings.clip_models import ClipModel, model_digest
+from core.embeddings.clip_models import ClipModel
 from core.embeddings.prompts import PromptSet, class_vectors
 from core.embeddings.resident import resident
 from core.embeddings.text_search import kept_images
 from core.evaluation.compare import Comparison, compare
 from core.evaluation.metrics import Scores, scores
 from core.evaluation.predictions import Predictions
-from core.files import digest
+from core.labels.versions import LabelState
 from core.quality.witnesses import Witnesses, three_witnesses
 from core.runs.store import Run
 from core.workspace import Workspace
-from dashboard import cached, evaluate_view
-from dashboard.kept import kept
+from dashboard.memo import predictions, remembered
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -94,25 +93,23 @@ def positions_of(dataset: Dataset, split: str) -> Ints:
     return zs.validation_positions(dataset) if split == "val" else dataset.in_split(split)
 
 
+@remembered(by_content=True)
 def features(workspace: Workspace, dataset: Dataset, model: ClipModel, split: str) -> Floats | None:
     """The features of a split's images, if a worker has computed them; shared by all sessions."""
-    key = (str(workspace.root), model_digest(model), dataset.fingerprint, split)
-    known = _features(*key)
-    if not known:
-        found = kept_features(workspace, dataset, model, positions_of(dataset, split))
-        if found is not None:
-            found.setflags(write=False)
-            known.append(found)
-    return known[0] if known else None
+    found = kept_features(workspace, dataset, model, positions_of(dataset, split))
+    if found is not None:
+        found.setflags(write=False)
+    return found
 
 
-@kept
-def _features(root: str, model: str, fingerprint: str, split: str) -> list[Floats]:
-    return []  # a place to keep them once they are there
-
-
+@remembered()
 def answers(
-    workspace: Workspace, dataset: Dataset, model: ClipModel, split: str, prompts: PromptSet
+    workspace: Workspace,
+    dataset: Dataset,
+    state: LabelState,
+    model: ClipModel,
+    split: str,
+    prompts: PromptSet,
 ) -> Answers | None:
     """CLIP's answers for one split; None while its features are not there.
 
@@ -123,38 +120,17 @@ def answers(
     facts = model_facts(workspace, model)
     if images is None or facts is None:
         return None
-    state = cached.labels(workspace, dataset)
-    key = (str(workspace.root), model_digest(model), dataset.fingerprint, split, digest(prompts.to_json()))
-    return _answers(*key, state.version, workspace, dataset, model, prompts, images, facts.logit_scale)
-
-
-@kept
-def _answers(
-    root: str,
-    model: str,
-    fingerprint: str,
-    split: str,
-    asked: str,
-    version: int,
-    _workspace: Workspace,
-    _dataset: Dataset,
-    _model: ClipModel,
-    _prompts: PromptSet,
-    _images: Floats,
-    _logit_scale: float,
-) -> Answers:
-    vectors = class_vectors(_prompts, resident(_workspace, _model).texts)
-    similarity = zs.cosines(_images, vectors)
-    labels = cached.labels(_workspace, _dataset).labels
-    positions = positions_of(_dataset, split)
+    vectors = class_vectors(prompts, resident(workspace, model).texts)
+    similarity = zs.cosines(images, vectors)
+    positions = positions_of(dataset, split)
     return Answers(
-        _dataset,
+        dataset,
         split,
         positions,
-        zs.single_labels(_dataset, labels)[positions],
-        zs.marks(_dataset, labels)[positions],
+        zs.single_labels(dataset, state.labels)[positions],
+        zs.marks(dataset, state.labels)[positions],
         similarity,
-        zs.softmax(similarity, _logit_scale),
+        zs.softmax(similarity, facts.logit_scale),
     )
 
 
@@ -179,7 +155,7 @@ def beside(run: Run, found: Answers) -> tuple[Comparison, Witnesses]:
     Raises:
         BadInput: No image in common.
     """
-    trained = evaluate_view.all_predictions(run)
+    trained = predictions(run)
     clip = found.as_predictions()
     held = trained.take(np.flatnonzero(trained.split != "train"))
     common = np.isin(held.item_ids, clip.item_ids)

@@ -1,5 +1,6 @@
 """Agreement: how far people agree with themselves and each other, seen blind, and what they settle on."""
 
+from core.labels.versions import newest_version
 from dashboard import agreement_panels, agreement_view, picker
 from dashboard.frame import end_page, header
 from dashboard.open_item import open_item
@@ -11,7 +12,8 @@ header(
     f"How sure the labels of {dataset.title} are: look again without seeing what was said, and compare.",
     action=controls.annotator,
 )
-looks, who = agreement_view.looks_of(workspace, dataset), controls.name()
+version = newest_version(workspace, dataset)
+looks, who = agreement_view.looks_of(workspace, dataset, version), controls.name()
 if agreement_panels.looking(workspace, dataset, looks, who):
     end_page()
 if not looks.decided and not looks.agreement.conflicts:

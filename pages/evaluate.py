@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from core.data.dataset import Task
+from core.labels.versions import newest_version
 from dashboard import (
     compare_panels,
     evaluate_panels,
@@ -20,6 +21,7 @@ from dashboard.frame import end_page, header
 from dashboard.wording import plain
 
 workspace, dataset = picker.workspace(), picker.dataset()
+version = newest_version(workspace, dataset)
 runs = evaluate_view.answering_runs(workspace, dataset)
 
 if not runs:
@@ -41,7 +43,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         split = evaluate_panels.pick_split(splits, first="test", key="compare_images")
     else:
         split = evaluate_panels.pick_split(splits, first="val", key="images")
-        labels = evaluate_panels.pick_labels(evaluate_view.choices_of_labels(workspace, dataset))
+        labels = evaluate_panels.pick_labels(evaluate_view.choices_of_labels(workspace, dataset, version))
 stale.draw("finished run")
 stale.draw("other finished run")
 
@@ -51,7 +53,7 @@ if baseline is not None:
     if dataset.task is Task.MULTI_LABEL:
         multilabel_compare_panels.draw(workspace, dataset, (baseline, run), split)
         end_page()
-    comparisons = evaluate_view.comparisons(workspace, dataset, baseline, run, split)
+    comparisons = evaluate_view.comparisons(workspace, dataset, (baseline, run), split, version)
     found = compare_panels.pick(comparisons)
     compare_panels.verdict(found, comparisons)
     left, right = st.columns([2, 3])

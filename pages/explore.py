@@ -3,10 +3,11 @@
 import streamlit as st
 
 from core.data.dataset import Task
-from dashboard import cached, captions_panels, explore_panels, labels_panels, picker
+from dashboard import captions_panels, explore_panels, labels_panels, memo, picker
 from dashboard.explore_view import view_of
 from dashboard.frame import end_page, header
 from dashboard.open_item import open_item
+from dashboard.progress import progress
 from dashboard.wording import counted
 
 workspace, dataset = picker.workspace(), picker.dataset()
@@ -14,8 +15,8 @@ header(
     "Explore", f"What is in {dataset.title}: balance, brightness, typical and odd images, before any model."
 )
 chosen = explore_panels.filters(dataset)
-state = cached.labels(workspace, dataset)
-with cached.progress("Reading the images, only this once") as on_progress:
+state = memo.labels(workspace, dataset)
+with progress("Reading the images, only this once") as on_progress:
     view = view_of(workspace, dataset, state, chosen, on_progress)
 
 if not len(view.positions):

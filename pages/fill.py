@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.data.dataset import Task
-from dashboard import cached, fill_panels, job_monitor, picker, train_panel, unknown_panels
+from dashboard import fill_panels, job_monitor, memo, picker, train_panel, unknown_panels
 from dashboard.frame import end_page, header
 
 FILL, COMPARE = "Fill in", "Compare ways"
@@ -27,7 +27,7 @@ if mode == COMPARE:
     unknown_panels.results(workspace, dataset)
     end_page()
 
-state = cached.labels(workspace, dataset)
+state = memo.labels(workspace, dataset)
 runs = fill_panels.fillings(workspace, dataset)
 if fill_panels.unknown(dataset, state):
     train_panel.draw(workspace, dataset, fill_panels.start_row)

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from dashboard import (
-    cached,
     issues_panels,
     issues_view,
     job_monitor,
     label_issues_panels,
+    memo,
     mismatch_panels,
     picker,
 )
@@ -39,7 +39,7 @@ if look == CAPTIONS:
     issues_panels.open_clicked(dataset, mismatch_panels.draw(workspace, dataset))
     end_page()
 
-state = cached.labels(workspace, dataset)
+state = memo.labels(workspace, dataset)
 issues_panels.undo_row(workspace, dataset)
 found = issues_panels.finished(issues_view.survey(workspace, dataset, state))
 if found is None:

@@ -5,14 +5,15 @@ from functools import partial
 import streamlit as st
 
 from core.labels.versions import edits_since, training_changes_since
-from dashboard import cached, home_panels, picker, tour
+from core.runs.store import recent_runs
+from dashboard import home_panels, memo, picker, tour
 from dashboard.frame import header
 from dashboard.next_step import next_step
 from dashboard.step_links import follow
 
 workspace, dataset = picker.workspace(), picker.dataset()
-state = cached.labels(workspace, dataset)
-runs = cached.recent_runs(workspace, dataset)
+state = memo.labels(workspace, dataset)
+runs = recent_runs(workspace, dataset)
 
 
 def buttons() -> None:
@@ -34,7 +35,7 @@ step = next_step(runs, partial(training_changes_since, workspace, dataset))
 if home_panels.step(step):
     follow(step)
 n_edits = edits_since(workspace, dataset, 0)
-home_panels.health(dataset, state, n_edits, cached.duplicates(workspace, dataset), runs)
+home_panels.health(dataset, state, n_edits, memo.duplicates(dataset, state), runs)
 left, right = st.columns([2, 1])
 with left:
     home_panels.samples(dataset, state)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.people.roles import Right
 from core.quality.queue import FILLED, NEED_A_RUN
-from dashboard import cached, links, new_classes_panel, picker, retrain, review, sign_in, waiting
+from dashboard import links, memo, new_classes_panel, picker, retrain, review, sign_in, waiting
 from dashboard.frame import end_page, header
 from dashboard.review import controls, shared_work
 
@@ -18,7 +18,7 @@ header(
 if not sign_in.only_for(Right.LABEL):
     end_page()
 waiting.tell_if_behind(workspace)
-state = cached.labels(workspace, dataset)
+state = memo.labels(workspace, dataset)
 shared = shared_work.chosen(workspace, dataset)
 if shared is not None:
     shared_work.draw(workspace, dataset, shared, state)

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from core.runs.store import damaged_runs, status
+from core.runs.store import damaged_runs, recent_runs, status
 from dashboard import (
-    cached,
     crossval_panel,
     picker,
     run_monitor,
@@ -50,7 +49,7 @@ if mode == SEARCH:
     end_page()
 
 show_damaged([reason for _, reason in damaged_runs(workspace)], "run")
-runs = cached.recent_runs(workspace, dataset, n=1_000)
+runs = recent_runs(workspace, dataset, n=1_000)
 if not runs:
     train_panel.first_run(workspace, dataset)
     end_page()

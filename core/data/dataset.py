@@ -108,6 +108,20 @@ class Dataset:
         return len(self.item_ids)
 
     @property
+    def cache_key(self) -> tuple[str, ...]:
+        """What a result about this data set depends on: the workspace and name (its folder), and the content.
+
+        Edits, tags, runs and lists belong to the name: two data sets of equal content share none of them.
+        """
+        info = (part for pair in sorted(self.info.items()) for part in pair)
+        return str(self.folder), self.name, self.fingerprint, self.title, *info
+
+    @property
+    def content_key(self) -> str:
+        """What a result depends on that follows from the content alone, as all do that read only pixels."""
+        return self.fingerprint
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """The names of the splits that hold at least one item, in the order of SPLITS."""
         present = np.bincount(self.split, minlength=len(SPLITS)) > 0

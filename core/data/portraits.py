@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cached_arrays
+from core.data.dataset import Dataset
 from core.data.labels import Labels, Task
 from core.data.statistics import ImageStatistics
-from core.files import let_go
+from core.files import digest, let_go
 from core.workspace import Workspace
 
 EXAMPLES = 12
@@ -52,26 +53,23 @@ class Portraits:
 
 def portraits(
     workspace: Workspace,
+    dataset: Dataset,
     statistics: ImageStatistics,
     positions: Positions,
     labels: Labels,
-    key: dict[str, object],
 ) -> Portraits:
     """Portraits of the classes, from the cache or computed and kept there.
 
     Args:
         workspace: Whose cache to use.
-        statistics: The data set's image statistics.
+        dataset: The data set of N items and K classes.
+        statistics: Its image statistics.
         positions: (n,) the chosen items, ascending; unreadable ones are left out.
         labels: N, the labels of the whole set in the version to draw.
-        key: What positions and labels depend on: fingerprint, label version, filters.
     """
-    kept = cached_arrays(
-        workspace,
-        "class-portraits-1",
-        key,
-        lambda: _compute(statistics, positions[np.isfinite(statistics.mean[positions])], labels),
-    )
+    readable = positions[np.isfinite(statistics.mean[positions])]
+    key = {"content": dataset.content_key, "labels": labels.digest(), "items": digest(readable)}
+    kept = cached_arrays(workspace, "class-portraits-2", key, lambda: _compute(statistics, readable, labels))
     examples = {order: kept[order] for order in ORDERS}
     return Portraits(kept["n"], kept["mean"], kept["deviation"], examples, kept["nearest"])
 

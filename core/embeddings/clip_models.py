@@ -47,6 +47,11 @@ class ClipModel:
     resize: Resize | None = None
 
     @property
+    def cache_key(self) -> str:
+        """What a result of it depends on. Raises NotFound where its files are gone."""
+        return model_digest(self)
+
+    @property
     def is_local(self) -> bool:
         """Whether its weights are a file that a person gave."""
         return bool(self.checkpoint)

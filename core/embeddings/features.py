@@ -131,7 +131,8 @@ def mapped_features(
         run = find_run(workspace, source.name)
         if run.fingerprint == dataset.fingerprint and run.features_file.exists():
             positions, values = _as_kept(run, dataset, load)
-            return Features(positions, values, source, f"mapped-{run.id}")
+            written = run.features_file.stat().st_mtime_ns  # anew by a run that was resumed
+            return Features(positions, values, source, f"mapped-{run.id}-{written}")
     images = dataset.images
     if source.kind == "pixels" and isinstance(images, ArrayImages) and images.uniform == pixel_shape(dataset):
         values = images.pixels.reshape(len(dataset), -1)

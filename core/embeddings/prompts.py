@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, Task
 from core.errors import BadInput
-from core.files import Json, read_json
+from core.files import Json, digest, read_json
 
 Floats = NDArray[np.float32]
 PLAIN = ("a photo of a {}",)
@@ -100,6 +100,11 @@ class PromptSet:
         asked = list(self.asked)
         asked[k] = ClassPrompts(tuple(words), tuple(templates))
         return checked(replace(self, asked=tuple(asked)))
+
+    @property
+    def cache_key(self) -> str:
+        """A hash of all that is asked."""
+        return digest(self.to_json())
 
     def to_json(self) -> Json:
         """As a file of prompts: ``{"templates": [...], "classes": {name: {"words": [...]}}}``."""

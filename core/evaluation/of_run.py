@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from core.evaluation.compare import Comparison, compare
 from core.evaluation.multilabel_compare import MultiLabelComparison, compare_labels, in_part
 from core.evaluation.predictions import Predictions, load_predictions
 from core.evaluation.thresholds import load_thresholds
+from core.files import digest
 from core.labels.guard import guarded_labels
 from core.labels.versions import labels_at
 from core.runs.store import Run
@@ -38,6 +40,11 @@ class LabelSet:
     key: str
     version: int
     labels: NDArray[Any]
+
+    @cached_property
+    def cache_key(self) -> tuple[str, int, str]:
+        """What a result on these answers depends on: their content."""
+        return self.key, self.version, digest(self.labels)
 
 
 def predictions_of(run: Run) -> Predictions:

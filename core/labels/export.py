@@ -25,7 +25,7 @@ from core.data.content import content_hashes
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import FileImages
 from core.errors import BadInput, NameTaken
-from core.files import atomic_writer, begin_array, confined, storage_failed, storing
+from core.files import atomic_writer, begin_array, confined, digest, storage_failed, storing
 from core.labels.label_table import EXPORTED, JOINT
 from core.labels.versions import LabelState
 
@@ -337,7 +337,7 @@ def _write_hugging_face(dataset: Dataset, state: LabelState, path: Path) -> int:
         parts = {}
         for index in np.unique(dataset.split[kept]).tolist():
             name = {"val": "validation"}.get(SPLITS[index], SPLITS[index])
-            fingerprint = f"{dataset.fingerprint[:16]}-{state.version}-{name}"
+            fingerprint = digest(dataset.content_key, state.cache_key, name)  # of what `rows` gives
             parts[name] = datasets.Dataset.from_generator(
                 lambda split=index: rows(split),
                 features=features,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -39,9 +39,10 @@ class Filter:
     classes: tuple[int, ...] = ()
     state: LabelFilter = LabelFilter.ALL
 
-    def key(self) -> dict[str, object]:
-        """For cache keys."""
-        return asdict(self)
+    @property
+    def cache_key(self) -> tuple[object, ...]:
+        """What a result about the chosen items depends on."""
+        return self.splits, self.classes, str(self.state)
 
 
 def select(dataset: Dataset, state: LabelState, chosen: Filter) -> NDArray[np.int64]:

@@ -340,6 +340,14 @@ class LabelJournal:
         with schema.reading(self._engine) as connection:
             return _newest(connection, dataset_name)
 
+    def last_row(self, dataset_name: str) -> dict[str, Any] | None:
+        """All that is kept of the newest edit, by column; None where there is none."""
+        query = select(schema.edits).where(schema.edits.c.dataset == dataset_name)
+        query = query.order_by(schema.edits.c.number.desc()).limit(1)
+        with schema.reading(self._engine) as connection:
+            found = connection.execute(query).mappings().first()
+        return None if found is None else dict(found)
+
     def changes(self, dataset_name: str, version: int) -> list[tuple[Any, ...]]:
         """(number, kind, item_id, content_hash, class_name, new, undoes, session) of edits 1 to version."""
         columns = schema.edits.c

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.data.labels import Labels
 from core.errors import NotFound
+from core.files import digest
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,6 +70,14 @@ class LabelState:
         return self.current.excluding(np.asarray(self.excluded, bool))
 
     @cached_property
+    def cache_key(self) -> str:
+        """A hash of all of it: the number of the version says how many edits there are, not which."""
+        arrays = (self.labels, self.edited, self.confirmed, self.excluded)
+        several = (np.zeros(0) if one is None else one for one in (self.answered, self.filled))
+        said = [self.version, self.unmatched, self.unsure, sorted(self.proposed.items()), self.fillings]
+        return digest(*arrays, *several, said)
+
+    @cached_property
     def only_filled(self) -> NDArray[np.bool_]:
         """(N,) bool, a model answered something of it, and no person anything."""
         if self.filled is None or self.answered is None:
@@ -87,6 +96,39 @@ class LabelState:
         if self.answered is None:
             return self.reviewed
         return np.asarray(self.answered[:, column] | self.confirmed | self.excluded)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelVersion:
+    """Which edits a label version is made of.
+
+    Attributes:
+        number: How many edits there are; 0 means the given labels.
+        last_edit: A hash of the last of them; "" where there is none.
+    """
+
+    number: int
+    last_edit: str
+
+    @property
+    def cache_key(self) -> tuple[int, str]:
+        """What a result that is read from the journal depends on, beside the data set.
+
+        Every commit has a session and a time of its own and nothing before it ever changes, so the last edit
+        stands for all: a journal that was put back from a copy has another one, though as many.
+        """
+        return self.number, self.last_edit
+
+
+def newest_version(workspace: Workspace, dataset: Dataset) -> LabelVersion:
+    """The newest version of the labels of ``dataset``.
+
+    Raises:
+        StorageFailed, DamagedFile: The journal cannot be read.
+    """
+    journal = _journal(workspace)
+    last = journal.last_row(dataset.name) if journal else None
+    return LabelVersion(0, "") if last is None else LabelVersion(int(last["number"]), digest(last))
 
 
 def labels_at(workspace: Workspace, dataset: Dataset, version: int | None = None) -> LabelState:

@@ -43,6 +43,11 @@ from core.workspace import Workspace, check_name
 if TYPE_CHECKING:
     from core.runs.recipe import Recipe  # else imported where it is needed: the list of runs does without
 
+_NO_RESULTS = frozenset(
+    {"run.json", "events.jsonl", "worker.log", "lock", "stop", "checkpoint.safetensors"}
+    | {"study.log", "study.lock"}
+)
+"""What a worker writes all the while, and what the fields of ``Run`` say."""
 STARTING_SECONDS = 60.0
 """How long a run that no worker holds counts as starting: imports can take long on a busy machine."""
 
@@ -92,6 +97,22 @@ class Run:
     notes: str
     job: dict[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+
+    @property
+    def cache_key(self) -> tuple[object, ...]:
+        """What a result in memory that is read from this run depends on: its name, and when each of its files
+        was written, since a run may be resumed.
+        """
+        try:
+            with os.scandir(self.folder) as entries:
+                files = [
+                    (one.name, one.stat().st_mtime_ns, one.stat().st_size)
+                    for one in entries
+                    if one.name not in _NO_RESULTS and not one.name.startswith(".") and one.is_file()
+                ]
+        except OSError:  # deleted, or a file was replaced just now: reading it says what is wrong
+            files = []
+        return str(self.folder), self.name, self.dataset, self.fingerprint, self.label_version, *sorted(files)
 
     @property
     def recipe_file(self) -> Path:
@@ -385,6 +406,13 @@ def list_runs(workspace: Workspace, *, dataset: str | None = None, kind: str | N
         if (dataset is None or run.dataset == dataset) and (kind is None or run.kind == kind)
     ]
     return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def recent_runs(workspace: Workspace, dataset: Dataset, n: int = 20) -> list[tuple[Run, RunStatus]]:
+    """The newest training runs on the data set as it is now, each with its status."""
+    runs = list_runs(workspace, dataset=dataset.name)
+    now = [run for run in runs if run.fingerprint == dataset.fingerprint]
+    return [(run, status(run)) for run in now[:n]]
 
 
 def _in_folders(workspace: Workspace, but: Collection[str] = ()) -> list[Run]:

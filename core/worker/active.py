@@ -100,6 +100,8 @@ class _Comparison:
             "fingerprint": self.dataset.fingerprint,
             "labels": digest(self.labels[has]),
             "has": digest(has),
+            "pool": digest(self.pool),
+            "test": digest(self.test, self.labels[self.test]),  # corrected labels are scored on, too
             "recipe": recipe.deciding_values(),
             "strategy": "" if last else strategy,
             "step": 0 if last else self.wanted["step"],

@@ -199,7 +199,7 @@ class Judges:
             raise Stopped
         key = {
             "fingerprint": self.dataset.fingerprint,
-            "labels": digest(self.labels[np.r_[self.train, self.val]][:, columns]),
+            "labels": digest(self.train, self.val, self.labels[np.r_[self.train, self.val]][:, columns]),
             "columns": columns,
             "recipe": self.recipe.deciding_values(),
             "fold": fold,

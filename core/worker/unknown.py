@@ -159,7 +159,7 @@ class _World:
         shared = self.shared
         key = {
             "fingerprint": shared.dataset.fingerprint,
-            "labels": digest(labels[np.r_[self.train, self.val]]),
+            "labels": digest(self.train, self.val, labels[np.r_[self.train, self.val]]),
             "test": digest(shared.test),
             "recipe": self.recipe.deciding_values(),
         }

@@ -200,7 +200,7 @@ def show(
         "classes": list(dataset.classes),
         "several": dataset.task is Task.MULTI_LABEL,
         "asked": shown.request.given if dataset.task is Task.MULTI_LABEL else None,
-        "queue": shown.name,
+        "queue": f"{dataset.name}-{dataset.fingerprint}-{shown.name}",
         "kind": "blind" if shown.blind else shown.request.kind,
         "run": None if shown.blind else shown.request.run,
         "blind": shown.blind,

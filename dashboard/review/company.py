@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,10 @@ from core.data.portraits import portraits
 from core.data.statistics import image_statistics
 from core.errors import NotFound
 from core.evaluation.nearest import nearest_training_items
-from core.labels.filters import Filter
 from core.quality import evidence
-from core.runs.store import find_run, load_run
+from core.runs.store import Run, find_run
 from core.workspace import Workspace
-from dashboard.kept import kept
-from dashboard.opened import predictions
+from dashboard.memo import predictions, remembered
 
 N_NEAR, N_TYPICAL = 6, 6
 NO_ONE_LABEL = -1
@@ -51,7 +48,7 @@ def company(workspace: Workspace, dataset: Dataset, position: int, run_id: str |
 def _near(workspace: Workspace, dataset: Dataset, position: int, run_id: str) -> list[list[int]]:
     run = find_run(workspace, run_id)
     if run.kind == evidence.KIND:
-        near = _judged(run.folder, (run.folder / "run.json").stat().st_mtime_ns).neighbours[position]
+        near = _judged(run).neighbours[position]
         positions = [int(one) for one in near[:N_NEAR] if one >= 0]
     else:
         found = nearest_training_items(run, predictions(run), str(dataset.item_ids[position]), N_NEAR)
@@ -60,26 +57,15 @@ def _near(workspace: Workspace, dataset: Dataset, position: int, run_id: str) ->
     return [[one, int(dataset.labels[one]) if single else NO_ONE_LABEL] for one in positions]
 
 
+@remembered(by_content=True)
 def _typical(workspace: Workspace, dataset: Dataset) -> dict[str, list[int]]:
-    """By class, the positions of the images nearest to its mean; computed once for each content."""
-    return _typical_of(str(workspace.root), dataset.fingerprint, workspace, dataset)
-
-
-@kept
-def _typical_of(
-    root: str, fingerprint: str, _workspace: Workspace, _dataset: Dataset
-) -> dict[str, list[int]]:
-    drawn = portraits(
-        _workspace,
-        image_statistics(_workspace, _dataset),
-        np.arange(len(_dataset)),
-        _dataset.given,
-        {"fingerprint": _dataset.fingerprint, "version": 0, "filter": Filter().key()},
-    )
+    """By class, the positions of the images nearest to its mean, by the given labels."""
+    everything = np.arange(len(dataset))
+    drawn = portraits(workspace, dataset, image_statistics(workspace, dataset), everything, dataset.given)
     rows = drawn.examples["typical"]
     return {str(k): [int(one) for one in row if one >= 0] for k, row in enumerate(rows)}
 
 
-@kept
-def _judged(folder: Path, written: int) -> evidence.Evidence:
-    return evidence.load_evidence(load_run(folder))
+@remembered()
+def _judged(run: Run) -> evidence.Evidence:
+    return evidence.load_evidence(run)

@@ -20,11 +20,11 @@ from core.quality.duplicates import is_known, similar_images
 from core.quality.evidence import newest_search
 from core.quality.label_issues import load_issues
 from core.quality.queue import Queue, QueueRequest, build_queue
-from core.runs.store import Run, RunState, find_run, list_runs
+from core.runs.store import Run, RunState, find_run, list_runs, recent_runs
 from core.workspace import Workspace
-from dashboard import cached, evaluate_view, handover, review, sign_in
+from dashboard import evaluate_view, handover, review, sign_in
 from dashboard.handover import KIND_TITLES
-from dashboard.opened import predictions as predictions_of
+from dashboard.memo import predictions as predictions_of
 
 ANY = "Any"
 ALL_LABELS = "All labels"
@@ -35,7 +35,7 @@ _WHO = "annotator"
 
 def finished_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
     """Runs whose guesses can be reviewed, newest first."""
-    recent = cached.recent_runs(workspace, dataset, n=100)
+    recent = recent_runs(workspace, dataset, n=100)
     trained = [
         run for run, status in recent if status.state is RunState.FINISHED and run.predictions_file.exists()
     ]
@@ -246,7 +246,7 @@ def sheaf(
         skip: Leave out what is reviewed already, as it was when the queue was built.
         together: Bring near-identical images together.
     """
-    key = (dataset.fingerprint, asked, skip, together)
+    key = (dataset.cache_key, asked, skip, together)
     known = st.session_state.get(_SHEAF)
     if known is not None and known[0] == key:
         return known[1]  # type: ignore[no-any-return]
@@ -254,7 +254,7 @@ def sheaf(
     number = st.session_state.get("relabel_built", 0) + 1
     st.session_state["relabel_built"] = number
     similar = similar_images(workspace, dataset) if together else None
-    built = review.sheaf(f"{dataset.fingerprint}-{number}", dataset, asked, queue, state, similar=similar)
+    built = review.sheaf(str(number), dataset, asked, queue, state, similar=similar)
     st.session_state[_SHEAF] = (key, built)
     return built
 

@@ -31,7 +31,7 @@ from core.people.acting import allow
 from core.people.roles import Right
 from core.team import presence
 from core.workspace import Workspace, check_name
-from dashboard.opened import opened
+from dashboard.memo import opened
 from dashboard.posted import answered, check_origin, read_json_body, refused
 from dashboard.review import tokens
 from dashboard.review.said import Said, from_words, in_words

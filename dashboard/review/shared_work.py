@@ -15,7 +15,7 @@ from core.quality.queue import ISSUES, SELECTION, QueueRequest, build_queue
 from core.runs.store import Run, find_run
 from core.workspace import Workspace
 from dashboard import review, sign_in
-from dashboard.opened import predictions as predictions_of
+from dashboard.memo import predictions as predictions_of
 from dashboard.review import controls
 from dashboard.wording import count, counted, plain
 

@@ -22,7 +22,7 @@ from core.files import write_json
 from core.labels import outbox
 from core.labels.journal import EditKind, NewEdit
 from core.workspace import Workspace
-from dashboard.kept import MEMORY
+from dashboard.memo import MEMORY
 from tests.crash.pages import ALL, seen
 from tests.crash.whole import CLOTHES, TAGGED, unpacked
 

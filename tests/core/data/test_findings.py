@@ -33,8 +33,7 @@ def said(
     positions = np.arange(len(dataset)) if positions is None else positions
     given = dataset.given if labels is None else dataset.given.with_values(labels)
     statistics = image_statistics(workspace, dataset)
-    key: dict[str, object] = {"of": positions.tolist()[:50], "labels": given.digest()}
-    drawn = portraits(workspace, statistics, positions, given, key)
+    drawn = portraits(workspace, dataset, statistics, positions, given)
     return {f.topic: f for f in findings(dataset, positions, given, statistics, drawn)}
 
 

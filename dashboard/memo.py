@@ -1,7 +1,8 @@
-"""What the server keeps in memory: one budget in bytes for all results; the least recently used goes first.
+"""Results that the server remembers, shared by all sessions: ``@remembered()`` on the function of each.
 
-``st.cache_resource`` bounds the number of entries only, and one entry here may be a hundred bytes or a
-hundred megabytes. Knows no Streamlit, so that routes may use it too.
+They share one budget in bytes, and the least recently used goes first: ``st.cache_resource`` bounds the
+number of entries only, and one entry here may be a hundred bytes or a hundred megabytes. Knows no Streamlit,
+so that routes may use it too.
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from enum import Enum
+from pathlib import Path
 from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import Dataset
+from core.data import catalog
+from core.data.dataset import Dataset, dataset_folder
+from core.data.findings import Duplicates, find_duplicates
+from core.evaluation.of_run import predictions_of
+from core.evaluation.predictions import Predictions
+from core.labels.versions import LabelState, LabelVersion, labels_at, newest_version
+from core.runs.store import Run
+from core.workspace import Workspace, check_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +43,7 @@ _LOOKED_AT = 64
 class Memory:
     """Results by key, in no more than some bytes together; a result larger than that is kept alone.
 
-    Each key is computed by one thread at a time, the others wait for it. An error is not kept.
+    Each key is computed by one thread at a time, the others wait for it. An error is not kept, nor is None.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -61,7 +71,8 @@ class Memory:
             found = self._look_up(key, missing)  # another thread may have been faster
             if found is missing:
                 found = compute()
-                self._keep(key, found)
+                if found is not None:
+                    self._keep(key, found)
         return found  # type: ignore[no-any-return]
 
     def clear(self) -> None:
@@ -117,23 +128,98 @@ MEMORY = Memory(MOST_BYTES)
 """The server's."""
 
 
-def kept(function: Callable[P, R]) -> Callable[P, R]:
-    """Keep what a function returns, by its arguments; those that begin with ``_`` do not count.
+def remembered(*, by_content: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Remember what a function returns, by all of its arguments.
 
-    Give them so that a change of what they hold changes another argument: fingerprints, versions, times. The
-    result is shared by all sessions, so nobody may change it.
+    An argument counts with its ``cache_key``; numbers, words, paths and tuples count as they are. Those named
+    ``on_...`` are only told of the progress and do not count. All that the result depends on must be an
+    argument, or be read from one whose ``cache_key`` tells of it: a result read from the journal takes a
+    LabelVersion. None ("not there yet") and errors are not remembered; nobody may change what is.
+
+    Args:
+        by_content: Data sets count with their ``content_key``: those of equal content share the result,
+            whatever their names. Only for what follows from the pixels and the labels as given.
     """
-    signature = inspect.signature(function)
-    counted = [name for name in signature.parameters if not name.startswith("_")]
 
-    @functools.wraps(function)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind(*args, **kwargs)
-        given.apply_defaults()
-        key = (function.__module__, function.__qualname__, *(given.arguments[name] for name in counted))
-        return MEMORY.get(key, lambda: function(*args, **kwargs))
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
 
-    return wrapper
+        @functools.wraps(function)
+        def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            counted = {name: one for name, one in given.arguments.items() if not name.startswith("on_")}
+            keys = (_key_of(one, name, by_content=by_content) for name, one in counted.items())
+            return MEMORY.get(
+                (function.__module__, function.__qualname__, *keys), lambda: function(*args, **kwargs)
+            )
+
+        return wrapper
+
+    return decorate
+
+
+def _key_of(value: object, name: str, *, by_content: bool) -> Hashable:
+    """What an argument counts as. Raises TypeError for one that cannot tell what it depends on."""
+    if by_content and isinstance(value, Dataset):
+        return Dataset, value.content_key
+    if isinstance(value, tuple):
+        return tuple, *(_key_of(one, name, by_content=by_content) for one in value)
+    if isinstance(value, str | bytes | int | float | Path | Enum | None):
+        return type(value), value  # 1, 1.0 and True are equal, and different arguments
+    if not hasattr(value, "cache_key"):
+        raise TypeError(f"{name!r} has no cache_key, so nothing can be remembered by {type(value).__name__}.")
+    return type(value), _key_of(value.cache_key, name, by_content=by_content)
+
+
+_opening = threading.Lock()
+
+
+def opened(workspace: Workspace, name: str) -> Dataset:
+    """The data set of that name, opened once until its folder is written anew.
+
+    Raises NotFound, DamagedFile or BadInput, as core.data.catalog.open_dataset does.
+    """
+    check_name(name, "data set")
+    if not _written(workspace, name):
+        with _opening:  # two first visitors must not both put a built-in set into the workspace
+            catalog.open_dataset(workspace, name)
+    return _open(workspace, name, _written(workspace, name))
+
+
+def _written(workspace: Workspace, name: str) -> tuple[int, ...]:
+    try:
+        about = (dataset_folder(workspace, name) / "dataset.json").stat()
+    except OSError:
+        return ()
+    return about.st_mtime_ns, about.st_size, about.st_ino
+
+
+@remembered()
+def _open(workspace: Workspace, name: str, written: tuple[int, ...]) -> Dataset:
+    return catalog.open_dataset(workspace, name)
+
+
+def labels(workspace: Workspace, dataset: Dataset) -> LabelState:
+    """The newest labels, until the next edit."""
+    return _labels(workspace, dataset, newest_version(workspace, dataset))
+
+
+@remembered()
+def _labels(workspace: Workspace, dataset: Dataset, version: LabelVersion) -> LabelState:
+    return labels_at(workspace, dataset, version.number)
+
+
+@remembered()
+def duplicates(dataset: Dataset, state: LabelState) -> Duplicates:
+    """Exact duplicates in the whole set, under its labels."""
+    return find_duplicates(dataset, np.arange(len(dataset)), state.current)
+
+
+@remembered()
+def predictions(run: Run) -> Predictions:
+    """All of a run's predictions, read once until they are written anew. Raises NotFound or DamagedFile."""
+    return predictions_of(run)
 
 
 def size_of(value: object) -> int:

@@ -12,8 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
-from dashboard import kept
-from dashboard.kept import Memory, size_of
+from dashboard.memo import Memory, remembered, size_of
 
 
 def array(n: int = 1_000) -> NDArray[np.uint8]:
@@ -92,13 +91,37 @@ def test_what_counts_is_memory_not_files(tmp_path: Path, sample: Dataset) -> Non
     assert size_of({"dataset": sample}) < 1_000
 
 
-def test_arguments_with_an_underscore_do_not_count() -> None:
-    calls: list[int] = []
+def test_every_argument_counts_but_those_that_are_told_of_the_progress() -> None:
+    calls: list[object] = []
 
-    @kept.kept
-    def double(n: int, _note: object = None) -> int:
+    @remembered()
+    def double(n: object, on_share: object = None) -> object:
         calls.append(n)
-        return 2 * n
+        return n
 
-    assert [double(1, object()), double(n=1), double(2)] == [2, 2, 4]
-    assert calls == [1, 2]
+    assert [double(1, object()), double(n=1), double(2)] == [1, 1, 2]
+    assert [type(double(one)) for one in (1, 1.0, True)] == [int, float, bool]
+    assert calls == [1, 2, 1.0, True]
+
+
+def test_an_argument_that_cannot_tell_what_it_depends_on_is_refused(sample: Dataset) -> None:
+    @remembered()
+    def count(things: object) -> int:
+        return 1
+
+    assert count((sample, Path("a"), None, ("b", 2))) == 1
+    for unknown in (array(), [1], {"a": 1}, (1, [2])):
+        with pytest.raises(TypeError, match="'things' has no cache_key"):
+            count(unknown)
+
+
+def test_what_is_not_there_yet_is_asked_for_again() -> None:
+    found: list[int] = []
+
+    @remembered()
+    def first(of: str) -> int | None:
+        return found[0] if found else None
+
+    assert first("a") is None
+    found.append(5)
+    assert first("a") == 5
