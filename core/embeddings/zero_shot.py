@@ -7,7 +7,7 @@ predictions are read like those of any model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from core.embeddings.clip_models import ClipModel, model_of
 from core.embeddings.prompts import PromptSet, prompts_of
 from core.errors import BadInput, DamagedFile
 from core.evaluation.metrics import scores
+from core.evaluation.of_run import predictions_of
 from core.evaluation.paired import tango_interval
-from core.files import Json
+from core.evaluation.predictions import Predictions
+from core.files import Json, read_array, read_json
 from core.labels.versions import current_version
 from core.runs.store import Run, create_run, list_runs
 from core.workspace import Workspace
@@ -92,6 +94,28 @@ def zero_shot_runs(workspace: Workspace, dataset: Dataset) -> list[Run]:
     """The zero-shot runs on the data set as it is now, newest first."""
     runs = list_runs(workspace, dataset=dataset.name, kind=KIND)
     return [run for run in runs if run.fingerprint == dataset.fingerprint]
+
+
+def answers_of(run: Run) -> Predictions:
+    """What a finished zero-shot run says, to set it against a trained run.
+
+    Returns:
+        Its predictions; where images have several labels, with 1 for a class whose cosine reaches the
+        threshold that was tuned on validation images, and 0 below.
+
+    Raises:
+        NotFound, DamagedFile: It has not finished, or a file cannot be read.
+    """
+    found = predictions_of(run)
+    figures = read_json(run.folder / THRESHOLDS)["figures"]
+    cuts = [row.get("threshold") for row in next(iter(figures.values()))["classes"]] if figures else []
+    if not cuts or None in cuts:
+        return found
+    scores = read_array(run.folder / SCORES)
+    if scores.shape != found.pred_probs.shape or len(cuts) != scores.shape[1]:
+        raise DamagedFile(f"{run.folder / SCORES} does not fit the run's predictions.", "Run it again.")
+    yes = np.asarray(scores >= np.array(cuts, np.float32), np.float32)
+    return replace(found, labels=np.full(yes.shape, np.nan, np.float32), pred_probs=yes)
 
 
 def validation_positions(dataset: Dataset) -> Ints:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
+from core.data.item_index import ItemIndex
 from core.errors import BadInput, NotFound
 from core.evaluation.predictions import Predictions
 from core.labels.versions import FILLED_BY, LabelState
 from core.quality.label_issues import LabelIssues
-from core.quality.witnesses import three_witnesses
+from core.quality.witnesses import answers_against, three_witnesses
 
 MISCLASSIFIED = "misclassified"
 LEAST_CONFIDENT = "least-confident"
@@ -52,10 +53,10 @@ class QueueRequest:
             confident first. "below-threshold": confidence below ``threshold``, least first. "cell": one
             cell of the confusion matrix, most confident first. "selection": ``item_ids``, in their order.
             "issues": labels that are likely wrong, likeliest first. "witnesses": where the run and CLIP agree
-            on another class than the label, on images that the run did not train on. "not-sure": where the
-            last person to look could not tell. "new-class": for which somebody misses a class. "fill": what
-            ``run`` has filled and no person has looked at since, least sure first. "all": every item, in the
-            order of the data set.
+            on another class than the label (with several, on another answer about one), on images that the
+            run did not train on. "not-sure": where the last person to look could not tell. "new-class": for
+            which somebody misses a class. "fill": what ``run`` has filled and no person has looked at since,
+            least sure first. "all": every item, in the order of the data set.
         run: Id of the run whose guesses count, or of the search for label errors; None for none.
         clip: Of "witnesses", id of the zero-shot run.
         split: Name of a split; None for all. With a run, the part that each item played in it: a run
@@ -153,7 +154,7 @@ def build_queue(
         state: The newest labels: what has been reviewed.
         predictions: Of ``request.run``; items that the run does not know have no guess.
         issues: Of ``request.run``, for the kind "issues": their suggestions are the guesses.
-        clip: Of ``request.clip``, for the kind "witnesses".
+        clip: Of ``request.clip``, for the kind "witnesses"; see core.embeddings.zero_shot.answers_of.
         skip_reviewed: Leave out what somebody decided about already.
         seen, unseen: (N,) bool, what ``request.seen_by``, and ``request.unseen_by``, decided on.
 
@@ -162,10 +163,10 @@ def build_queue(
         NotFound: The kind needs a run's predictions and there are none.
     """
     _check(dataset, request, predictions, issues)
-    if request.kind == WITNESSES and (clip is None or dataset.task is Task.MULTI_LABEL):
+    if request.kind == WITNESSES and clip is None:
         raise NotFound("CLIP has not answered for these images.", "Ask it on the Zero-shot page first.")
     if dataset.task is Task.MULTI_LABEL:
-        queue = _of_answers(dataset, request, state, predictions, issues)
+        queue = _of_answers(dataset, request, state, predictions, issues, clip)
     else:
         queue = _of_labels(dataset, request, state, predictions, issues, clip)
     keep = np.ones(len(queue), bool)
@@ -261,6 +262,7 @@ def _of_answers(
     state: LabelState,
     predictions: Predictions | None,
     issues: LabelIssues | None,
+    clip: Predictions | None,
 ) -> Queue:
     """Of data with several labels an image: all its labels count, or the one that is asked about."""
     n = len(dataset)
@@ -284,6 +286,11 @@ def _of_answers(
     positions = _candidates(dataset, request, state)
     if request.kind == ISSUES and issues is not None:
         positions = _doubted(issues, request)
+    if request.kind == WITNESSES and clip is not None:
+        held_out = np.flatnonzero(known & (part != "train"))
+        positions = held_out[
+            _both_against(labels[held_out], yes[held_out], _said_by(clip, dataset, held_out)[:, asked])
+        ]
     if request.kind == FILLED:
         filled = open_fillings(state, request)
         sure[known] = (
@@ -307,6 +314,22 @@ def _of_answers(
         positions = positions[np.argsort(sure[positions], kind="stable")]
     nothing = np.full(len(positions), -1, np.int64)
     return Queue(positions, nothing, sure[positions], rows[positions], predictions)
+
+
+def _said_by(clip: Predictions, dataset: Dataset, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(n, K) CLIP's yes (1) and no (0) for the images at ``positions``; NaN for those it was not asked."""
+    rows = ItemIndex(clip.item_ids).find(dataset.item_ids[positions])
+    columns = [clip.classes.index(name) for name in dataset.classes]
+    return np.where(rows[:, None] >= 0, clip.pred_probs[rows][:, columns], np.nan).astype(np.float32)
+
+
+def _both_against(
+    labels: NDArray[np.float32], model: NDArray[np.float32], clip: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Rows of the images with an answer that both speak against, by the one the model is surest of."""
+    asked = np.where(np.isnan(clip), np.nan, labels)
+    rows, _ = answers_against(asked, model, clip, np.full(labels.shape[1], 0.5, np.float32))
+    return np.array(list(dict.fromkeys(rows.tolist())), np.int64)
 
 
 def _least_sure(

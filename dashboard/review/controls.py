@@ -10,7 +10,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.data.dataset import SPLITS, Dataset, Task
-from core.embeddings.zero_shot import zero_shot_runs
+from core.embeddings.zero_shot import answers_of, zero_shot_runs
 from core.errors import TidysetError
 from core.labels.reviewers import decided_by, reviewers
 from core.labels.versions import LabelState
@@ -128,8 +128,6 @@ def _fills(workspace: Workspace, dataset: Dataset, state: LabelState) -> list[Ru
 
 def _clip(workspace: Workspace, dataset: Dataset) -> Run | None:
     """The newest zero-shot run that can be set against a trained one."""
-    if dataset.task is Task.MULTI_LABEL:
-        return None
     runs = zero_shot_runs(workspace, dataset)
     return next((run for run in runs if run.predictions_file.exists()), None)
 
@@ -282,7 +280,7 @@ def _queue(
         state,
         predictions,
         issues=issues,
-        clip=predictions_of(find_run(workspace, asked.clip)) if asked.clip else None,
+        clip=answers_of(find_run(workspace, asked.clip)) if asked.clip else None,
         skip_reviewed=skip,
         seen=seen,
         unseen=unseen,

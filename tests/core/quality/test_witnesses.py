@@ -8,14 +8,18 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
-from core.errors import BadInput, NotFound
+from core.embeddings import zero_shot as zs
+from core.errors import BadInput, DamagedFile, NotFound
 from core.evaluation.of_run import predictions_of
-from core.evaluation.predictions import Predictions
+from core.evaluation.predictions import Predictions, save_predictions
+from core.files import write_array, write_json
 from core.labels.versions import labels_at
 from core.quality.queue import WITNESSES, QueueRequest, build_queue
 from core.quality.witnesses import answers_against, three_witnesses
+from core.runs.store import Run, create_run
 from core.workspace import Workspace
 from tests.finished_runs import finished_run
+from tests.tagged import tagged
 
 
 def said(
@@ -90,3 +94,56 @@ def test_the_queue_has_what_both_speak_against_but_nothing_the_model_learned(
     assert set(sample.item_ids[found.positions]) == set(trained.item_ids[held])
     with pytest.raises(NotFound, match="CLIP has not answered"):
         build_queue(sample, QueueRequest(WITNESSES, "r"), state, model)
+
+
+def zero_shot_run(workspace: Workspace, dataset: Dataset, cosines: np.ndarray, cuts: list[float]) -> Run:
+    """A finished run that has these cosines (n, K), with a threshold a class."""
+    run = create_run(workspace, dataset, None, name="words", kind="zero-shot")
+    single = np.full(len(dataset), -1)
+    split = np.full(len(dataset), "test")
+    probs = np.full(cosines.shape, 1 / cosines.shape[1], np.float32)
+    about = (dataset.classes, run.id, 0, dataset.fingerprint)
+    save_predictions(
+        run.predictions_file, Predictions(np.array(dataset.item_ids), split, single, probs, *about)
+    )
+    write_array(run.folder / zs.SCORES, cosines.astype(np.float32))
+    rows = [{"threshold": cut} for cut in cuts]
+    write_json(run.folder / zs.THRESHOLDS, {"figures": {"test": {"classes": rows}}})
+    return run
+
+
+def test_of_several_labels_the_queue_has_images_with_an_answer_that_both_speak_against(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    clothes = tagged(workspace, sample, 40, split=np.repeat([0, 2], 20).astype(np.int8))
+    labels = np.array(clothes.labels)
+    sure = np.where(labels == 1, 0.9, 0.1).astype(np.float32)
+    sure[25, 0] = 0.95 if labels[25, 0] == 0 else 0.05
+    sure[5, 0] = 1 - sure[5, 0]  # of an image that the model trained on
+    sure[30, 0] = 1 - sure[30, 0]  # CLIP says as the label does
+    cosines = np.where(np.nan_to_num(labels) == 1, 0.3, 0.1)
+    for row in (5, 25):
+        cosines[row, 0] = 0.4 - cosines[row, 0]
+    clip = zs.answers_of(zero_shot_run(workspace, clothes, cosines, [0.2, 0.2, 0.2]))
+    split = np.array(["train"] * 20 + ["test"] * 20)
+    about = (clothes.classes, "model", 0, clothes.fingerprint)
+    model = Predictions(np.array(clothes.item_ids), split, labels, sure, *about)
+    state = labels_at(workspace, clothes)
+
+    def queue(**asked: int) -> list[int]:
+        request = QueueRequest(WITNESSES, "model", clip="words", **asked)
+        return build_queue(clothes, request, state, model, clip=clip).positions.tolist()
+
+    assert queue() == [25]
+    assert queue(given=0) == [25]
+    assert queue(given=1) == []
+    few = clip.take(np.arange(20))
+    request = QueueRequest(WITNESSES, "model", clip="words")
+    assert not len(build_queue(clothes, request, state, model, clip=few)), "CLIP was not asked about 25"
+
+
+def test_thresholds_that_do_not_fit_are_said(workspace: Workspace, sample: Dataset) -> None:
+    clothes = tagged(workspace, sample, 10)
+    run = zero_shot_run(workspace, clothes, np.zeros((9, 3)), [0.2, 0.2, 0.2])
+    with pytest.raises(DamagedFile, match="does not fit"):
+        zs.answers_of(run)
