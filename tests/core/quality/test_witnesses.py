@@ -101,7 +101,7 @@ def zero_shot_run(workspace: Workspace, dataset: Dataset, cosines: np.ndarray, c
     run = create_run(workspace, dataset, None, name="words", kind="zero-shot")
     single = np.full(len(dataset), -1)
     split = np.full(len(dataset), "test")
-    probs = np.full(cosines.shape, 1 / cosines.shape[1], np.float32)
+    probs = np.full((len(dataset), len(dataset.classes)), 1 / len(dataset.classes), np.float32)
     about = (dataset.classes, run.id, 0, dataset.fingerprint)
     save_predictions(
         run.predictions_file, Predictions(np.array(dataset.item_ids), split, single, probs, *about)
