@@ -11,7 +11,8 @@
     ├── Offline                  the network is needed and cannot be reached
     ├── DamagedFile              something in the workspace cannot be read
     ├── NotAllowed               the person or the settings do not permit it
-    └── StorageFailed            a write did not reach the disk: full, read-only, gone
+    ├── StorageFailed            a write did not reach the disk: full, read-only, gone
+    └── TrainingFailed           a training cannot go on: its numbers ran away, or memory ran out
 
 Command line and pages print ``str(error)``: one sentence on what is wrong (where, which row, which
 value), one on the mend. Nothing else may reach a person; a traceback is a bug.
@@ -70,6 +71,10 @@ class NotAllowed(TidysetError):
 
 class StorageFailed(TidysetError):
     """A write did not reach the disk: full, read-only or gone."""
+
+
+class TrainingFailed(TidysetError):
+    """A training cannot go on: a loss, weight or probability is not finite any more, or memory ran out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,7 +305,8 @@ class Recipe(BaseModel):
         0.0,
         "Optimisation",
         "Weight averaging",
-        "Decay per step of the moving average of the weights; 0 for none.",
+        "Decay per step of the moving average of the weights; 0 for none. The first steps decay faster, by "
+        "(1 + step) / (10 + step).",
         ge=0,
         lt=1,
         advanced=True,

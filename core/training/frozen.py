@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.cache import cache_path, kept_or_made
+from core.errors import TrainingFailed
 from core.files import atomic_writer, begin_array, digest
 from core.models import Classifier, ModelCard
 from core.training.inference import evaluating
@@ -46,6 +47,7 @@ def backbone_maps(
 
     Raises:
         StorageFailed: The cache cannot be written.
+        TrainingFailed: The trunk's output is not finite.
     """
     key = {
         "fingerprint": fingerprint,
@@ -92,6 +94,12 @@ def _write(
                 maps = model.maps(images).float()
             if card.head == "linear":
                 maps = maps.mean(dim=(2, 3), keepdim=True)
+            if not bool(maps.isfinite().all()):
+                raise TrainingFailed(
+                    f"The frozen backbone's output is NaN or infinite for images {start:,} to "
+                    f"{start + len(maps) - 1:,}.",
+                    "Set precision to fp32, or choose other weights: pretrained, weights_file.",
+                )
             rows = maps.clamp(-65_000, 65_000).half().permute(0, 2, 3, 1).contiguous().cpu().numpy()
             if start == 0:
                 begin_array(file, "<f2", (n, *rows.shape[1:]))

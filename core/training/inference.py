@@ -15,6 +15,7 @@ from core.models import Classifier, ModelCard
 from core.models.groups import against_rivals, group_softmax
 from core.models.words import Words
 from core.training.captions import gather_words
+from core.training.finite import check_probabilities
 from core.training.machine import Machine
 from core.training.pixels import Normaliser, Pixels, gather
 
@@ -72,6 +73,9 @@ def predict(
         maps: (N, h, w, channels) what the trunk makes of ``pixels``, where that is known already
             (core.training.frozen); not used where predictions average over the mirrored image.
         words: (N, L) the captions as the card's network reads them (core.training.captions), if it does.
+
+    Raises:
+        TrainingFailed: A probability is NaN: the network's weights or what it computes of them ran away.
     """
     known_maps = None if card.test_time_flip else maps
     normalise = Normaliser(card.mean, card.std, machine.device)
@@ -92,6 +96,7 @@ def predict(
                 features[rows] = found.clamp(-65_000, 65_000).half().cpu().numpy()
             if on_share:
                 on_share(min(1.0, (start + BATCH) / n))
+    check_probabilities(pred_probs)
     return Outputs(pred_probs, features)
 
 

@@ -21,13 +21,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.errors import DamagedFile, TidysetError
+from core.errors import DamagedFile, TrainingFailed
 from core.files import digest
 from core.models import Classifier, ModelCard, build, n_parameters
 from core.models.words import Words
 from core.runs.recipe import MANY_LABELS, ONE_LABEL, Recipe
 from core.training.augment import Draws, augment
-from core.training.averaging import WeightAverage
 from core.training.captions import encoded, forgotten, gather_words, with_words
 from core.training.checkpoint import (
     Checkpoint,
@@ -37,6 +36,8 @@ from core.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from core.training.ema import WeightAverage
+from core.training.finite import diverged, not_finite, trained_tensors
 from core.training.frozen import Maps, gather_maps
 from core.training.group import Group, check_shares
 from core.training.inference import evaluating, predict
@@ -61,10 +62,6 @@ OnEvent = Callable[..., None]
 OnScores = Callable[[NDArray[np.int64], Tensor, Tensor], None]
 MapsOf = Callable[[Classifier, ModelCard, Machine], Maps]
 CHECKPOINT_SECONDS = 60.0
-
-
-class TrainingFailed(TidysetError):
-    """Training cannot go on: the loss is no number any more, or memory ran out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +145,8 @@ def fit(
             a checkpoint file, and only what it is asked about stopping counts.
 
     Raises:
-        TrainingFailed: The loss became NaN, or memory ran out; says which field to change.
+        TrainingFailed: The loss, a weight or a probability is not finite any more, or memory ran out; says
+            which field to change.
         BadInput: The recipe does not fit this machine or data.
         DamagedFile: The checkpoint belongs to another run.
         StorageFailed: The checkpoint cannot be written.
@@ -452,11 +450,28 @@ class Trainer:
         """train_loss and train_accuracy of the epoch so far. Raises TrainingFailed when the loss is NaN."""
         loss, right, n = self.sums.tolist()
         if not math.isfinite(loss):
-            raise TrainingFailed(
+            raise diverged(
                 f"The loss became NaN in epoch {self.counters.epoch + 1}.",
-                f"Lower learning_rate (it is {self.recipe.learning_rate:g}), or set gradient_clip to 1.",
+                self.recipe,
+                self.machine.precision,
             )
         return {"train_loss": loss / n, "train_accuracy": right / n}
+
+    def check_weights(self) -> None:
+        """Check what the last step left: the loss before it says nothing of that.
+
+        Raises:
+            TrainingFailed: A weight, a batch-norm statistic or an average of them is not finite.
+        """
+        trained = trained_tensors(self.model)
+        broken = not_finite(trained)
+        what = "weights"
+        if self.average and not broken:
+            average = self.average.tensors()
+            broken, what = not_finite({name: average[name] for name in trained}), "averaged weights"
+        if broken:
+            problem = f"The {what} ({broken[0]}) overflowed or became NaN in epoch {self.counters.epoch + 1}."
+            raise diverged(problem, self.recipe, self.machine.precision)
 
     def report_progress(self, meter: Meter) -> None:
         """Send a progress event."""
@@ -478,6 +493,7 @@ class Trainer:
         started = time.perf_counter()
         counters.seconds += started - waiting
         counters.epoch_seconds += started - waiting
+        self.check_weights()
         valid = self.validate()
         counters.seconds += time.perf_counter() - started
         figures = {
@@ -590,6 +606,7 @@ class Trainer:
         """Write a checkpoint of the state after the last step; a broken state (NaN) is not kept."""
         if self.counters.step:
             self.train_figures()
+            self.check_weights()
         save_checkpoint(path, self.checkpoint())
         self.on_event("checkpoint", epoch=self.counters.epoch, step=self.counters.step)
 

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from core.data.dataset import SPLITS
-from core.errors import BadInput, DamagedFile, StorageFailed, TidysetError
+from core.errors import BadInput, DamagedFile, StorageFailed, TidysetError, TrainingFailed
 from core.files import atomic_writer, delete_file
 from core.runs.recipe import Recipe, make_recipe
-from core.training.loop import OnEvent, TrainingFailed
+from core.training.loop import OnEvent
 from core.training.machine import ALL_THREADS, choose_machine
 from core.training.parts import Parts
 from core.training.pixels import Pixels

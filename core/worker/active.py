@@ -32,7 +32,7 @@ from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, silent, stoppable
 
 RESULT_FILE = "active.json"
-CACHE = "active-1"
+CACHE = "active-2"
 
 
 def compare(job: Job) -> Outcome:

@@ -28,7 +28,7 @@ from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread
 from core.worker.training import maps_of, now_and_then, open_run_dataset, stoppable
 
-CACHE = "fill-1"
+CACHE = "fill-2"
 Probs = NDArray[np.float32]
 
 

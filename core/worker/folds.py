@@ -34,7 +34,7 @@ from core.worker.kept_margins import KeptMargins
 from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, stoppable
 
-CACHE = "issue-fold-2"
+CACHE = "issue-fold-3"
 CURVES = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1")
 """Of every epoch; "valid" is the fold that was held out, which decides nothing."""
 

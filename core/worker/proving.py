@@ -35,7 +35,7 @@ from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread
 from core.worker.training import now_and_then, open_run_dataset, stoppable, treated
 
-CACHE = "prove-1"
+CACHE = "prove-2"
 
 
 def prove(job: Job) -> Outcome:

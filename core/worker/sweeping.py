@@ -21,7 +21,7 @@ from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread
 from core.worker.training import labels_to_train, maps_of, now_and_then, open_run_dataset, stoppable
 
-CACHE = "sweep-1"
+CACHE = "sweep-2"
 
 
 def sweep(job: Job) -> Outcome:

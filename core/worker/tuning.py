@@ -8,6 +8,7 @@ images.
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,11 +21,11 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from core.cache import cached_json
-from core.errors import BadInput, Busy, TidysetError
+from core.errors import BadInput, Busy, TidysetError, TrainingFailed
 from core.files import Json, delete_file, digest, make_folder, write_bytes, write_json
 from core.labels.versions import labels_at
 from core.runs.recipe import Recipe
-from core.training.loop import TrainingFailed, fit
+from core.training.loop import fit
 from core.training.parts import Parts, assign_roles, make_parts
 from core.training.pixels import Pixels, run_pixels
 from core.training.semi import Unlabelled
@@ -45,7 +46,7 @@ from core.worker.training import (
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-CACHE = "trial-2"
+CACHE = "trial-3"
 N_BEFORE_PRUNING = 4
 """Trials that finish before any is broken off."""
 N_FOR_IMPORTANCES = 4
@@ -306,8 +307,12 @@ class Searcher:
         return {"history": result.history, "seconds": result.seconds, "pruned": watch.pruned}
 
     def judged(self, record: TrialRecord, result: Json) -> TrialRecord:
-        """The record with what came of it."""
-        values = [(epoch["epoch"], epoch[self.field]) for epoch in result["history"]]
+        """The record with what came of it; failed where no epoch has a figure to judge it by."""
+        found = [(epoch["epoch"], epoch[self.field]) for epoch in result["history"]]
+        values = [one for one in found if one[1] is not None and math.isfinite(one[1])]
+        if not values:
+            error = f"{self.plan.objective} is undefined in every epoch."
+            return replace(record, state=TrialState.FAILED, error=error)
         pick = max if self.plan.maximise else min
         kept = values[-1] if self.base.keep == "last" else pick(values, key=lambda one: one[1])
         return replace(

@@ -35,7 +35,7 @@ from core.worker.filling import Judges, Probs, known_labels
 from core.worker.parts import spread
 from core.worker.training import maps_of, now_and_then, open_run_dataset, silent, stoppable
 
-CACHE = "unknown-1"
+CACHE = "unknown-2"
 TREATED = (LEFT_OUT, "as-no", "masked")
 
 

@@ -62,7 +62,7 @@ def test_folds_side_by_side_give_what_folds_in_turn_give(workspace: Workspace, s
     assert work(side_by_side.folder) == 0, status(side_by_side).error
     killer.join()
     assert any("died" in note for note in status(side_by_side).notes)
-    (workspace.cache / "issue-fold-2").rename(workspace.cache / "other")
+    (workspace.cache / "issue-fold-3").rename(workspace.cache / "other")
     in_turn = create_crossval(workspace, some, TINY, label_version=0, n_folds=4)
     assert work(in_turn.folder) == 0
     assert read_crossval(side_by_side)["folds"] == read_crossval(in_turn)["folds"]

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,3 +219,26 @@ def test_a_team_keeps_the_study_in_its_database(
     assert [one.state for one in load_trials(run)] == [TrialState.FINISHED] * 2
     assert not study_file(run).exists()
     assert read_entries(schema.database(workspace), run.id)
+
+
+def test_a_trial_whose_weights_ran_away_is_no_result(
+    workspace: Workspace, some: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.training.loop import Trainer
+
+    step = Trainer.train_step
+
+    def broken(self: Trainer, positions: Any) -> None:
+        step(self, positions)
+        if self.recipe.learning_rate > 1:
+            next(iter(self.model.parameters())).data.fill_(float("nan"))
+
+    monkeypatch.setattr(Trainer, "train_step", broken)
+    run = study(workspace, some, 6, ["learning_rate=0.01|5"])
+    assert work(run.folder) == 0
+    trials = load_trials(run)
+    failed = [one for one in trials if one.params["learning_rate"] == 5]
+    assert 0 < len(failed) < 6
+    assert {one.state for one in trials if one not in failed} == {TrialState.FINISHED}
+    assert {(one.state, one.value) for one in failed} == {(TrialState.FAILED, None)}
+    assert "became NaN" in failed[0].error

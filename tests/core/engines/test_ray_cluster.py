@@ -159,7 +159,7 @@ def test_a_node_killed_in_the_middle_costs_nothing_but_time(
     assert wait(run, 180).state is RunState.FINISHED, status(run).error
     assert any("goes on in another one" in note for note in status(run).notes), status(run).notes
 
-    (workspace.cache / "issue-fold-2").rename(workspace.cache / "other")
+    (workspace.cache / "issue-fold-3").rename(workspace.cache / "other")
     alone = create_crossval(workspace, some, recipe, label_version=0, n_folds=3)
     assert work(alone.folder) == 0
     assert read_crossval(run)["folds"] == read_crossval(alone)["folds"], "bit for bit what one process gives"

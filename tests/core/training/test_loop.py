@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import BadInput, DamagedFile
+from core.errors import BadInput, DamagedFile, TrainingFailed
 from core.runs.recipe import Recipe
 from core.training.inference import predict
-from core.training.loop import FitResult, TrainingFailed, fit
+from core.training.loop import FitResult, fit
 from core.training.order import epoch_order, n_batches
 from core.training.parts import Parts
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.errors import TrainingFailed
 from core.files import read_array, write_array
 from core.runs.recipe import Recipe
 from core.training.inference import predict
-from core.training.loop import FitResult, TrainingFailed
+from core.training.loop import FitResult
 from core.training.stages import fit_stages
 
 Events = list[tuple[str, dict[str, Any]]]
