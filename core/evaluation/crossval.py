@@ -54,13 +54,11 @@ def create_crossval(
     The test split is in no fold: it stays for the one model that is chosen in the end.
 
     Raises:
-        BadInput: A number of folds that the labelled images do not allow, or a recipe that does not fit the
-            task.
+        BadInput: A number of folds that the labelled images do not allow, or a recipe that cannot be trained
+            on them.
         NameTaken, StorageFailed: As for any run.
     """
     check_folds(dataset, n_folds)
-    recipe.check_one_network()
-    recipe.check_task(dataset.task)
     return create_run(
         workspace,
         dataset,

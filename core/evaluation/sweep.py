@@ -37,11 +37,9 @@ def create_sweep(
     """Make a run that trains ``recipe`` with each of ``settings``; core.runs.launch starts it.
 
     Raises:
-        BadInput: A recipe that does not fit the task.
+        BadInput: A recipe that cannot be trained on the data.
         NameTaken, StorageFailed: As for any run.
     """
-    for setting in settings:
-        recipe.with_changes(setting).check_task(dataset.task)
     job = {"settings": [dict(setting) for setting in settings]}
     return create_run(workspace, dataset, recipe, name=name, kind=KIND, label_version=label_version, job=job)
 

@@ -72,9 +72,18 @@ class _Votes(nn.Module):
         return torch.cat([F.one_hot(part.argmax(dim=1), part.shape[1]).float() for part in parts], dim=1)
 
 
+class Ensemble(Classifier):
+    """Several networks as one."""
+
+    def features_of_maps(self, maps: Tensor, words: Tensor | None = None) -> Tensor:
+        """(n, sum of D) of what one trunk, that all members have, made of the images; see Classifier."""
+        bodies = self.body.get_submodule("members").children()
+        return torch.cat([body.get_submodule("neck")(maps) for body in bodies], dim=1)
+
+
 def ensemble_of(
     members: Sequence[Classifier], task: str, groups: Sequence[int] = (), vote: str = "soft"
-) -> Classifier:
+) -> Ensemble:
     """The members as one network; they share their weights with it.
 
     Args:
@@ -86,4 +95,4 @@ def ensemble_of(
     first = members[0]
     name = next(name for name, module in first.body.named_modules() if module is first.cam_layer)
     n_features = sum(member.n_features for member in members)
-    return Classifier(_Bodies(members), _Votes(members, task, groups, vote), n_features, f"members.0.{name}")
+    return Ensemble(_Bodies(members), _Votes(members, task, groups, vote), n_features, f"members.0.{name}")

@@ -61,12 +61,11 @@ def create_search(
     """Make a run that gathers evidence on every label; core.runs.launch starts it.
 
     Raises:
-        BadInput: Too few labelled images, a number of folds that makes no sense, or a recipe that does not
-            fit the task.
+        BadInput: Too few labelled images, a number of folds that makes no sense, or a recipe that
+            cannot be trained on them.
         NameTaken, StorageFailed: As for any run.
     """
     check_folds(dataset, n_folds)
-    recipe.check_task(dataset.task)
     return create_run(
         workspace,
         dataset,

@@ -16,7 +16,7 @@ from core.data.dataset import Dataset, Task
 from core.data.splits import stratified_folds
 from core.errors import BadInput
 from core.files import Json, read_result
-from core.runs.recipe import MANY_LABELS, Recipe
+from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
 from core.training.scores import roc_auc
 from core.workspace import Workspace
@@ -109,19 +109,8 @@ def create_fill(
             f"A precision of {precision:g} with {n_folds} folds makes no sense.",
             "Give a precision between 0.5 and 1 and at least 2 folds.",
         )
-    check_recipe(recipe)
     job = {"method": method, "precision": precision, "n_folds": n_folds, "apply": apply}
     return create_run(workspace, dataset, recipe, name=name, kind=KIND, label_version=label_version, job=job)
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Raises BadInput for a recipe that trains more than one network, or on images without a label."""
-    recipe.check_task(MANY_LABELS)
-    if recipe.has_stages or recipe.semi != "none":
-        raise BadInput(
-            "Filling trains one network on labels that are known, and this recipe needs more than that.",
-            "Choose a recipe without ensembles, stages or unlabelled images, such as fast or transfer.",
-        )
 
 
 def plan_label(

@@ -21,6 +21,7 @@ from core.evaluation.proof import ARMS, make_proof, text_proof
 from core.files import Json, atomic_writer, read_arrays, read_result
 from core.quality.arms import EditSet, right_answers
 from core.runs.store import Run, create_run
+from core.runs.trainable import check_unlabeled
 from core.workspace import Workspace
 
 KIND = "prove"
@@ -60,7 +61,8 @@ def create_proof(
         changes: Fields of the recipe to change.
 
     Raises:
-        BadInput: Nothing to prove: no edit of an image that is trained on, or fewer than two seeds.
+        BadInput: Nothing to prove: no edit of an image that is trained on, or fewer than two seeds; or a
+            recipe that cannot be trained before the edits or after.
         NotFound, NameTaken, StorageFailed: As for any run.
     """
     dataset = open_dataset(workspace, base.dataset)
@@ -87,6 +89,10 @@ def create_proof(
             "Correct labels outside the test split first; test labels are never trained on.",
         )
     recipe = base.recipe.with_changes(changes or {})
+    for labels, excluded in ((edits.before, edits.excluded_before), (edits.after, edits.excluded_after)):
+        in_train = np.asarray(dataset.split) == SPLITS.index("train")
+        n_unlabeled = int((in_train & ~is_labelled(labels) & ~excluded).sum())
+        check_unlabeled(recipe, dataset.task, n_unlabeled)
     job: Json = {
         "base": base.id,
         "base_name": base.name,

@@ -25,7 +25,7 @@ from core.errors import BadInput
 from core.evaluation.multilabel import Floats, MultiLabelScores
 from core.evaluation.multilabel_bootstrap import drawn_figures, mean_of_rows
 from core.files import Json, read_json
-from core.quality.filling import JOINT, PER_LABEL, check_recipe
+from core.quality.filling import JOINT, PER_LABEL
 from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
 from core.wording import percent
@@ -80,7 +80,6 @@ def create_unknown(
             "makes no sense.",
             "Give 1 to 20 repetitions, a share from 0 to below 1, and a precision between 0.5 and 1.",
         )
-    check_recipe(recipe)
     labels = np.asarray(dataset.labels)
     if not hide and not np.isnan(labels[dataset.in_split("train")]).any():
         raise BadInput(

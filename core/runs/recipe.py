@@ -770,6 +770,25 @@ class Recipe(BaseModel):
         """Whether several networks are trained."""
         return self.members > 1 or self.semi == "teacher-student"
 
+    @property
+    def needs_unlabeled(self) -> bool:
+        """Whether it cannot be trained without images that have no label."""
+        return self.semi != "none"
+
+    @property
+    def uses_unlabeled(self) -> bool:
+        """Whether images without a label change what is trained."""
+        return self.needs_unlabeled or self.distil
+
+    @property
+    def runs_backbone_once(self) -> bool:
+        """Whether what its backbone makes of an image is the same in every epoch, so that it can be kept.
+
+        Consistency training shows the network each image augmented strongly, whatever the recipe says.
+        """
+        same_images = not self.augments and self.semi in ("none", "teacher-student")
+        return self.frozen and self.inputs != "caption" and same_images
+
     def of_one_network(self) -> Recipe:
         """The recipe of one of its networks: no ensemble, no student."""
         return self.model_copy(update={"members": 1, "member_models": "", "distil": False, "semi": "none"})
@@ -798,14 +817,6 @@ class Recipe(BaseModel):
         if self.label_groups or sum(_sizes(label_groups)) != n_classes:
             return self
         return self.model_copy(update={"label_groups": label_groups})
-
-    def check_one_network(self) -> None:
-        """Raises BadInput where several networks are asked for, by what trains one at a time."""
-        if self.has_stages:
-            raise BadInput(
-                f"One network is trained here; not members = {self.members}, semi = {self.semi}.",
-                "Set members to 1 and semi to none; `tidyset train` does ensembles and students.",
-            )
 
     def check_task(self, task: str) -> None:
         """Raises BadInput where a choice does not fit the task ("single-label" or "multi-label")."""

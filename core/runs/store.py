@@ -223,10 +223,15 @@ def create_run(
     """Make the folder of a new run. ``core.runs.launch.start`` sets it going.
 
     Raises:
+        BadInput: Such a run cannot train the recipe on the data (core.runs.trainable).
         NameTaken: There is a run of that name.
         StorageFailed: The disk is full or read-only.
     """
     allow(workspace, Right.RUN)
+    if recipe is not None and dataset is not None:
+        from core.runs.trainable import DataFacts, check_trainable
+
+        check_trainable(kind, recipe, DataFacts(workspace, dataset, label_version), job or {})
     runs = list_runs(workspace, kind=None)
     taken = {run.name for run in runs}
     if name is not None and check_name(name, "run") in taken:

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.errors import BadInput
 from core.models import ModelCard
 from core.models.words import NOTHING, PAD, Words, encode, make_vocabulary, trimmed
 from core.runs.recipe import Recipe
+from core.runs.trainable import no_captions
 
 
 def with_words(
@@ -31,10 +31,7 @@ def with_words(
     if recipe.inputs == "image":
         return card
     if captions is None:
-        raise BadInput(
-            f"The recipe reads captions (inputs = {recipe.inputs}), and these images have none.",
-            "Set inputs to image, or import a table with a caption column.",
-        )
+        raise no_captions(recipe.inputs)
     return replace(
         card,
         inputs=recipe.inputs,

@@ -23,7 +23,7 @@ class Margins:
         self.count = np.zeros(n_items, np.int64)
 
     def __call__(self, positions: NDArray[np.int64], scores: Tensor, labels: Tensor) -> None:
-        """Add one batch."""
+        """Add one batch: scores (n, K) before the softmax, labels (n,)."""
         own = scores.gather(1, labels[:, None])
         others = scores.scatter(1, labels[:, None], -torch.inf).amax(dim=1, keepdim=True)
         # An image may be in a batch twice where a rare class is oversampled.
@@ -60,3 +60,11 @@ def mean_margins(total: NDArray[np.float64], count: NDArray[np.int64]) -> NDArra
     """The mean over all steps; NaN for what was in none."""
     with np.errstate(invalid="ignore"):
         return np.asarray(total / count, np.float32)
+
+
+AnyMargins = Margins | AnswerMargins
+
+
+def no_margins(shape: tuple[int, ...]) -> AnyMargins:
+    """Margins of a training that has not begun, for labels of that shape: (N,) or (N, K)."""
+    return Margins(*shape) if len(shape) == 1 else AnswerMargins(*shape)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,28 @@ BATCH = 32
 KIND = "frozen-maps-1"
 
 
+def _silent(_type: str, **_fields: object) -> None:
+    """An on_event for what nobody needs to be told."""
+
+
+@dataclass(frozen=True)
+class MapsSource:
+    """Where what frozen backbones make of a data set's images is kept.
+
+    Attributes:
+        fingerprint: Of the data set.
+        on_event: Told of the progress about once a second; what it raises ends the computation.
+    """
+
+    workspace: Workspace
+    fingerprint: str
+    on_event: Callable[..., None] = _silent
+
+    def of(self, pixels: Pixels) -> Callable[[Classifier, ModelCard, Machine], Maps]:
+        """What ``fit`` takes as ``maps_of``, for the images as ``pixels`` (N, H, W, C)."""
+        return partial(backbone_maps, self.workspace, self.fingerprint, pixels, on_event=self.on_event)
+
+
 def backbone_maps(
     workspace: Workspace,
     fingerprint: str,
@@ -34,7 +58,7 @@ def backbone_maps(
     model: Classifier,
     card: ModelCard,
     machine: Machine,
-    on_event: Callable[..., None] = lambda _type, **_fields: None,
+    on_event: Callable[..., None] = _silent,
 ) -> Maps:
     """(N, h, w, C) float16, a read-only memory map: the trunk's output for every image.
 

@@ -145,13 +145,15 @@ def fit(
             a checkpoint file, and only what it is asked about stopping counts.
 
     Raises:
+        ValueError: The recipe is one of several networks.
         TrainingFailed: The loss, a weight or a probability is not finite any more, or memory ran out; says
             which field to change.
         BadInput: The recipe does not fit this machine or data.
         DamagedFile: The checkpoint belongs to another run.
         StorageFailed: The checkpoint cannot be written.
     """
-    recipe.check_one_network()
+    if recipe.has_stages:
+        raise ValueError("a recipe of several networks: core.training.stages trains it")
     with memory_errors_explained(recipe):
         trainer = Trainer(
             pixels,
@@ -242,7 +244,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, recipe)
         self.objective = make_objective(recipe, labels[parts.train], len(classes), self.machine.device)
         self.maps: Maps | None = None
-        if maps_of and recipe.frozen and recipe.inputs != "caption" and not recipe.augments:
+        if maps_of and recipe.runs_backbone_once:
             self.maps = maps_of(self.model, self.card, self.machine)
         self.semi: Consistency | None = None
         if recipe.semi not in ("none", "teacher-student"):

@@ -27,11 +27,14 @@ from core.data.dataset import SPLITS
 from core.errors import BadInput, DamagedFile, StorageFailed, TidysetError, TrainingFailed
 from core.files import atomic_writer, delete_file
 from core.runs.recipe import Recipe, make_recipe
+from core.training.dynamics import no_margins
+from core.training.frozen import MapsSource
 from core.training.loop import OnEvent
 from core.training.machine import ALL_THREADS, choose_machine
 from core.training.parts import Parts
 from core.training.pixels import Pixels
 from core.training.stage import Kept, Stage, kept_history, train_stage
+from core.workspace import Workspace
 
 POLL_SECONDS = 0.2
 STOPPED = 3
@@ -171,6 +174,9 @@ def write_task(
         },
         "checkpoint_seconds": checkpoint_seconds,
         "has_soft": stage.soft is not None,
+        "val_decides": stage.val_decides,
+        "maps": [str(stage.maps.workspace.root), stage.maps.fingerprint] if stage.maps else None,
+        "margins": list(stage.margins.total.shape) if stage.margins is not None else None,
     }
     arrays = {f"part_{name}": positions for name, positions in stage.parts.named()}
     soft = stage.soft if stage.soft is not None else np.empty(0, np.float32)
@@ -187,8 +193,18 @@ def write_task(
         )
 
 
+class _Stopped(Exception):
+    """The process was asked to end before the training began."""
+
+
 def run_task(path: Path, on_event: OnEvent, should_stop: Callable[[], bool]) -> bool:
     """Train the network of a task file; False when stopped. Errors as ``fit``."""
+
+    def stoppable(type_: str, **fields: Any) -> None:
+        on_event(type_, **fields)
+        if should_stop():
+            raise _Stopped
+
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     about = json.loads(arrays["about"].tobytes())
@@ -204,9 +220,17 @@ def run_task(path: Path, on_event: OnEvent, should_stop: Callable[[], bool]) -> 
         parts=Parts(*(arrays[f"part_{name}"] for name in SPLITS)),
         measured_on=arrays["measured_on"],
         soft=arrays["soft"] if about["has_soft"] else None,
+        val_decides=about["val_decides"],
+        maps=MapsSource(Workspace(Path(about["maps"][0])), about["maps"][1], stoppable)
+        if about["maps"]
+        else None,
+        margins=no_margins(tuple(about["margins"])) if about["margins"] else None,
     )
     kept = Kept(path.with_name("checkpoint"), about["checkpoint_seconds"], should_stop)
-    return not train_stage(stage, pixels, tuple(about["classes"]), kept, on_event).stopped
+    try:
+        return not train_stage(stage, pixels, tuple(about["classes"]), kept, on_event).stopped
+    except _Stopped:
+        return False
 
 
 def main() -> int:

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.errors import BadInput
 from core.runs.recipe import Recipe
+from core.runs.trainable import no_unlabeled
 from core.training.augment import augment
 from core.training.objective import Objective
 from core.training.seeds import Purpose, numpy_generator
@@ -63,10 +63,7 @@ class Consistency:
         prior: Tensor | None = None,
     ) -> None:
         if not len(unlabelled.positions):
-            raise BadInput(
-                f"semi = {recipe.semi} learns from unlabelled images, and there are none.",
-                "Set semi to none, or hide labels: `tidyset data hide`.",
-            )
+            raise no_unlabeled(recipe.semi)
         self.recipe, self.objective, self.unlabelled = recipe, objective, unlabelled
         self.n_classes, self.device = n_classes, device
         self.chosen = torch.zeros(len(unlabelled.positions), n_classes, dtype=torch.uint8, device=device)

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from core.files import delete_file, digest, read_json, write_json
 from core.models import load_model, save_model
 from core.runs.recipe import Recipe
+from core.training.dynamics import AnyMargins
+from core.training.frozen import MapsSource
+from core.training.kept_margins import KeptMargins, add_kept, margins_file
 from core.training.loop import CHECKPOINT_SECONDS, FitResult, OnEvent, fit
 from core.training.machine import choose_machine
 from core.training.parts import Parts
@@ -31,6 +34,9 @@ class Stage:
         parts: As ``fit`` takes them; ``parts.train`` may name an image more than once.
         measured_on: As ``fit`` takes it.
         soft: The probabilities to match instead of the labels, as ``fit``'s ``soft_labels``.
+        val_decides: As ``fit`` takes it.
+        maps: Where what a frozen backbone makes of the images is kept.
+        margins: Filled by this training alone; None where nobody asks.
     """
 
     number: int
@@ -40,6 +46,9 @@ class Stage:
     parts: Parts
     measured_on: NDArray[np.int64]
     soft: NDArray[np.float32] | None = None
+    val_decides: bool = True
+    maps: MapsSource | None = None
+    margins: AnyMargins | None = None
 
     @property
     def key(self) -> str:
@@ -74,6 +83,9 @@ def train_stage(
     stage: Stage, pixels: Pixels, classes: tuple[str, ...], kept: Kept, on_event: OnEvent
 ) -> FitResult:
     """Train a network, going on from its checkpoint, and keep it; errors as ``fit``."""
+    checkpoint_file = kept.file(stage.number, ".checkpoint")
+    if stage.margins is not None and checkpoint_file is not None:
+        on_event = KeptMargins(stage.margins, checkpoint_file, on_event).on_event
     result = fit(
         pixels,
         stage.labels,
@@ -81,9 +93,12 @@ def train_stage(
         classes,
         stage.recipe,
         on_event,
-        checkpoint_file=kept.file(stage.number, ".checkpoint"),
+        checkpoint_file=checkpoint_file,
         checkpoint_seconds=kept.checkpoint_seconds,
         should_stop=kept.should_stop,
+        on_scores=stage.margins,
+        val_decides=stage.val_decides,
+        maps_of=stage.maps.of(pixels) if stage.maps else None,
         soft_labels=stage.soft,
         measured_on=stage.measured_on,
     )
@@ -111,15 +126,20 @@ def kept_history(stage: Stage, kept: Kept) -> list[dict[str, Any]] | None:
     return None if about is None else list(about["history"])
 
 
-def kept_stage(stage: Stage, kept: Kept) -> FitResult | None:
-    """The network itself."""
+def kept_stage(stage: Stage, pixels: Pixels, kept: Kept) -> FitResult | None:
+    """The network itself; its margins are in ``stage`` then."""
     about, model_file = _about(stage, kept), kept.file(stage.number, ".safetensors")
-    if about is None or model_file is None:
+    checkpoint_file = kept.file(stage.number, ".checkpoint")
+    if about is None or model_file is None or checkpoint_file is None:
         return None
     machine = choose_machine(stage.recipe)
     model, card = load_model(model_file)
+    model = model.to(machine.device)
+    maps_of = stage.maps.of(pixels) if stage.maps and stage.recipe.runs_backbone_once else None
+    if stage.margins is not None:
+        add_kept(stage.margins, checkpoint_file)
     return FitResult(
-        model=model.to(machine.device),
+        model=model,
         card=card,
         machine=machine,
         stopped=False,
@@ -128,12 +148,15 @@ def kept_stage(stage: Stage, kept: Kept) -> FitResult | None:
         history=about["history"],
         parameters=about["parameters"],
         seconds=about["seconds"],
+        maps=maps_of(model, card, machine) if maps_of else None,
     )
 
 
 def _about(stage: Stage, kept: Kept) -> dict[str, Any] | None:
-    path = kept.file(stage.number, ".json")
-    if path is None or not path.exists():
+    path, checkpoint_file = kept.file(stage.number, ".json"), kept.file(stage.number, ".checkpoint")
+    if path is None or checkpoint_file is None or not path.exists():
+        return None
+    if stage.margins is not None and not margins_file(checkpoint_file).exists():
         return None
     about: dict[str, Any] = read_json(path)
     return about if about["key"] == stage.key else None

@@ -16,11 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from core.data.dataset import is_labelled
-from core.errors import BadInput
 from core.files import delete_file
 from core.models.ensemble import ensemble_of
 from core.runs.recipe import Recipe
+from core.runs.trainable import no_unlabeled
 from core.training.diversity import diversity, out_of_bag
+from core.training.dynamics import AnyMargins, no_margins
+from core.training.frozen import Maps, MapsSource
 from core.training.inference import predict
 from core.training.loop import CHECKPOINT_SECONDS, FitResult, OnEvent
 from core.training.machine import choose_machine
@@ -56,11 +58,16 @@ def fit_stages(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     should_stop: Callable[[], bool] = lambda: False,
     unlabelled: Unlabelled | None = None,
+    val_decides: bool = True,
+    maps: MapsSource | None = None,
+    margins: AnyMargins | None = None,
     tells_kept: bool = False,
 ) -> FitResult:
     """Train what a recipe with ``has_stages`` asks for; arguments and errors as ``fit``, but for:
 
     Args:
+        maps: Where what frozen backbones make of ``pixels`` is kept.
+        margins: Filled with those of all networks that learn from labels, in all sessions.
         tells_kept: Whether the epochs of networks that are found trained are told, as nobody told them yet.
 
     The events are those of ``fit`` over all networks together, and: ``stage`` (a network is trained:
@@ -68,7 +75,20 @@ def fit_stages(
     pseudo_share and pseudo_precision) and ``round`` (teacher_accuracy and student_accuracy on validation).
     """
     kept = Kept(checkpoint_file, checkpoint_seconds, should_stop)
-    stages = _Stages(pixels, labels, parts, classes, recipe, on_event, kept, unlabelled, tells_kept)
+    stages = _Stages(
+        pixels,
+        labels,
+        parts,
+        classes,
+        recipe,
+        on_event,
+        kept,
+        unlabelled,
+        tells_kept=tells_kept,
+        val_decides=val_decides,
+        maps=maps,
+        margins=margins,
+    )
     try:
         return stages.run()
     except _StageStopped as stopped:
@@ -87,12 +107,13 @@ def fit_member(
     checkpoint_file: Path,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     should_stop: Callable[[], bool] = lambda: False,
+    maps: MapsSource | None = None,
 ) -> bool:
     """Train one member of an ensemble, counted from 0, and keep it where ``fit_stages`` finds it. Arguments
     and errors as there. Returns False when it was asked to stop.
     """
     kept = Kept(checkpoint_file, checkpoint_seconds, should_stop)
-    stages = _Stages(pixels, labels, parts, classes, recipe, on_event, kept, None)
+    stages = _Stages(pixels, labels, parts, classes, recipe, on_event, kept, None, maps=maps)
     stage = stages.members(labels, parts.train)[number]
     if kept_history(stage, kept) is not None:
         return True
@@ -112,6 +133,9 @@ class _Stages:
     kept: Kept
     unlabelled: Unlabelled | None
     tells_kept: bool = False
+    val_decides: bool = True
+    maps: MapsSource | None = None
+    margins: AnyMargins | None = None
     done: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, float | None] = field(default_factory=dict)
@@ -126,10 +150,7 @@ class _Stages:
         self.objective: Objective = make_objective(recipe, labels, len(self.classes), self.machine.device)
         self.positions = self.unlabelled.positions if self.unlabelled else np.empty(0, np.int64)
         if self.rounds and not len(self.positions):
-            raise BadInput(
-                "semi = teacher-student learns from unlabelled images, and there are none.",
-                "Set semi to none, or hide labels: `tidyset data hide`.",
-            )
+            raise no_unlabeled(recipe.semi)
 
     def run(self) -> FitResult:
         """All of it."""
@@ -204,9 +225,9 @@ class _Stages:
         card = replace(first.card, members=tuple(r.card.model for r in results), vote=recipe.vote)
         model = ensemble_of([r.model for r in results], card.task, card.groups, recipe.vote)
         model = model.to(self.machine.device).eval()
-        return self.as_whole(
-            replace(first, model=model, card=card, parameters=sum(r.parameters for r in results))
-        )
+        parameters = sum(r.parameters for r in results)
+        maps = shared_maps([r.maps for r in results])
+        return self.as_whole(replace(first, model=model, card=card, parameters=parameters, maps=maps))
 
     def as_whole(self, result: FitResult) -> FitResult:
         """With what all stages so far took."""
@@ -215,7 +236,7 @@ class _Stages:
             "epoch": len(self.history),
             "seconds": self.seconds,
         }
-        return replace(result, **whole, maps=None, figures=self.figures)
+        return replace(result, **whole, figures=self.figures)
 
     def report(
         self,
@@ -297,13 +318,23 @@ class _Stages:
         soft: NDArray[np.float32] | None = None,
     ) -> Stage:
         """The network that comes ``ahead`` after the next."""
-        parts = replace(self.parts, train=train)
-        return Stage(self.done + ahead, name, recipe.of_one_network(), labels, parts, self.parts.train, soft)
+        return Stage(
+            self.done + ahead,
+            name,
+            recipe.of_one_network(),
+            labels,
+            replace(self.parts, train=train),
+            self.parts.train,
+            soft,
+            self.val_decides,
+            self.maps,
+            no_margins(labels.shape) if self.margins is not None and soft is None else None,
+        )
 
     def network(self, stage: Stage, told: Together | None = None) -> FitResult:
         """Train one, or take the one that is finished. Raises _StageStopped."""
         self.done += 1
-        result = kept_stage(stage, self.kept)
+        result = kept_stage(stage, self.pixels, self.kept)
         if result is None:
             tell = self.narration.alone(stage)
             result = train_stage(stage, self.pixels, self.classes, self.kept, tell)
@@ -314,6 +345,9 @@ class _Stages:
         elif self.tells_kept:
             for epoch in result.history:
                 self.narration.tell(stage, "epoch", dict(epoch))
+        if self.margins is not None and stage.margins is not None:
+            self.margins.total += stage.margins.total
+            self.margins.count += stage.margins.count
         self.history += [{**epoch, "epoch": len(self.history) + i} for i, epoch in enumerate(result.history)]
         self.seconds += result.seconds
         self.on_event("stage", stage=stage.number, name=stage.name, valid_accuracy=self.judged(result))
@@ -323,7 +357,9 @@ class _Stages:
 
     def probs(self, result: FitResult, positions: Positions) -> NDArray[np.float32]:
         """(n, K) what a network says."""
-        return predict(result.model, result.card, self.pixels, positions, self.machine).pred_probs
+        return predict(
+            result.model, result.card, self.pixels, positions, self.machine, maps=result.maps
+        ).pred_probs
 
     def judged(self, result: FitResult) -> float | None:
         """Accuracy on validation, or the share of images with all labels right; None without images."""
@@ -336,6 +372,12 @@ class _Stages:
             return float((probs.argmax(axis=1) == labels).mean()) if len(labels) else None
         right = ((probs > 0.5) == (labels == 1)) | np.isnan(labels)
         return float(right.all(axis=1).mean()) if len(labels) else None
+
+
+def shared_maps(maps: list[Maps | None]) -> Maps | None:
+    """What the trunk of all members made of the images, where it is the same of all of them."""
+    files = {one.filename if isinstance(one, np.memmap) else None for one in maps}
+    return maps[0] if len(files) == 1 else None
 
 
 def in_words(n_members: int, fields: dict[str, float | None]) -> str:
@@ -363,6 +405,6 @@ def bootstrap(labels: NDArray[Any], train: Positions, seed: int) -> Positions:
 
 
 def discard_stages(checkpoint_file: Path) -> None:
-    """Delete the networks that a finished run needs no more: its model holds them all."""
+    """Delete the networks that a finished training needs no more: its model holds them all."""
     for path in checkpoint_file.parent.glob("stage-*"):
         delete_file(path)

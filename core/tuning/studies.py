@@ -125,8 +125,6 @@ def create_study(
         NameTaken, StorageFailed: As for any run.
     """
     check_plan(plan)
-    base.check_one_network()
-    base.check_task(dataset.task)
     if plan.objective not in OF_TASK[dataset.task]:
         raise BadInput(
             f"The objective {plan.objective} does not fit the labels of {dataset.name!r}.",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +17,13 @@ from numpy.typing import NDArray
 from core.cache import Arrays, cached_arrays
 from core.data.dataset import SPLITS
 from core.data.hiding import drawn
-from core.errors import BadInput
 from core.files import Json, digest, write_json
-from core.labels.versions import labels_at
 from core.quality.active import choose
 from core.quality.active_compare import n_trainings
-from core.training.inference import predict
-from core.training.loop import fit
 from core.training.parts import Parts
-from core.training.pixels import run_pixels
-from core.worker import Job, Outcome, Stopped
+from core.worker import Job, Outcome
+from core.worker.material import Training, gather_material, silent
 from core.worker.parts import spread
-from core.worker.training import now_and_then, open_run_dataset, silent, stoppable
 
 RESULT_FILE = "active.json"
 CACHE = "active-2"
@@ -42,7 +36,7 @@ def compare(job: Job) -> Outcome:
     job.on_event("started", n_trainings=comparison.n_trainings)
     parts = [f"{name}-{seed}" for name in wanted["strategies"] for seed in range(wanted["seeds"])]
     if spread(job, parts, len(parts)):
-        comparison.job = replace(job, on_event=silent)  # all has been said; what follows finds it
+        comparison.hush()  # all has been said; what follows finds it
     curves = {
         name: [comparison.curve(name, seed) for seed in range(wanted["seeds"])]
         for name in wanted["strategies"]
@@ -66,20 +60,20 @@ class _Comparison:
 
     def __init__(self, job: Job) -> None:
         self.job, self.recipe, self.wanted = job, job.run.recipe, job.run.job
-        self.dataset = open_run_dataset(job)
-        self.labels = np.array(labels_at(job.workspace, self.dataset, job.run.label_version).labels)
+        self.material = gather_material(job, any_task=False)
+        self.dataset, self.labels = self.material.dataset, self.material.labels
         split = np.asarray(self.dataset.split)
-        self.pool = np.flatnonzero((split == SPLITS.index("train")) & (self.labels >= 0))
+        self.train = np.flatnonzero((split == SPLITS.index("train")) & ~self.material.excluded)
+        self.pool = self.train[self.labels[self.train] >= 0]
         self.test = np.flatnonzero((split == SPLITS.index("test")) & (self.labels >= 0))
         wanted = self.wanted
-        if wanted["start"] + wanted["step"] * wanted["rounds"] > len(self.pool) or not len(self.test):
-            raise BadInput(
-                f"There are {len(self.pool):,} labelled training and {len(self.test):,} test images.",
-                "Ask for fewer labels, or choose data with a test split.",
-            )
-        self.pixels = run_pixels(job.workspace, self.dataset, self.recipe, stoppable(job))
         self.n_trainings = n_trainings(len(wanted["strategies"]), wanted["rounds"], wanted["seeds"])
         self.done, self.began = 0, time.monotonic()
+
+    def hush(self) -> None:
+        """Tell nothing any more."""
+        self.job = replace(self.job, on_event=silent)
+        self.material = replace(self.material, job=self.job)
 
     def curve(self, strategy: str, seed: int) -> list[float]:
         """Test accuracy at the start and after each round."""
@@ -96,18 +90,18 @@ class _Comparison:
     def round(self, strategy: str, has: NDArray[np.int64], seed: int, *, last: bool) -> Arrays:
         """Train on ``has``: how good that is, and what to label next. Raises Stopped."""
         recipe = self.recipe.with_changes({"seed": seed, "keep": "last"})
-        key = {
-            "fingerprint": self.dataset.fingerprint,
-            "labels": digest(self.labels[has]),
-            "has": digest(has),
-            "pool": digest(self.pool),
-            "test": digest(self.test, self.labels[self.test]),  # corrected labels are scored on, too
-            "recipe": recipe.deciding_values(),
-            "strategy": "" if last else strategy,
-            "step": 0 if last else self.wanted["step"],
-        }
+        training = self.material.training(
+            recipe, parts=Parts(has, has[:0], self.test), unlabeled=np.setdiff1d(self.train, has)
+        )
+        key = self.material.key(
+            training,
+            asked=digest(self.pool, self.test, self.labels[self.test]),
+            strategy="" if last else strategy,
+            step=0 if last else self.wanted["step"],
+        )
+        name = f"{strategy}-{seed}-{len(has)}"
         found = cached_arrays(
-            self.job.workspace, CACHE, key, lambda: self._train(strategy, has, recipe, last=last)
+            self.job.workspace, CACHE, key, lambda: self._train(strategy, training, name, last=last)
         )
         self.done += 1
         spent = time.monotonic() - self.began
@@ -119,30 +113,17 @@ class _Comparison:
         )
         return found
 
-    def _train(self, strategy: str, has: NDArray[np.int64], recipe: Any, *, last: bool) -> Arrays:
-        result = fit(
-            self.pixels,
-            self.labels,
-            Parts(has, has[:0], self.test),
-            self.dataset.classes,
-            recipe,
-            should_stop=now_and_then(self.job.should_stop),
-        )
-        if result.stopped:
-            raise Stopped
-        probs = predict(result.model, result.card, self.pixels, self.test, result.machine).pred_probs
-        accuracy = float((probs.argmax(axis=1) == self.labels[self.test]).mean())
-        chosen = np.empty(0, np.int64)
-        if not last:
-            rest = np.setdiff1d(self.pool, has)
-            both = np.concatenate([rest, has])
-            said = predict(result.model, result.card, self.pixels, both, result.machine, with_features=True)
-            assert said.features is not None
-            features, n = said.features.astype(np.float32), len(rest)
-            step = self.wanted["step"]
-            chosen = rest[
-                choose(strategy, step, said.pred_probs[:n], features[:n], features[n:], recipe.seed)
-            ]
+    def _train(self, strategy: str, training: Training, name: str, *, last: bool) -> Arrays:
+        has, n_test = training.parts.train, len(self.test)
+        rest = has[:0] if last else np.setdiff1d(self.pool, has)
+        asked = self.test if last else np.concatenate([self.test, rest, has])
+        _, said = self.material.answers(training, name, asked, with_features=not last)
+        accuracy = float((said.pred_probs[:n_test].argmax(axis=1) == self.labels[self.test]).mean())
+        chosen = rest
+        if said.features is not None:
+            probs, features = said.pred_probs[n_test:], said.features[n_test:].astype(np.float32)
+            n, step = len(rest), self.wanted["step"]
+            chosen = rest[choose(strategy, step, probs[:n], features[:n], features[n:], training.recipe.seed)]
         return {"accuracy": np.array([accuracy]), "chosen": chosen}
 
 

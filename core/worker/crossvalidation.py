@@ -24,7 +24,7 @@ def crossvalidate(job: Job) -> Outcome:
         TidysetError: Anything that a person can mend.
     """
     began = time.monotonic()
-    trainer = FoldTrainer(job, any_task=True)
+    trainer = FoldTrainer(job)
     notes = missing_classes(trainer.dataset, trainer.labels[trainer.pool], trainer.folds, trainer.n_folds)
     for text in notes:
         job.on_event("note", text=text)

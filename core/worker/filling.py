@@ -9,24 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cache import cached_arrays
-from core.data.dataset import SPLITS, Dataset, is_labelled
+from core.cache import Arrays, cached_arrays
+from core.data.dataset import is_labelled
 from core.data.splits import multilabel_folds
-from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions, save_predictions
 from core.files import digest, write_bytes, write_json
-from core.labels.versions import labels_at
 from core.quality.filled import apply_filling, author
 from core.quality.filling import PER_LABEL, LabelFilling, plan_label, text_fill, to_json
 from core.runs.recipe import Recipe
-from core.training.inference import predict
-from core.training.loop import fit
 from core.training.multilabel import Labels
-from core.training.parts import Parts, assign_roles
-from core.training.pixels import run_pixels
+from core.training.parts import Parts
 from core.worker import Job, Outcome, Stopped
+from core.worker.material import Material, gather_material
 from core.worker.parts import spread
-from core.worker.training import maps_of, now_and_then, open_run_dataset, stoppable
 
 CACHE = "fill-2"
 Probs = NDArray[np.float32]
@@ -66,12 +61,11 @@ def do_judge(job: Job, part: str) -> None:
 
 
 def _judges(job: Job, on_share: Callable[[float, str], None]) -> Judges:
-    dataset, wanted = open_run_dataset(job, any_task=True), job.run.job
+    wanted, material = job.run.job, gather_material(job)
     return Judges(
-        job,
+        material,
         job.run.recipe,
-        dataset,
-        *known_labels(job, dataset),
+        material.labels,
         method=str(wanted["method"]),
         n_folds=int(wanted["n_folds"]),
         on_share=on_share,
@@ -103,20 +97,6 @@ def _progress(job: Job, began: float) -> Callable[[float, str], None]:
     return on_share
 
 
-def known_labels(job: Job, dataset: Dataset) -> tuple[Labels, NDArray[np.int8]]:
-    """(N, K) the labels of the run's version and (N,) the role of each image.
-
-    Labels of excluded images are unknown, and these are no training images.
-    """
-    state = labels_at(job.workspace, dataset, job.run.label_version)
-    excluded = np.asarray(state.excluded, bool)
-    labels = as_answers(np.asarray(state.labels)).copy()
-    labels[excluded] = np.nan
-    roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), job.run.recipe)
-    roles[excluded] = SPLITS.index("test")
-    return labels, roles
-
-
 class Judges:
     """The trainings of a fill: one a fold, or one a fold and label.
 
@@ -125,10 +105,10 @@ class Judges:
 
     Args:
         labels: (N, K) 1, 0 and NaN.
-        roles: (N,) 0 train, 1 val, 2 test.
         method: JOINT or PER_LABEL.
         n_folds: By how many networks the known labels are judged.
         on_share: Told how far all of it is, and in words.
+        prefix: Of what the trainings are called in the run's folder, where there are other ones.
 
     Attributes:
         train: (n,) positions of the training images.
@@ -137,40 +117,44 @@ class Judges:
 
     def __init__(
         self,
-        job: Job,
+        material: Material,
         recipe: Recipe,
-        dataset: Dataset,
         labels: Labels,
-        roles: NDArray[np.int8],
         *,
         method: str,
         n_folds: int,
         on_share: Callable[[float, str], None],
+        prefix: str = "",
     ) -> None:
-        self.job, self.recipe, self.dataset, self.labels = job, recipe, dataset, labels
-        self.train = np.flatnonzero(roles == SPLITS.index("train"))
-        self.val = np.flatnonzero(roles == SPLITS.index("val"))
+        self.material, self.job, self.dataset = material, material.job, material.dataset
+        self.recipe = recipe.with_changes({"unknown_labels": "masked"})  # what is filled taught nothing
+        self.labels, self.prefix = labels, prefix
+        self.train = material.with_role("train")
+        self.val = material.with_role("val")
         self.n_folds, self.on_share = n_folds, on_share
         self.folds = multilabel_folds(labels[self.train], n_folds, recipe.split_seed)
-        n_labels = len(dataset.classes)
+        n_labels = len(self.dataset.classes)
         groups = [[k] for k in range(n_labels)] if method == PER_LABEL else [list(range(n_labels))]
         self.plan = [(fold, columns) for columns in groups for fold in range(n_folds)]
-        self.pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
         self._done = 0
 
     def probabilities(self) -> Probs:
         """(n, K) of yes for ``train``: of a known label by the model that did not see its image, of unknown
-        ones the mean of all models. Raises Stopped.
+        ones the mean of all models. Where these learn from images without a label too, what all is unknown
+        of is answered as a known label is: the others have seen it. Raises Stopped.
         """
-        known = ~np.isnan(self.labels[self.train])
-        total = np.zeros(known.shape, np.float64)
-        own = np.zeros(known.shape, np.float32)
+        labels = self.labels[self.train]
+        total = np.zeros(labels.shape, np.float64)
+        own = np.zeros(labels.shape, np.float32)
+        by_own = ~np.isnan(labels)
         for fold, columns in self.plan:
             found = self.judged(fold, columns)
             held = self.folds == fold
             total[:, columns] += found / self.n_folds
             own[np.ix_(held, columns)] = found[held]
-        return np.where(known, own, total).astype(np.float32)
+            if self.recipe.uses_unlabeled:
+                by_own[:, columns] |= ~is_labelled(labels[:, columns])[:, None]
+        return np.where(by_own, own, total).astype(np.float32)
 
     def decide(self, probs: Probs, precision: float) -> list[LabelFilling]:
         """What becomes of each label, by what ``probabilities`` found."""
@@ -197,41 +181,30 @@ class Judges:
         """(n, len(columns)) by the model trained without ``fold``: from the cache, or now. Raises Stopped."""
         if self.job.should_stop():
             raise Stopped
-        key = {
-            "fingerprint": self.dataset.fingerprint,
-            "labels": digest(self.train, self.val, self.labels[np.r_[self.train, self.val]][:, columns]),
-            "columns": columns,
-            "recipe": self.recipe.deciding_values(),
-            "fold": fold,
-            "n_folds": self.n_folds,
-        }
-        arrays = cached_arrays(self.job.workspace, CACHE, key, lambda: {"probs": self._train(fold, columns)})
-        self._done += 1
-        return np.asarray(arrays["probs"], np.float32)
-
-    def _train(self, fold: int, columns: list[int]) -> Probs:
         labels = np.ascontiguousarray(self.labels[:, columns])
         usable = is_labelled(labels)
         learnt = self.train[(self.folds != fold) & usable[self.train]]
         if not ((labels[learnt] == 1).any(axis=0) & (labels[learnt] == 0).any(axis=0)).any():
+            self._done += 1
             return np.full((len(self.train), len(columns)), 0.5, np.float32)  # one answer teaches nothing
         held_out = self.val[usable[self.val]]
-        result = fit(
-            self.pixels,
-            labels,
-            Parts(learnt, held_out, held_out[:0]),
-            [self.dataset.classes[k] for k in columns],
+        training = self.material.training(
             self.recipe,
-            self._on_event,
-            should_stop=now_and_then(self.job.should_stop),
-            captions=self.dataset.captions,
-            maps_of=maps_of(self.job, self.dataset, self.pixels),
+            labels=labels,
+            parts=Parts(learnt, held_out, held_out[:0]),
+            classes=[self.dataset.classes[k] for k in columns],
+            unlabeled=self.train[(self.folds != fold) & ~usable[self.train]],
         )
-        if result.stopped:
-            raise Stopped
-        known: dict[str, Any] = {"maps": result.maps, "words": result.words}
-        outputs = predict(result.model, result.card, self.pixels, self.train, result.machine, **known)
-        return outputs.pred_probs
+        name = "-".join(map(str, [f"{self.prefix}judge", fold, *(columns if len(columns) == 1 else [])]))
+
+        def compute() -> Arrays:
+            _, outputs = self.material.answers(training, name, self.train, self._on_event)
+            return {"probs": outputs.pred_probs}
+
+        key = self.material.key(training, asked=digest(self.train))
+        arrays = cached_arrays(self.job.workspace, CACHE, key, compute)
+        self._done += 1
+        return np.asarray(arrays["probs"], np.float32)
 
     def _on_event(self, type_: str, **fields: Any) -> None:
         if type_ in ("progress", "epoch"):

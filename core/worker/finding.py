@@ -21,7 +21,7 @@ def find(job: Job) -> Outcome:
         TidysetError: Anything that a person can mend.
     """
     began = time.monotonic()
-    trainer = FoldTrainer(job, any_task=True)
+    trainer = FoldTrainer(job)
     evidence = evidence_of(trainer, trainer.all())
     save_evidence(job.run, evidence)
     save_predictions(job.run.predictions_file, trainer.predictions(evidence.pred_probs))

@@ -17,22 +17,15 @@ from numpy.typing import NDArray
 from core.cache import Arrays, cached_arrays
 from core.data.dataset import SPLITS, is_labelled
 from core.data.splits import multilabel_folds, stratified_folds
-from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions
 from core.files import digest
-from core.labels.versions import labels_at
 from core.quality.evidence import N_NEIGHBOURS
-from core.training.dynamics import AnswerMargins, Margins
-from core.training.inference import predict
-from core.training.loop import fit
-from core.training.multilabel import treat_unknown
+from core.training.dynamics import no_margins
 from core.training.neighbours import nearest
 from core.training.parts import Parts
-from core.training.pixels import run_pixels
 from core.worker import Job, Stopped
-from core.worker.kept_margins import KeptMargins
+from core.worker.material import Training, gather_material
 from core.worker.parts import spread
-from core.worker.training import now_and_then, open_run_dataset, stoppable
 
 CACHE = "issue-fold-3"
 CURVES = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "valid_macro_f1")
@@ -41,7 +34,7 @@ CURVES = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "valid
 
 def do_fold(job: Job, part: str) -> None:
     """Do the part "fold-3" of a run: put that fold into the cache. Raises Stopped."""
-    FoldTrainer(job, any_task=True).fold(int(part.removeprefix("fold-")), alone=True)
+    FoldTrainer(job).fold(int(part.removeprefix("fold-")), alone=True)
 
 
 class FoldTrainer:
@@ -52,26 +45,21 @@ class FoldTrainer:
         labels: (N,) int64, of the run's label version; -1 where unlabelled or left out. Where images have
             several: (N, K) float32 with 1, 0 and NaN.
         pool: (n,) positions that are dealt into folds: labelled, and not of the test split.
-        rest: (m,) positions that all folds judge together: none of them trained on one.
+        rest: (m,) positions that all folds judge together: none of them trained on the label of one.
         folds: (n,) the fold of each position of the pool.
         n_folds: k.
     """
 
-    def __init__(self, job: Job, *, any_task: bool = False) -> None:
-        self.job, self.recipe = job, job.run.recipe
-        self.dataset = open_run_dataset(job, any_task=any_task)
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.material = gather_material(job)
+        self.dataset, self.labels = self.material.dataset, self.material.labels
         self.n_folds = int(job.run.job["n_folds"])
-        state = labels_at(job.workspace, self.dataset, job.run.label_version)
-        excluded = np.asarray(state.excluded, bool)
-        self.labels = as_answers(np.asarray(state.labels)).copy()
-        several = self.labels.ndim == 2
-        self.labels[excluded] = np.nan if several else -1
         in_test = np.asarray(self.dataset.split) == SPLITS.index("test")
         self.pool = np.flatnonzero(~in_test & is_labelled(self.labels))
-        self.rest = np.flatnonzero((in_test | ~is_labelled(self.labels)) & ~excluded)
-        deal = multilabel_folds if several else stratified_folds
-        self.folds = deal(self.labels[self.pool], self.n_folds, self.recipe.split_seed)
-        self.pixels = run_pixels(job.workspace, self.dataset, self.recipe, stoppable(job))
+        self.rest = np.flatnonzero((in_test | ~is_labelled(self.labels)) & ~self.material.excluded)
+        deal = multilabel_folds if self.labels.ndim == 2 else stratified_folds
+        self.folds = deal(self.labels[self.pool], self.n_folds, job.run.recipe.split_seed)
         self._spent, self._n_trained = 0.0, 0
 
     def all(self) -> list[Arrays]:
@@ -92,60 +80,32 @@ class FoldTrainer:
         """
         if self.job.should_stop():
             raise Stopped
-        key = {
-            "fingerprint": self.dataset.fingerprint,
-            "labels": digest(self.labels),
-            "rest": digest(self.rest),  # the labels do not tell what is unlabelled from what is left out
-            "recipe": self.recipe.deciding_values(),
-            "fold": number,
-            "n_folds": self.n_folds,
-        }
+        training = self.training(number)
+        key = self.material.key(training, asked=digest(self.rest), fold=number)
         began = time.monotonic()
 
         def compute() -> Arrays:
             on_event = self._progress(*((0, 1) if alone else (number, self.n_folds)), began)
-            found = self._train(number, on_event)
+            found = self._train(number, training, on_event)
             self._spent += time.monotonic() - began
             self._n_trained += 1
             return found
 
         return cached_arrays(self.job.workspace, CACHE, key, compute)
 
-    def _train(self, number: int, on_event: Callable[..., None]) -> Arrays:
+    def training(self, number: int) -> Training:
+        """That of one fold's judge. The fold decides nothing in it: its labels must have no say in who judges
+        them.
+        """
         held, train = self.held(number), self.pool[self.folds != number]
-        margins: Margins | AnswerMargins = Margins(len(self.dataset))
-        labels = self.labels
-        if labels.ndim == 2:
-            margins = AnswerMargins(*labels.shape)
-            labels = labels.copy()
-            labels[train] = treat_unknown(labels[train], self.recipe.unknown_labels)
-            train = train[is_labelled(labels[train])]
-        kept = KeptMargins(margins, self.job.run.folder / "parts" / f"fold-{number}.safetensors", on_event)
-        result = fit(
-            self.pixels,
-            labels,
-            Parts(train, held, held[:0]),
-            self.dataset.classes,
-            self.recipe,
-            kept.on_event,
-            checkpoint_file=kept.checkpoint_file,
-            should_stop=now_and_then(self.job.should_stop),
-            on_scores=margins,
-            captions=self.dataset.captions,
-            val_decides=False,  # else the labels of a fold would have a say in who judges them
-        )
-        if result.stopped:
-            raise Stopped
-        kept.discard()
+        return self.material.training(parts=Parts(train, held, held[:0]), val_decides=False)
+
+    def _train(self, number: int, training: Training, on_event: Callable[..., None]) -> Arrays:
+        held, train = training.parts.val, training.parts.train
+        margins = no_margins(training.labels.shape)
         judged = np.concatenate([held, self.rest, train])
-        outputs = predict(
-            result.model,
-            result.card,
-            self.pixels,
-            judged,
-            result.machine,
-            with_features=True,
-            words=result.words,
+        result, outputs = self.material.answers(
+            training, f"fold-{number}", judged, on_event, margins=margins, with_features=True
         )
         assert outputs.features is not None
         n_asked = len(held) + len(self.rest)

@@ -20,7 +20,7 @@ from core.quality.mismatch import (
     shortened,
 )
 from core.worker import Job, Outcome, Stopped
-from core.worker.training import open_run_dataset
+from core.worker.material import open_run_dataset
 
 REPORT_SECONDS = 0.5
 

@@ -14,26 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cached_arrays
-from core.data.dataset import Dataset
 from core.data.item_index import ItemIndex
 from core.errors import DamagedFile, TidysetError
 from core.evaluation.of_run import as_answers
 from core.evaluation.predictions import Predictions, load_predictions, save_predictions
 from core.evaluation.proof import BEFORE
-from core.files import Json, delete_file, digest, write_bytes, write_json
-from core.labels.guard import without_left_out
+from core.files import Json, digest, write_bytes, write_json
 from core.quality.arms import EditSet, arm_labels, placebo_pairs
 from core.quality.looks import about_looks, earlier_than, looks_at, question_of, record_look, warning
 from core.quality.proofs import arm_file, judge, load_edits, proof_file, text_result
 from core.runs.recipe import Recipe
 from core.runs.store import Run, find_run
-from core.training.inference import predict
-from core.training.loop import fit
-from core.training.parts import assign_roles, make_parts
-from core.training.pixels import Pixels, run_pixels
 from core.worker import Job, Outcome, Stopped
+from core.worker.material import gather_material
 from core.worker.parts import spread
-from core.worker.training import now_and_then, open_run_dataset, stoppable, treated
 
 CACHE = "prove-2"
 
@@ -109,14 +103,12 @@ class _Trainer:
 
     def __init__(self, job: Job) -> None:
         self.job, self.run = job, job.run
-        self.dataset: Dataset = open_run_dataset(job, any_task=True)
+        self.material = gather_material(job)
+        self.dataset, self.roles = self.material.dataset, self.material.roles
         self.edits: EditSet = load_edits(self.run)
         self.recipe: Recipe = self.run.recipe
-        given = np.asarray(self.dataset.labels)
-        self.roles = assign_roles(np.asarray(self.dataset.split), given, self.recipe)
         self.test = np.flatnonzero(self.roles == 2)
         self.plan = [(arm, seed) for seed in self.run.job["seeds"] for arm in self.run.job["arms"]]
-        self._pixels: Pixels | None = None
 
     def is_done(self, arm: str, seed: int) -> bool:
         """Whether its predictions are in the run's folder."""
@@ -166,48 +158,15 @@ class _Trainer:
         """(n, K) probabilities, from the cache where these labels were trained with this recipe before."""
         labels, excluded = arm_labels(self.edits, self.roles, arm, seed)
         recipe = self.recipe.with_changes({"seed": seed})
-        seen = without_left_out(labels, excluded | (self.roles == 2))
-        key = {
-            "fingerprint": self.dataset.fingerprint,
-            "recipe": recipe.model_dump(),
-            "labels": digest(seen),
-        }
+        training = self.material.training(recipe, labels=labels, excluded=excluded)
 
         def compute() -> Mapping[str, Any]:
-            return {"pred_probs": self._train(labels, excluded, recipe, f"{arm}-{seed}", progress)}
+            name = f"{arm}.{seed}"
+            _, outputs = self.material.answers(training, name, self.test, progress.on_event)
+            return {"pred_probs": outputs.pred_probs}
 
+        key = self.material.key(training, asked=digest(self.test))
         return cached_arrays(self.job.workspace, CACHE, key, compute)["pred_probs"]
-
-    def _train(
-        self,
-        labels: NDArray[Any],
-        excluded: NDArray[np.bool_],
-        recipe: Recipe,
-        name: str,
-        progress: _Progress,
-    ) -> NDArray[np.float32]:
-        if self._pixels is None:
-            self._pixels = run_pixels(self.job.workspace, self.dataset, recipe, stoppable(self.job))
-        checkpoint = self.run.folder / "arms" / f"{name}.checkpoint.safetensors"
-        labels = treated(labels, self.roles, recipe)
-        result = fit(
-            self._pixels,
-            labels,
-            make_parts(self.roles, labels, excluded),
-            self.dataset.classes,
-            recipe,
-            progress.on_event,
-            checkpoint_file=checkpoint,
-            should_stop=now_and_then(self.job.should_stop),
-            captions=self.dataset.captions,
-        )
-        if result.stopped:
-            raise Stopped
-        outputs = predict(
-            result.model, result.card, self._pixels, self.test, result.machine, words=result.words
-        )
-        delete_file(checkpoint)
-        return outputs.pred_probs
 
 
 class _Progress:

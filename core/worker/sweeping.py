@@ -10,16 +10,10 @@ import numpy as np
 
 from core.cache import Arrays, cached_arrays
 from core.evaluation.sweep import figures_of, of_images, put_together, text_sweep
-from core.files import delete_file, digest, write_bytes, write_json
-from core.labels.versions import labels_at
-from core.runs.recipe import Recipe
-from core.training.inference import predict
-from core.training.loop import fit
-from core.training.parts import assign_roles, make_parts
-from core.training.pixels import run_pixels
+from core.files import digest, write_bytes, write_json
 from core.worker import Job, Outcome, Stopped
+from core.worker.material import Training, gather_material
 from core.worker.parts import spread
-from core.worker.training import labels_to_train, maps_of, now_and_then, open_run_dataset, stoppable
 
 CACHE = "sweep-2"
 
@@ -72,15 +66,9 @@ class _Sweeper:
 
     def __init__(self, job: Job) -> None:
         self.job, self.recipe = job, job.run.recipe
-        self.dataset = open_run_dataset(job, any_task=True)
-        self.state = labels_at(job.workspace, self.dataset, job.run.label_version)
-        self.roles = assign_roles(
-            np.asarray(self.dataset.split), np.asarray(self.dataset.labels), self.recipe
-        )
-        self.labels = labels_to_train(
-            self.state, self.roles, self.recipe.with_changes({"unknown_labels": "masked"})
-        )
-        self.parts = make_parts(self.roles, self.labels, np.asarray(self.state.excluded, bool))
+        self.material = gather_material(job)
+        judged = self.material.training(self.recipe.with_changes({"unknown_labels": "masked"}))
+        self.labels, self.parts = judged.labels, judged.parts
         self._spent = 0.0
 
     def trained(self, number: int, setting: dict[str, Any], *, alone: bool = False) -> Arrays:
@@ -91,45 +79,24 @@ class _Sweeper:
         """
         if self.job.should_stop():
             raise Stopped
-        recipe = self.recipe.with_changes(setting)
-        key = {
-            "fingerprint": self.dataset.fingerprint,
-            "labels": digest(self.labels, self.parts.train, self.parts.val, self.parts.test),
-            "recipe": recipe.deciding_values(),
-        }
+        training = self.material.training(self.recipe.with_changes(setting))
+        key = self.material.key(training, asked=digest(self.parts.val, self.parts.test))
         place = (0, 1) if alone else (number, len(self.job.run.job["settings"]))
         return cached_arrays(
-            self.job.workspace, CACHE, key, lambda: self._train(number, recipe, self._progress(*place))
+            self.job.workspace, CACHE, key, lambda: self._train(number, training, self._progress(*place))
         )
 
-    def _train(self, number: int, recipe: Recipe, on_event: Callable[..., None]) -> Arrays:
-        job, dataset = self.job, self.dataset
-        checkpoint = job.run.folder / "parts" / f"setting-{number}.safetensors"
-        pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
-        labels = labels_to_train(self.state, self.roles, recipe)
-        parts = make_parts(self.roles, labels, np.asarray(self.state.excluded, bool))
-        result = fit(
-            pixels,
-            labels,
-            parts,
-            dataset.classes,
-            recipe,
-            on_event,
-            checkpoint_file=checkpoint,
-            should_stop=now_and_then(job.should_stop),
-            captions=dataset.captions,
-            maps_of=maps_of(job, dataset, pixels),
-        )
-        if result.stopped:
-            raise Stopped
-        delete_file(checkpoint)
+    def _train(self, number: int, training: Training, on_event: Callable[..., None]) -> Arrays:
+        val, test = self.parts.val, self.parts.test
+        asked = np.concatenate([val, test])
+        result, outputs = self.material.answers(training, f"setting-{number}", asked, on_event)
         self._spent += result.seconds
-        known: dict[str, Any] = {"maps": result.maps, "words": result.words}
-        probs = {
-            name: predict(result.model, result.card, pixels, part, result.machine, **known).pred_probs
-            for name, part in (("valid", self.parts.val), ("test", self.parts.test))
+        return {
+            "valid": outputs.pred_probs[: len(val)],
+            "test": outputs.pred_probs[len(val) :],
+            "seconds": np.array([result.seconds]),
+            "epochs": np.array([result.epoch]),
         }
-        return {**probs, "seconds": np.array([result.seconds]), "epochs": np.array([result.epoch])}
 
     def _progress(self, number: int, n: int) -> Callable[..., None]:
         def on_event(type_: str, **fields: Any) -> None:

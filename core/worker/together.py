@@ -24,11 +24,10 @@ from core.files import delete_file, make_folder, read_json, write_json
 from core.runs.recipe import Recipe
 from core.runs.store import Run
 from core.training import group as trained
-from core.training.loop import fit
 from core.training.machine import count_gpus, own_device
 from core.worker import Job, Stopped
+from core.worker.material import gather_material
 from core.worker.parts import end_parts, part_events
-from core.worker.training import checkpoint_seconds, gather_material, now_and_then
 
 LEAST_SHARE = 16
 """Images of a batch for each worker, where nobody said how many workers."""
@@ -134,20 +133,12 @@ def do_rank(job: Job, rank: int) -> None:
         raise PartLost("This worker's group is no more.", "Another one goes on.")
     with _ending_with(run, about["name"]):
         material = gather_material(job)
+        training = material.training()
+        material.pixels(recipe)  # before the workers meet: it may take its time
         try:
             with _group(run, recipe, rank, about) as group:
-                result = fit(
-                    material.pixels,
-                    material.labels,
-                    material.parts,
-                    material.dataset.classes,
-                    recipe,
-                    job.on_event,
-                    checkpoint_file=run.checkpoint_file if rank == 0 else None,
-                    checkpoint_seconds=checkpoint_seconds(),
-                    should_stop=now_and_then(job.should_stop),
-                    group=group,
-                )
+                checkpoint_file = run.checkpoint_file if rank == 0 else None
+                result = material.fit(training, job.on_event, checkpoint_file=checkpoint_file, group=group)
         except trained.GroupBroken as error:
             raise PartLost(error.problem, error.mend) from error
     if result.stopped:

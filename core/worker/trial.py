@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-
-from core.labels.versions import labels_at
-from core.training.loop import fit
-from core.training.parts import assign_roles, make_parts
-from core.training.pixels import run_pixels
 from core.worker import Job, Outcome
-from core.worker.training import labels_to_train, open_run_dataset, stoppable, unlabelled_images
+from core.worker.material import gather_material
 
 SECONDS = 3.0
 WARM_UP_STEPS = 2
@@ -50,29 +44,16 @@ class Stopwatch:
 
 def trial(job: Job) -> Outcome:
     """Train for a few seconds, keep nothing of it, and report ``images_per_second``; of a recipe for several
-    networks, one of them.
+    networks, one of them. What a frozen backbone makes of the images comes first: the run then finds it.
 
     Raises:
         TidysetError: What would also hinder the whole training.
     """
     recipe = job.run.recipe.of_one_network() if job.run.recipe.has_stages else job.run.recipe
-    dataset = open_run_dataset(job, any_task=True)
-    state = labels_at(job.workspace, dataset, job.run.label_version)
-    roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), recipe)
-    labels = labels_to_train(state, roles, recipe)
-    excluded = np.asarray(state.excluded, bool)
-    parts = make_parts(roles, labels, excluded)
-    pixels = run_pixels(job.workspace, dataset, recipe, stoppable(job))
-    watch = Stopwatch(min(recipe.batch_size, len(parts.train)))
-    fit(
-        pixels,
-        labels,
-        parts,
-        dataset.classes,
-        recipe,
-        should_stop=watch,
-        captions=dataset.captions,
-        unlabelled=unlabelled_images(dataset, labels, roles, excluded),
-    )
+    material = gather_material(job)
+    training = material.training(recipe)
+    material.pixels(recipe)  # not part of the pace
+    watch = Stopwatch(min(recipe.batch_size, len(training.parts.train)))
+    material.fit(training, should_stop=watch)
     figures = {"images_per_second": round(watch.images_per_second, 1), "seconds": round(watch.seconds, 2)}
     return Outcome("finished", figures)

@@ -11,37 +11,27 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 from core.cache import cached_json
 from core.errors import BadInput, Busy, TidysetError, TrainingFailed
-from core.files import Json, delete_file, digest, make_folder, write_bytes, write_json
-from core.labels.versions import labels_at
+from core.files import Json, make_folder, write_bytes, write_json
 from core.runs.recipe import Recipe
-from core.training.loop import fit
-from core.training.parts import Parts, assign_roles, make_parts
-from core.training.pixels import Pixels, run_pixels
-from core.training.semi import Unlabelled
+from core.training.loop import FitResult
+from core.training.objective import make_objective
+from core.training.parts import Parts
 from core.tuning import studies
 from core.tuning.space import Axis
 from core.tuning.studies import StudyPlan, TrialRecord, TrialState
 from core.worker import Job, Outcome, Stopped
+from core.worker.material import Training, discard_checkpoint, gather_material, now_and_then
 from core.worker.parts import spread, where
-from core.worker.training import (
-    labels_to_train,
-    maps_of,
-    now_and_then,
-    open_run_dataset,
-    stoppable,
-    unlabelled_images,
-)
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -90,19 +80,6 @@ def do_trial(job: Job, part: str) -> None:
     Searcher(job, studies.plan_of(job.run), lead=False).do(int(part.removeprefix("trial-")))
 
 
-@dataclass(frozen=True, eq=False)
-class Given:
-    """What one training is given.
-
-    Attributes:
-        labels: As ``fit`` takes them.
-    """
-
-    labels: NDArray[Any]
-    parts: Parts
-    unlabelled: Unlabelled
-
-
 class Searcher:
     """One process at work on a study.
 
@@ -113,15 +90,8 @@ class Searcher:
     def __init__(self, job: Job, plan: StudyPlan, *, lead: bool) -> None:
         self.job, self.run, self.plan, self.lead = job, job.run, plan, lead
         self.base = job.run.recipe
-        self.dataset = dataset = open_run_dataset(job, any_task=True)
-        self.state = labels_at(job.workspace, dataset, self.run.label_version)
-        self.roles = assign_roles(np.asarray(dataset.split), np.asarray(dataset.labels), self.base)
-        self.excluded = np.asarray(self.state.excluded, bool)
+        self.material = gather_material(job)
         self._n_ended = 0
-        self._pixels: dict[object, Pixels] = {}
-        self._pixels_of: Callable[[Recipe], Pixels] = lambda recipe: run_pixels(
-            job.workspace, dataset, recipe, stoppable(job)
-        )
 
     def search(self) -> None:
         """Take trials until there are ``n_trials``. Raises Stopped."""
@@ -246,20 +216,16 @@ class Searcher:
 
     def trained(self, trial: Trial, recipe: Recipe) -> Json:
         """history, seconds, pruned and cached of the training; from the cache where it was done before."""
-        given = self.given(recipe)
-        train, val = given.parts.train, given.parts.val
-        key = {
-            "fingerprint": self.dataset.fingerprint,
-            "labels": digest(given.labels[train], given.labels[val]),
-            "parts": digest(train, val, given.unlabelled.positions),
-            "recipe": recipe.deciding_values(),
-        }
+        training = self.material.training(recipe)
+        parts = training.parts
+        training = replace(training, parts=Parts(parts.train, parts.val, parts.test[:0]))  # no test images
+        key = self.material.key(training)
         was_trained = False
 
         def compute() -> Json:
             nonlocal was_trained
             was_trained = True
-            found = self.fit(trial, recipe, given)
+            found = self.fit(trial, training)
             if found["pruned"]:
                 raise _Pruned(found)
             return found
@@ -273,38 +239,30 @@ class Searcher:
                 studies.trial_events(self.run, trial.number).append("epoch", **epoch)
         return {**found, "cached": not was_trained}
 
-    def given(self, recipe: Recipe) -> Given:
-        """What a recipe trains on: it says what is made of unknown labels. No test images."""
-        labels = labels_to_train(self.state, self.roles, recipe)
-        parts = make_parts(self.roles, labels, self.excluded)
-        unlabelled = unlabelled_images(self.dataset, labels, self.roles, self.excluded)
-        return Given(labels, Parts(parts.train, parts.val, parts.test[:0]), unlabelled)
-
-    def fit(self, trial: Trial, recipe: Recipe, given: Given) -> Json:
+    def fit(self, trial: Trial, training: Training) -> Json:
         """Train, tell the study of every epoch, and end early where it says so. Raises Stopped."""
-        watch = _Watch(self, trial, recipe.epochs)
-        checkpoint = studies.trial_folder(self.run, trial.number) / "checkpoint.safetensors"
-        kind = (recipe.input_size, recipe.cleaning)
-        if kind not in self._pixels:
-            self._pixels = {kind: self._pixels_of(recipe)}
-        job, dataset, pixels = self.job, self.dataset, self._pixels[kind]
-        result = fit(
-            pixels,
-            given.labels,
-            given.parts,
-            dataset.classes,
-            recipe,
-            watch.on_event,
-            checkpoint_file=checkpoint,
-            should_stop=watch.should_stop,
-            captions=dataset.captions,
-            unlabelled=given.unlabelled,
-            maps_of=maps_of(job, dataset, pixels),
+        watch = _Watch(self, trial, training.recipe)
+        checkpoint_file = studies.trial_folder(self.run, trial.number) / "checkpoint.safetensors"
+        result = self.material.fit(
+            training, watch.on_event, checkpoint_file=checkpoint_file, should_stop=watch.should_stop
         )
         if result.stopped and not watch.pruned:
             raise Stopped
-        delete_file(checkpoint)
-        return {"history": result.history, "seconds": result.seconds, "pruned": watch.pruned}
+        history = result.history
+        if training.recipe.has_stages and len(training.parts.val):
+            history = [*history, self.of_the_whole(training, result)]
+            watch.on_event("epoch", **history[-1])
+        discard_checkpoint(checkpoint_file)
+        return {"history": history, "seconds": result.seconds, "pruned": watch.pruned}
+
+    def of_the_whole(self, training: Training, result: FitResult) -> Json:
+        """What several networks come to together on the validation images, as one epoch more."""
+        val, device = training.parts.val, result.machine.device
+        labels, learnt = training.labels[val], training.labels[training.parts.train]
+        probs = self.material.predict(result, training, val).pred_probs
+        objective = make_objective(training.recipe, learnt, len(training.classes), device)
+        figures = {"valid_loss": objective.loss_of(probs, labels, device), **objective.figures(probs, labels)}
+        return {**result.history[-1], **figures, "epoch": len(result.history)}
 
     def judged(self, record: TrialRecord, result: Json) -> TrialRecord:
         """The record with what came of it; failed where no epoch has a figure to judge it by."""
@@ -314,7 +272,8 @@ class Searcher:
             error = f"{self.plan.objective} is undefined in every epoch."
             return replace(record, state=TrialState.FAILED, error=error)
         pick = max if self.plan.maximise else min
-        kept = values[-1] if self.base.keep == "last" else pick(values, key=lambda one: one[1])
+        of_last = self.base.keep == "last" or self.base.with_changes(record.params).has_stages
+        kept = values[-1] if of_last else pick(values, key=lambda one: one[1])
         return replace(
             record,
             state=TrialState.PRUNED if result["pruned"] else TrialState.FINISHED,
@@ -372,9 +331,10 @@ class _Pruned(Exception):
 class _Watch:
     """Passes the events of one training on, and ends it where the study or a person says so."""
 
-    def __init__(self, searcher: Searcher, trial: Trial, n_epochs: int) -> None:
+    def __init__(self, searcher: Searcher, trial: Trial, recipe: Recipe) -> None:
         self.searcher, self.trial, self.pruned = searcher, trial, False
-        self._last_epoch = n_epochs - 1
+        self._last_epoch = recipe.epochs - 1
+        self._prunes = searcher.prunes and not recipe.has_stages  # what one network does says little of all
         self._events = studies.trial_events(searcher.run, trial.number)
         self._asked = now_and_then(searcher.job.should_stop)
 
@@ -390,7 +350,7 @@ class _Watch:
                 )
             self.trial.report(float(value), int(fields["epoch"]))
             is_over = int(fields["epoch"]) == self._last_epoch
-            self.pruned = self.searcher.prunes and not is_over and bool(self.trial.should_prune())
+            self.pruned = self._prunes and not is_over and bool(self.trial.should_prune())
         if type_ in ("progress", "epoch") and self.searcher.lead:
             report(self.searcher.job, self.searcher.plan, float(fields.get("share", 0.0)))
 

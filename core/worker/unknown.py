@@ -6,12 +6,13 @@ What was trained is cached by what went in, so a comparison that was broken off 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from core.cache import cached_arrays
+from core.cache import Arrays, cached_arrays
 from core.data.dataset import SPLITS, is_labelled
 from core.evaluation.multilabel import MultiLabelScores, multilabel_scores
 from core.files import Json, digest, write_bytes, write_json
@@ -24,16 +25,12 @@ from core.quality.unknown import (
     summary,
     text_unknown,
 )
-from core.runs.recipe import Recipe
-from core.training.inference import predict
-from core.training.loop import fit
 from core.training.multilabel import Labels, treat_unknown
 from core.training.parts import Parts
-from core.training.pixels import run_pixels
-from core.worker import Job, Outcome, Stopped
-from core.worker.filling import Judges, Probs, known_labels
+from core.worker import Job, Outcome
+from core.worker.filling import Judges
+from core.worker.material import gather_material, silent
 from core.worker.parts import spread
-from core.worker.training import maps_of, now_and_then, open_run_dataset, silent, stoppable
 
 CACHE = "unknown-2"
 TREATED = (LEFT_OUT, "as-no", "masked")
@@ -51,7 +48,7 @@ def compare(job: Job) -> Outcome:
     longest_first = sorted(comparison.ways, key=comparison.trainings_of, reverse=True)
     parts = [f"{way}-{seed}" for way in longest_first for seed in range(wanted["seeds"])]
     if spread(job, parts, len(parts)):
-        comparison.job = replace(job, on_event=silent)  # all has been said; what follows finds it
+        comparison.hush()  # all has been said; what follows finds it
     for seed in range(wanted["seeds"]):
         world = _World(comparison, seed)
         for way in comparison.ways:
@@ -76,10 +73,10 @@ class _Comparison:
 
     def __init__(self, job: Job) -> None:
         self.job, self.wanted = job, job.run.job
-        self.dataset = open_run_dataset(job, any_task=True)
-        self.labels, self.roles = known_labels(job, self.dataset)
-        self.test = np.flatnonzero((self.roles == SPLITS.index("test")) & is_labelled(self.labels))
-        self.pixels = run_pixels(job.workspace, self.dataset, job.run.recipe, stoppable(job))
+        self.material = gather_material(job)
+        self.dataset, self.labels = self.material.dataset, self.material.labels
+        self.train, self.val, self.test = map(self.material.with_role, SPLITS)
+        self.test = self.test[is_labelled(self.labels[self.test])]
         self.ways: list[str] = list(self.wanted["ways"])
         self.notes: list[str] = []
         self._leave_out_if_too_few()
@@ -88,14 +85,18 @@ class _Comparison:
         self.filled: dict[str, list[tuple[int, int, int]]] = {way: [] for way in self.ways}
         self.done, self.began = 0, time.monotonic()
 
+    def hush(self) -> None:
+        """Tell nothing any more."""
+        self.job = replace(self.job, on_event=silent)
+        self.material = replace(self.material, job=self.job)
+
     def trainings_of(self, way: str) -> int:
         """How many one repetition of a way takes."""
         return n_trainings([way], 1, len(self.dataset.classes))
 
     def _leave_out_if_too_few(self) -> None:
-        train = self.roles == SPLITS.index("train")
         share = 1 - float(self.wanted["hide"])
-        whole = (~np.isnan(self.labels[train])).all(axis=1).sum() * share ** len(self.dataset.classes)
+        whole = (~np.isnan(self.labels[self.train])).all(axis=1).sum() * share ** len(self.dataset.classes)
         if LEFT_OUT in self.ways and whole < FEWEST_WHOLE:
             self.ways.remove(LEFT_OUT)
             self.notes.append(
@@ -112,7 +113,7 @@ class _Comparison:
 
     def value(self) -> Json:
         """All that was found."""
-        train = self.labels[self.roles == SPLITS.index("train")]
+        train = self.labels[self.train]
         hide = float(self.wanted["hide"])
         return {
             "run": self.job.run.name,
@@ -145,9 +146,10 @@ class _World:
         self.recipe = shared.job.run.recipe.with_changes({"seed": seed, "unknown_labels": "masked"})
         self.labels = shared.labels.copy()
         hidden = np.random.default_rng(seed).random(self.labels.shape) < shared.wanted["hide"]
-        self.labels[hidden & (shared.roles != SPLITS.index("test"))[:, None]] = np.nan
-        self.train = np.flatnonzero(shared.roles == SPLITS.index("train"))
-        self.val = np.flatnonzero((shared.roles == SPLITS.index("val")) & is_labelled(self.labels))
+        self.train, self.val = shared.train, shared.val
+        for learnt in (self.train, self.val):
+            self.labels[learnt] = np.where(hidden[learnt], np.nan, self.labels[learnt])
+        self.val = self.val[is_labelled(self.labels[self.val])]
 
     def judged(self, way: str) -> MultiLabelScores:
         """Train with the labels as ``way`` makes them, and score that on the test labels. Raises Stopped."""
@@ -157,18 +159,26 @@ class _World:
         else:
             labels = self._filled(way)
         shared = self.shared
-        key = {
-            "fingerprint": shared.dataset.fingerprint,
-            "labels": digest(self.train, self.val, labels[np.r_[self.train, self.val]]),
-            "test": digest(shared.test),
-            "recipe": self.recipe.deciding_values(),
-        }
-        found = cached_arrays(
-            shared.job.workspace, CACHE, key, lambda: {"probs": self._trained(labels, self.recipe, way)}
-        )
+        parts = Parts(self.train, self.val, shared.test[:0])
+        training = shared.material.training(self.recipe, labels=labels, parts=parts)
+
+        def compute() -> Arrays:
+            name = f"{way}-{self.seed}"
+            _, outputs = shared.material.answers(training, name, shared.test, self._on_event(way))
+            return {"probs": outputs.pred_probs}
+
+        key = shared.material.key(training, asked=digest(shared.test))
+        found = cached_arrays(shared.job.workspace, CACHE, key, compute)
         shared.done += 1
         shared.progress(0, self._words(way))
         return multilabel_scores(shared.labels[shared.test], found["probs"])
+
+    def _on_event(self, way: str) -> Callable[..., None]:
+        def on_event(type_: str, **fields: Any) -> None:
+            if type_ in ("progress", "epoch"):
+                self.shared.progress(float(fields.get("share", 0.0)), self._words(way))
+
+        return on_event
 
     def _words(self, way: str) -> str:
         return f"{way}, repetition {self.seed + 1} of {self.shared.wanted['seeds']}"
@@ -177,13 +187,12 @@ class _World:
         """The labels with unknown training labels filled where that is right often enough."""
         shared, before = self.shared, self.shared.done
         judges = Judges(
-            shared.job,
+            shared.material,
             self.recipe,
-            shared.dataset,
             self.labels,
-            shared.roles,
             method=method,
             n_folds=N_FOLDS,
+            prefix=f"{method}-{self.seed}-",
             on_share=lambda share, _text: shared.progress(share * len(judges.plan), self._words(method)),
         )
         probs = judges.probabilities()
@@ -202,30 +211,3 @@ class _World:
         truth = self.shared.labels[new]
         checked = ~np.isnan(truth)
         return int(new.sum()), int((labels[new] == truth)[checked].sum()), int(checked.sum())
-
-    def _trained(self, labels: Labels, recipe: Recipe, way: str) -> Probs:
-        """(n, K) probabilities of the test images. Raises Stopped."""
-        shared, job = self.shared, self.shared.job
-        if job.should_stop():
-            raise Stopped
-
-        def on_event(type_: str, **fields: Any) -> None:
-            if type_ in ("progress", "epoch"):
-                shared.progress(float(fields.get("share", 0.0)), self._words(way))
-
-        result = fit(
-            shared.pixels,
-            labels,
-            Parts(self.train[is_labelled(labels[self.train])], self.val, shared.test[:0]),
-            shared.dataset.classes,
-            recipe,
-            on_event,
-            should_stop=now_and_then(job.should_stop),
-            captions=shared.dataset.captions,
-            maps_of=maps_of(job, shared.dataset, shared.pixels),
-        )
-        if result.stopped:
-            raise Stopped
-        known: dict[str, Any] = {"maps": result.maps, "words": result.words}
-        said = predict(result.model, result.card, shared.pixels, shared.test, result.machine, **known)
-        return said.pred_probs

@@ -11,7 +11,7 @@ from core.evaluation.predictions import load_predictions
 from core.quality.evidence import create_search, load_evidence
 from core.runs.recipe import make_recipe
 from core.runs.store import RunState, status
-from core.worker import folds, work
+from core.worker import material, work
 from core.workspace import Workspace
 from tests.part_of import part_of
 from tests.tagged import tagged
@@ -31,13 +31,13 @@ def some(workspace: Workspace, sample: Dataset) -> Dataset:
 def test_folds_are_judged_once_each_and_serve_the_search_for_label_errors(
     workspace: Workspace, some: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit, n_fitted = folds.fit, []
+    fit, n_fitted = material.fit, []
 
     def counting(*arguments: object, **named: object) -> object:
         n_fitted.append(1)
         return fit(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(folds, "fit", counting)
+    monkeypatch.setattr(material, "fit", counting)
     run = create_crossval(workspace, some, TINY, label_version=0, n_folds=3)
     assert work(run.folder) == 0, status(run).error
     now, value = status(run), read_crossval(run)

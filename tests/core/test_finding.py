@@ -11,7 +11,7 @@ from core.labels.versions import current_version
 from core.quality.evidence import create_search, load_evidence
 from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, status
-from core.worker import folds, work
+from core.worker import material, work
 from core.workspace import Workspace
 from tests.part_of import part_of
 
@@ -31,13 +31,13 @@ def some(workspace: Workspace, sample: Dataset) -> Dataset:
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """Of each training that the job really does, the positions trained on."""
-    fit, done = folds.fit, []
+    fit, done = material.fit, []
 
     def counting(*arguments: object, **named: object) -> object:
         done.append(arguments[2].train)  # type: ignore[attr-defined]
         return fit(*arguments, **named)
 
-    monkeypatch.setattr(folds, "fit", counting)
+    monkeypatch.setattr(material, "fit", counting)
     return done
 
 
@@ -55,19 +55,19 @@ def test_a_stopped_search_goes_on_with_the_folds_that_are_missing(
     workspace: Workspace, some: Dataset, trained: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = search(workspace, some)
-    counting = folds.fit
+    counting = material.fit
 
     def stopping(*arguments: object, **named: object) -> object:
         if len(trained) == 1:
             run.stop_file.touch()
         return counting(*arguments, **named)
 
-    monkeypatch.setattr(folds, "fit", stopping)
+    monkeypatch.setattr(material, "fit", stopping)
     assert work(run.folder) == 0
     assert status(run).state is RunState.STOPPED
     assert len(trained) == 2, "one fold finished, the next was stopped"
 
-    monkeypatch.setattr(folds, "fit", counting)
+    monkeypatch.setattr(material, "fit", counting)
     del trained[:]
     assert work(run.folder) == 0
     now = status(run)

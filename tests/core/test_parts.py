@@ -23,8 +23,8 @@ from core.runs.launch import request_stop, start, wait
 from core.runs.recipe import make_recipe
 from core.runs.store import RunState, create_run, status
 from core.training.dynamics import Margins
-from core.worker import Job, active, filling, unknown, work
-from core.worker.kept_margins import KeptMargins
+from core.training.kept_margins import KeptMargins
+from core.worker import Job, active, filling, folds, material, unknown, work
 from core.worker.parts import do_part, part_events
 from core.workspace import Workspace
 from tests.part_of import part_of
@@ -62,7 +62,7 @@ def test_folds_side_by_side_give_what_folds_in_turn_give(workspace: Workspace, s
     assert work(side_by_side.folder) == 0, status(side_by_side).error
     killer.join()
     assert any("died" in note for note in status(side_by_side).notes)
-    (workspace.cache / "issue-fold-3").rename(workspace.cache / "other")
+    (workspace.cache / folds.CACHE).rename(workspace.cache / "other")
     in_turn = create_crossval(workspace, some, TINY, label_version=0, n_folds=4)
     assert work(in_turn.folder) == 0
     assert read_crossval(side_by_side)["folds"] == read_crossval(in_turn)["folds"]
@@ -84,15 +84,15 @@ def test_settings_side_by_side_stop_and_go_on(workspace: Workspace, some: Datase
     run = assign(run, EnginePlan("local", n_workers=2))
     start(run)
     deadline = time.monotonic() + 60
-    while not list((run.folder / "parts").glob("*.safetensors")) and time.monotonic() < deadline:
+    while not list((run.folder / "parts").glob("*/checkpoint.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.05)
     request_stop(run)
     assert wait(run, 60).state is RunState.STOPPED, status(run).error
-    assert list((run.folder / "parts").glob("*.safetensors")), "each part left its checkpoint"
+    assert list((run.folder / "parts").glob("*/checkpoint.safetensors")), "each part left its checkpoint"
     start(run)
     assert wait(run, 120).state is RunState.FINISHED, status(run).error
     assert len(read_sweep(run)["rows"]) == 2
-    assert not list((run.folder / "parts").glob("*.safetensors"))
+    assert not list((run.folder / "parts").glob("*/checkpoint.safetensors"))
 
 
 def test_margins_belong_to_the_checkpoint_beside_them(tmp_path: Path) -> None:
@@ -158,9 +158,7 @@ def test_parts_leave_the_whole_nothing_to_train(
             assert do_part(job.run.folder, part)["state"] == "done"
             events = part_events(job.run, part).read()[0]
             assert all(0 <= event.get("share", 0) <= 1 for event in events)
-        monkeypatch.setattr(module, "fit", never)
-        if kind == "unknown":
-            monkeypatch.setattr(filling, "fit", never)
+        monkeypatch.setattr(material, "fit", never)
         return True
 
     monkeypatch.setattr(module, "spread", one_after_another)

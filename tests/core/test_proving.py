@@ -17,7 +17,7 @@ from core.quality.looks import looks_at_edits
 from core.quality.proofs import arm_file, create_proof, proof_file, read_proof
 from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, create_run, status
-from core.worker import proving, work
+from core.worker import material, proving, work
 from core.workspace import Workspace
 from tests.tagged import tagged
 
@@ -48,13 +48,13 @@ def proof_of(workspace: Workspace, sample: Dataset, base: Run, **options: object
 
 def counted_fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Seeds of the trainings that the job really does."""
-    fit, done = proving.fit, []
+    fit, done = material.fit, []
 
     def counting(*arguments: object, **named: object) -> object:
         done.append(arguments[4].seed)
         return fit(*arguments, **named)
 
-    monkeypatch.setattr(proving, "fit", counting)
+    monkeypatch.setattr(material, "fit", counting)
     return done
 
 
@@ -150,13 +150,13 @@ def test_a_stopped_proof_goes_on_with_what_is_missing(
 ) -> None:
     break_labels(workspace, sample, 200)
     run = proof_of(workspace, sample, base)
-    fit = proving.fit
+    fit = material.fit
 
     def stopping(*arguments: object, **named: object) -> object:
         run.stop_file.touch()
         return fit(*arguments, **named)
 
-    monkeypatch.setattr(proving, "fit", stopping)
+    monkeypatch.setattr(material, "fit", stopping)
     assert work(run.folder) == 0
     assert status(run).state is RunState.STOPPED
     assert arm_file(run, "before", 0).exists()
@@ -164,7 +164,7 @@ def test_a_stopped_proof_goes_on_with_what_is_missing(
     assert not proof_file(run).exists()
     with pytest.raises(NotFound, match="no verdict yet"):
         read_proof(run)
-    monkeypatch.setattr(proving, "fit", fit)
+    monkeypatch.setattr(material, "fit", fit)
     shutil.rmtree(workspace.cache / proving.CACHE, ignore_errors=True)
     trained = counted_fits(monkeypatch)
     assert work(run.folder) == 0

@@ -32,7 +32,7 @@ from core.tuning.studies import (
     trial_folder,
 )
 from core.tuning.study_log import read_entries
-from core.worker import tuning, work
+from core.worker import material, tuning, work
 from core.workspace import Workspace
 from tests.part_of import part_of
 
@@ -50,13 +50,13 @@ def some(workspace: Workspace, sample: Dataset) -> Dataset:
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Of each training that the job really does, how many test images it was given."""
-    fit, done = tuning.fit, []
+    fit, done = material.fit, []
 
     def counting(*arguments: object, **named: object) -> object:
         done.append(len(arguments[2].test))  # type: ignore[attr-defined]
         return fit(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(tuning, "fit", counting)
+    monkeypatch.setattr(material, "fit", counting)
     return done
 
 

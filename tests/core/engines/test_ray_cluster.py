@@ -29,7 +29,7 @@ from core.runs.store import Run, RunState, create_run, status
 from core.training.checkpoint import load_checkpoint
 from core.tuning.space import parse_space
 from core.tuning.studies import StudyPlan, TrialState, create_study, load_trials
-from core.worker import work
+from core.worker import folds, work
 from core.worker.parts import part_events
 from core.workspace import Workspace
 from tests.part_of import part_of
@@ -154,12 +154,12 @@ def test_a_node_killed_in_the_middle_costs_nothing_but_time(
     run = assign(run, engine_plan("ray", cluster.address))
     start(run)
     _wait_until(lambda: all(part_events(run, f"fold-{number}").path.exists() for number in (0, 1)), run)
-    _wait_until(lambda: bool(list((run.folder / "parts").glob("*.safetensors"))), run)
+    _wait_until(lambda: bool(list((run.folder / "parts").glob("*/checkpoint.safetensors"))), run)
     _kill_second_node(cluster)
     assert wait(run, 180).state is RunState.FINISHED, status(run).error
     assert any("goes on in another one" in note for note in status(run).notes), status(run).notes
 
-    (workspace.cache / "issue-fold-3").rename(workspace.cache / "other")
+    (workspace.cache / folds.CACHE).rename(workspace.cache / "other")
     alone = create_crossval(workspace, some, recipe, label_version=0, n_folds=3)
     assert work(alone.folder) == 0
     assert read_crossval(run)["folds"] == read_crossval(alone)["folds"], "bit for bit what one process gives"

@@ -1,4 +1,4 @@
-"""The margins of a fold beside its checkpoint: a training that goes on knows what its earlier steps saw."""
+"""Margins beside the checkpoint: a training that goes on knows what its earlier steps saw."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from core.errors import DamagedFile
 from core.files import atomic_writer, delete_file, read_arrays
 from core.training.checkpoint import load_checkpoint
-from core.training.dynamics import AnswerMargins, Margins
+from core.training.dynamics import AnyMargins
 
 
 class KeptMargins:
     """Writes the margins after each checkpoint, and reads them back where both are of the same step.
 
-    Where they are not (killed between the two writes) the checkpoint is dropped: the fold begins again.
+    Where they are not (killed between the two writes) the checkpoint is dropped: the training begins again.
 
     Args:
         margins: Filled from the files.
@@ -25,12 +25,10 @@ class KeptMargins:
         on_event: Told everything that the training tells.
     """
 
-    def __init__(
-        self, margins: Margins | AnswerMargins, checkpoint_file: Path, on_event: Callable[..., None]
-    ) -> None:
+    def __init__(self, margins: AnyMargins, checkpoint_file: Path, on_event: Callable[..., None]) -> None:
         self.checkpoint_file = checkpoint_file
         self._margins, self._on_event = margins, on_event
-        self._file = checkpoint_file.with_suffix(".npz")
+        self._file = margins_file(checkpoint_file)
         if not self._read():
             self.discard()
 
@@ -59,3 +57,15 @@ class KeptMargins:
             return False
         self._margins.total, self._margins.count = stored["total"], stored["count"]
         return True
+
+
+def margins_file(checkpoint_file: Path) -> Path:
+    """Where the margins of the training with that checkpoint are."""
+    return checkpoint_file.with_suffix(".npz")
+
+
+def add_kept(margins: AnyMargins, checkpoint_file: Path) -> None:
+    """Add what is kept there. Raises DamagedFile."""
+    stored = read_arrays(margins_file(checkpoint_file), ("total", "count"))
+    margins.total += stored["total"]
+    margins.count += stored["count"]
