@@ -19,6 +19,7 @@ LAYERS = (
         "core.errors",
         "core.wording",
         "core.files",
+        "core.json_text",
         "core.workspace",
         "core.cache",
         "core.database",
