@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.readme import CLAIMS, RESULTS, kept_claims
+from core.json_text import json_text
 
 HERE = Path(__file__).resolve().parent
 MOST_SECONDS = {True: 900, False: 24 * 3600}
@@ -128,7 +129,7 @@ def main() -> None:
         if not wanted.json:
             print(as_text(one), flush=True)
     if wanted.json:
-        print(json.dumps({"quick": wanted.quick, "cores": os.cpu_count(), "benchmarks": done}, indent=1))
+        print(json_text({"quick": wanted.quick, "cores": os.cpu_count(), "benchmarks": done}, indent=1))
     raise SystemExit(int(any(one["state"] == "failed" for one in done)))
 
 

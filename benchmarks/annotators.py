@@ -46,6 +46,7 @@ from benchmarks.durability import DATA, Server
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
 from core.errors import Busy, StorageFailed
+from core.json_text import json_text
 from core.people import sessions
 from core.people.accounts import add_account
 from core.people.acting import acting_as
@@ -150,7 +151,7 @@ class Person:
         if self._channel is None:
             self._channel = http.client.HTTPConnection("localhost", self.port, timeout=30)
         try:
-            self._channel.request("POST", "/tidyset/labels", json.dumps(body), headers)
+            self._channel.request("POST", "/tidyset/labels", json_text(body).encode(), headers)
             answer = json.loads(self._channel.getresponse().read())
         except (http.client.HTTPException, ValueError) as error:
             raise ConnectionError(str(error)) from error
@@ -335,7 +336,7 @@ def main() -> None:
     arguments = parser.parse_args()
     result = all_measured(arguments)
     if arguments.json:
-        print(json.dumps(result))
+        print(json_text(result))
         return
     print(f"{result['people']} people\n")
     print(f"{'':<24} {'images/min each':>15} {'median':>9} {'p99':>9} {'max':>9} {'at most/s':>10}")

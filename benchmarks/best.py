@@ -10,7 +10,6 @@ Decisions are made on a validation share of the training images; test images are
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from benchmarks.quick import parse
 from core.cli.training import LiveLine, epoch_text, progress_text
 from core.data.catalog import open_dataset
 from core.errors import NotFound, TidysetError
+from core.json_text import json_text
 from core.runs import launch
 from core.runs.recipe import PRESETS, Recipe, parse_settings
 from core.runs.store import Run, RunState, create_run, find_run, status
@@ -89,7 +89,7 @@ def main() -> None:
             {"seed": seed, **{name: result[name] for name in fields}}
             for seed, result in zip(arguments.seeds, results, strict=True)
         ]
-        print(json.dumps({"data": arguments.data, "mean_test_accuracy": mean, "results": rows}))
+        print(json_text({"data": arguments.data, "mean_test_accuracy": mean, "results": rows}))
         return
     print(f"The best preset on {arguments.data}: {recipe.model}, {results[0]['parameters']:,} parameters\n")
     print(f"{'seed':>4} {'epochs':>6} {'minutes':>8} {'validation':>11} {'test':>7} {'macro F1':>9}")

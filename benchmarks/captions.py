@@ -15,7 +15,6 @@ from __future__ import annotations
 import core  # noqa: F401  # isort: skip  (before torch: sets how its threads wait)
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -35,6 +34,7 @@ from core.data.importer import import_source
 from core.data.splits import stratified_split
 from core.evaluation.multilabel import multilabel_scores
 from core.files import digest
+from core.json_text import json_text
 from core.runs.recipe import PRESETS, Recipe
 from core.training.frozen import backbone_maps
 from core.training.inference import predict
@@ -256,7 +256,7 @@ def main() -> None:
             import_source(Workspace(root), folder, "captions")
             folder = root / "datasets" / "captions"
         found = run(load_dataset(folder), options.weights, options.seeds, options.images, root)
-    print(json.dumps(found) if options.json else json.dumps(found["mean_f1"], indent=2))
+    print(json_text(found) if options.json else json_text(found["mean_f1"], indent=2))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from __future__ import annotations
 import core  # noqa: F401  # isort: skip  (before torch: sets how its threads wait)
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -44,6 +43,7 @@ from core.embeddings.clip_models import ClipModel, find_model
 from core.embeddings.few_shot import create_few_shot, read_curve
 from core.embeddings.prompts import ENSEMBLE, default_prompts
 from core.embeddings.zero_shot import ZeroShotRequest, create_zero_shot, marks, single_labels
+from core.json_text import json_text
 from core.labels.versions import labels_at
 from core.runs.store import Run, status
 from core.worker import work
@@ -270,7 +270,7 @@ def main() -> None:
         config=options.config,
     )
     value = measure(workspace, dataset, model, options)
-    print(json.dumps(value) if options.json else as_text(value))
+    print(json_text(value) if options.json else as_text(value))
 
 
 if __name__ == "__main__":

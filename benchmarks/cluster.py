@@ -32,6 +32,7 @@ import numpy as np
 from benchmarks.million import command
 from benchmarks.quick import parse, skip
 from core.evaluation.predictions import load_predictions
+from core.json_text import json_text
 from core.runs.store import find_run
 from core.workspace import Workspace
 
@@ -162,7 +163,7 @@ def main() -> None:
         "ray_adds_seconds": round(median["one_on_ray"] - median["plain"], 2),
         "one_run": equality,
     }
-    print(json.dumps(result, indent=None if options.json else 1))
+    print(json_text(result, indent=None if options.json else 1))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from PIL import Image
 
 from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS
+from core.json_text import json_text
 from core.quality.evidence import load_evidence
 from core.runs.store import list_runs
 from core.workspace import Workspace
@@ -148,8 +149,8 @@ def make_inputs(folder: Path) -> None:
         for id_, label, part in zip(ids, classes[given].tolist(), split.tolist(), strict=True):
             table.writerow([id_, f"images/{id_}.png", label, part])
     fixes = {ids[i]: str(classes[truth[i]]) for i in flipped[:N_FIXED]}
-    (folder / "fixes.json").write_text(json.dumps(fixes))
-    (folder / "flipped.json").write_text(json.dumps([ids[i] for i in flipped]))
+    (folder / "fixes.json").write_text(json_text(fixes))
+    (folder / "flipped.json").write_text(json_text([ids[i] for i in flipped]))
 
 
 def exclude_newer() -> str:
@@ -414,7 +415,7 @@ def keep(tool: Tool, found: dict[str, Any]) -> None:
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {"tools": {}}
     kept |= {"exclude_newer": exclude_newer(), "cores": os.cpu_count()}
     kept["tools"][tool.name] = found
-    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+    KEPT.write_text(json_text(kept, indent=1) + "\n")
 
 
 def main() -> None:
@@ -434,7 +435,7 @@ def main() -> None:
                     keep(tool, measured(tool, Path(folder)))
     kept = json.loads(KEPT.read_text())
     PAGE.write_text(page(kept))
-    print(json.dumps(kept) if wanted.json else PAGE.read_text())
+    print(json_text(kept) if wanted.json else PAGE.read_text())
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
+from core.json_text import json_text
 from core.workspace import Workspace
 from dashboard.review import tokens
 
@@ -154,7 +155,7 @@ class Client:
         """One try to save edit ``seq``: status and answer. Raises OSError when the server is away."""
         item = str(self._dataset.item_ids[seq % len(self._dataset)])
         edit = {"seq": seq, "item": item, "kind": "label", "label": NAMES[seq % 2]}
-        body = json.dumps(
+        body = json_text(
             {
                 "dataset": self._dataset.name,
                 "fingerprint": self._dataset.fingerprint,
@@ -458,7 +459,7 @@ def main() -> None:
     arguments = parser.parse_args()
     result = measured(arguments.quick, arguments.seed, lambda text: print(text, file=sys.stderr))
     if arguments.json:
-        print(json.dumps(result))
+        print(json_text(result))
         return
     for part in ("killed_server", "killed_browser", "two_writers", "full_disk", "press_to_commit"):
         print(f"{part}\n  " + ", ".join(f"{key} {value}" for key, value in result[part].items()))

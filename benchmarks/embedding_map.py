@@ -17,7 +17,6 @@ The browser's part, with plotly's scattergl as rival, is map_in_browser.py.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -45,6 +44,7 @@ from core.embeddings.neighbours import (
 )
 from core.embeddings.projection import principal_components
 from core.embeddings.quality import map_quality
+from core.json_text import json_text
 from core.runs.recipe import PRESETS
 from core.runs.store import create_run, status
 from core.workspace import Workspace
@@ -190,7 +190,7 @@ def main() -> None:
         "browser": [] if arguments.no_browser else measure_browser(tuple(arguments.sizes)),
         "load": round(os.getloadavg()[0], 1),
     }
-    print(json.dumps(result) if arguments.json else as_text(result))
+    print(json_text(result) if arguments.json else as_text(result))
 
 
 def as_text(result: dict[str, Any]) -> str:

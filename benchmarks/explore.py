@@ -13,7 +13,6 @@ without a browser. First: nothing in the cache. After: the same again, as when a
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -28,6 +27,7 @@ from streamlit.testing.v1 import AppTest
 from benchmarks.quick import parse
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
+from core.json_text import json_text
 from core.labels.filters import Filter
 from core.labels.versions import labels_at
 from core.workspace import Workspace
@@ -113,7 +113,7 @@ def main() -> None:
     ratios = {name: round(medians["notebook"] / value, 1) for name, value in medians.items()}
     if arguments.json:
         print(
-            json.dumps(
+            json_text(
                 {
                     "repeats": arguments.repeats,
                     "data": arguments.data,

@@ -15,7 +15,6 @@ from __future__ import annotations
 import core  # noqa: F401  # isort: skip  (before torch: sets how its threads wait, for both alike)
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -32,6 +31,7 @@ from torchvision import transforms
 from benchmarks.quick import parse
 from core import workspace as workspaces
 from core.data.catalog import open_dataset
+from core.json_text import json_text
 from core.runs.recipe import PRESETS
 from core.training.inference import predict
 from core.training.loop import fit
@@ -208,7 +208,7 @@ def report(results: list[Result], ratio: float, arguments: argparse.Namespace) -
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "processor",
             "torch": torch.__version__,
         }
-        print(json.dumps({**value, "results": rows}))
+        print(json_text({**value, "results": rows}))
         return
     print(
         f"Time to {target:.2%} test accuracy on {arguments.data}, {threads} threads, "

@@ -20,7 +20,6 @@ from __future__ import annotations
 import core  # noqa: F401  # isort: skip  (before torch: sets how its threads wait)
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -38,6 +37,7 @@ from core.data.dataset import Dataset, is_labelled
 from core.data.hiding import hidden_truth, hide_labels
 from core.errors import NotFound
 from core.files import digest, read_json, write_json
+from core.json_text import json_text
 from core.runs.recipe import Recipe, load_recipe
 from core.training.inference import predict
 from core.training.loop import fit
@@ -315,7 +315,7 @@ def main() -> None:
         )
     totals = summary(rows)
     if wanted.json:
-        print(json.dumps({"combo": COMBO, "summary": totals, "trainings": rows}, indent=1))
+        print(json_text({"combo": COMBO, "summary": totals, "trainings": rows}, indent=1))
         return
     print(as_text(totals))
 

@@ -11,7 +11,6 @@ more: again, in the browser that was there before; new, in one that has to fetch
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -28,6 +27,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from benchmarks.quick import needs_chromium, parse
 from core.data.catalog import open_dataset
+from core.json_text import json_text
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,7 +131,7 @@ def main() -> None:
         "new_session_on_warm_server": medians["Home"]["again_painted"],
     }
     if arguments.json:
-        print(json.dumps(result))
+        print(json_text(result))
         return
     columns = list(medians["Home"])
     print(f"Medians of {arguments.repeats} starts each, taken in turns; seconds; {os.cpu_count()} cores\n")

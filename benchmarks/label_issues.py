@@ -49,6 +49,7 @@ from core.data.dataset import Dataset
 from core.data.writer import write_array_dataset
 from core.errors import NotFound
 from core.files import digest
+from core.json_text import json_text
 from core.quality.evidence import create_search, load_evidence, newest_search
 from core.quality.label_issues import LabelIssues, label_issues
 from core.runs.recipe import Recipe, load_recipe, parse_settings
@@ -430,7 +431,7 @@ def main() -> None:
         parts = [json.loads(file.read_text()) for file in wanted.join]
         joined = sorted((one for part in parts for one in part["worlds"]), key=lambda one: one["seed"])
         joined.sort(key=lambda one: KINDS.index(one["noise"]))
-        print(json.dumps({**parts[0], "summary": summary(joined), "worlds": joined}, indent=1))
+        print(json_text({**parts[0], "summary": summary(joined), "worlds": joined}, indent=1))
         return
     workspace = Workspace(wanted.workspace) if wanted.workspace else workspaces.current()
     setting = Setting(
@@ -451,7 +452,7 @@ def main() -> None:
             "folds": wanted.folds,
             "device": device,
         }
-        print(json.dumps({**about, "share": wanted.share, "summary": totals, "worlds": worlds}, indent=1))
+        print(json_text({**about, "share": wanted.share, "summary": totals, "worlds": worlds}, indent=1))
         return
     print(as_text(worlds, totals))
 

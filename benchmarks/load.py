@@ -16,7 +16,6 @@ are closed, and what is then left is counted again.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import subprocess
@@ -36,6 +35,7 @@ from benchmarks.durability import DATA, Server
 from benchmarks.quick import parse
 from benchmarks.sessions import PAGES, Session, Usage, percentile, usage
 from core.data.catalog import open_dataset
+from core.json_text import json_text
 from core.runs import launch
 from core.runs.recipe import PRESETS
 from core.runs.store import create_run, list_runs, status
@@ -246,7 +246,7 @@ def main() -> None:
         )
         result = browsed(workspace, minutes, sessions, trainings, arguments.kept_mb)
     if arguments.json:
-        print(json.dumps(result))
+        print(json_text(result))
         return
     print(f"{sessions} sessions, {trainings} trainings, {minutes:g} minutes; load {result['load_after']}")
     print(f"{result['page_runs']:,} page runs: median {result['median_seconds']:.2f} s")

@@ -20,6 +20,7 @@ from benchmarks.million import command
 from benchmarks.quick import parse
 from benchmarks.sessions import Session, usage
 from core.data.catalog import open_dataset
+from core.json_text import json_text
 from core.runs.store import find_run
 from core.workspace import Workspace
 
@@ -34,7 +35,7 @@ def add_run(workspace: Workspace, number: int) -> None:
     shutil.copytree(first.folder, folder)
     about = json.loads((folder / "run.json").read_text())
     about |= {"name": f"run-{number}", "created": about["created"] + number}
-    (folder / "run.json").write_text(json.dumps(about))
+    (folder / "run.json").write_text(json_text(about))
 
 
 def rounds(made: Path, n: int, mb: int, *, new_runs: bool) -> list[float]:
@@ -80,7 +81,7 @@ def main() -> None:
         "own_mb": own_mb,
         "second_half_mb": {name: round(values[-1] - values[0], 1) for name, values in half.items()},
     }
-    print(json.dumps(result, indent=None if options.json else 1))
+    print(json_text(result, indent=None if options.json else 1))
 
 
 if __name__ == "__main__":

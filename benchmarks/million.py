@@ -37,6 +37,7 @@ from benchmarks.sessions import PAGES, Session, cpu_seconds, percentile, usage
 from core.data import thumbnails
 from core.data.catalog import open_dataset
 from core.data.dataset import Dataset
+from core.json_text import json_text
 from core.team.lists import share
 from core.workspace import Workspace
 from dashboard import links
@@ -91,7 +92,7 @@ class Kept:
         if stage not in self.stages:
             print(f"{time.strftime('%H:%M:%S')} {stage} ...", file=sys.stderr)
             self.stages[stage] = work()
-            self._file.write_text(json.dumps(self.stages))
+            self._file.write_text(json_text(self.stages))
         return self.stages[stage]
 
 
@@ -314,7 +315,7 @@ def main() -> None:
         workspace.root.mkdir(parents=True, exist_ok=True)
         result = so_far(workspace, arguments.n) if arguments.so_far else measured(workspace, arguments)
     if arguments.json or arguments.so_far:
-        print(json.dumps(result))
+        print(json_text(result))
         return
     print(f"{arguments.n:,} images; load {result['load_after']} on {result['cores']} cores\n")
     done = result["import"]

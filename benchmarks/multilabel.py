@@ -21,7 +21,6 @@ from __future__ import annotations
 import core  # noqa: F401  # isort: skip  (before torch: sets how its threads wait)
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -41,6 +40,7 @@ from core.data.splits import stratified_split
 from core.data.writer import write_array_dataset
 from core.evaluation.multilabel import multilabel_scores
 from core.evaluation.predictions import load_predictions
+from core.json_text import json_text
 from core.labels.versions import current_version
 from core.quality.filling import JOINT, PER_LABEL, create_fill
 from core.runs.recipe import PRESETS, Recipe
@@ -185,7 +185,7 @@ def run(workspace: Workspace, source: Dataset, options: argparse.Namespace) -> d
                 **found,
                 "seconds": round(time.monotonic() - began, 1),
             }
-            print(json.dumps(row), file=sys.stderr, flush=True)
+            print(json_text(row), file=sys.stderr, flush=True)
             results.append(row)
     return summary(source, results, options.images, hide)
 
@@ -239,7 +239,7 @@ def main() -> None:
                 folder = workspace.root / "datasets" / name
             found.append(run(workspace, load_dataset(folder), options))
     value = {"benchmark": "multilabel", "data": found}
-    print(json.dumps(value) if options.json else json.dumps([one["ways"] for one in found], indent=2))
+    print(json_text(value) if options.json else json_text([one["ways"] for one in found], indent=2))
 
 
 if __name__ == "__main__":

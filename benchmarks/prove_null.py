@@ -20,7 +20,6 @@ the verdict does (core.quality.looks).
 from __future__ import annotations
 
 import argparse
-import json
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from core.evaluation.crossed import Right, effect, sign_flip
 from core.evaluation.metrics import wilson_interval
 from core.evaluation.paired import mcnemar_exact
 from core.evaluation.proof import look_penalty
+from core.json_text import json_text
 
 N_ARMS = 4
 SETTINGS = {
@@ -120,7 +120,7 @@ def main() -> None:
         rows.append({"world": name, "luck": luck, "taste": taste, "false_positives": rates})
     if wanted.json:
         about = {"worlds": wanted.worlds, "items": wanted.items, "seeds": wanted.seeds}
-        print(json.dumps({**about, "level": 0.05, "settings": rows}, indent=1))
+        print(json_text({**about, "level": 0.05, "settings": rows}, indent=1))
         return
     print(f"{wanted.worlds:,} null worlds each, {wanted.items:,} items, {wanted.seeds} seeds, level 5 %\n")
     print(f"{'world':<18}  {'crossed (95 %)':<22}       items only  McNemar, 1 seed  McNemar, pooled")
@@ -146,7 +146,7 @@ def print_looks(looks: list[int], n_worlds: int, n_items: int, *, as_json: bool)
         rows.append({"world": name, "luck": luck, "taste": taste, "false_positives": rates})
     if as_json:
         about = {"worlds": n_worlds, "items": n_items, "seeds_at_each_look": looks}
-        print(json.dumps({**about, "level": 0.05, "settings": rows}, indent=1))
+        print(json_text({**about, "level": 0.05, "settings": rows}, indent=1))
         return
     print(f"{n_worlds:,} null worlds each, {n_items:,} items, looks with {looks} seeds, level 5 %\n")
     print(f"{'world':<18}  first look   any look, naive   any look, paid")

@@ -8,12 +8,13 @@ the claim can be measured and about what comes out; the figures of README come f
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
 from collections.abc import Mapping
 from typing import NoReturn
+
+from core.json_text import json_text
 
 
 def parse(parser: argparse.ArgumentParser, quick: Mapping[str, object]) -> argparse.Namespace:
@@ -26,7 +27,7 @@ def parse(parser: argparse.ArgumentParser, quick: Mapping[str, object]) -> argpa
 
 def skip(reason: str) -> NoReturn:
     """End without a figure, since something is not on this machine; all.py shows the reason."""
-    print(json.dumps({"skipped": reason}))
+    print(json_text({"skipped": reason}))
     raise SystemExit(0)
 
 

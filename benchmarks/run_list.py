@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.quick import parse
 from core.data.catalog import open_dataset
+from core.json_text import json_text
 from core.runs.recipe import PRESETS
 from core.runs.store import create_run, list_runs, status
 from core.workspace import Workspace
@@ -49,7 +50,7 @@ def make(workspace: Workspace, n: int) -> None:
         (folder / "events.jsonl").write_bytes(events)
         (folder / "recipe.toml").write_bytes(recipe)
         (folder / "lock").touch()
-        (folder / "run.json").write_text(json.dumps({**about, "name": f"run-{number}"}))
+        (folder / "run.json").write_text(json_text({**about, "name": f"run-{number}"}))
 
 
 def naive(workspace: Workspace) -> int:
@@ -92,7 +93,7 @@ def main() -> None:
         "naive_seconds": round(statistics.median(rival), 3),
     }
     if arguments.json:
-        print(json.dumps(result))
+        print(json_text(result))
         return
     print(f"{arguments.runs:,} runs: first {first:.2f} s, after {result['after_seconds']:.2f} s")
     print(f"reading everything every time: {result['naive_seconds']:.2f} s")

@@ -10,7 +10,6 @@ machine makes any page slow.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarks.quick import parse
 from benchmarks.run_list import make
+from core.json_text import json_text
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,7 +62,7 @@ def main() -> None:
         make(workspace, arguments.runs)
         result = drawn(workspace, arguments.runs)
     if arguments.json:
-        print(json.dumps(result))
+        print(json_text(result))
         return
     print(f"{arguments.runs:,} runs: first {result['first_seconds']:.2f} s")
     print(f"again {result['again_seconds']:.2f} s, of a processor {result['again_cpu_seconds']:.2f} s")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from core.errors import DamagedFile, StorageFailed
 from core.files import atomic_writer, digest, read_array, read_arrays
+from core.json_text import json_text
 from core.workspace import Workspace
 
 Arrays = dict[str, NDArray[Any]]
@@ -135,7 +136,7 @@ def cached_json(
     value = compute()
     try:
         with atomic_writer(path) as file:
-            file.write(json.dumps(value).encode())
+            file.write(json_text(value).encode())
     except StorageFailed:
         pass
     prune_now_and_then(workspace)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput, DamagedFile, NotAllowed, StorageFailed
+from core.json_text import json_text
 
 Json = dict[str, Any]
 READ_ERRORS = (
@@ -120,7 +121,7 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
 
 def write_json(path: Path, value: Json, *, private: bool = False) -> None:
     """Write ``value`` as indented JSON, as ``atomic_writer`` does. Raises StorageFailed."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), private=private)
+    write_bytes(path, (json_text(value, indent=1) + "\n").encode(), private=private)
 
 
 def read_json(path: Path) -> Json:

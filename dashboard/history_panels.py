@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -10,6 +9,7 @@ import streamlit as st
 
 from core.data.dataset import Dataset
 from core.errors import TidysetError
+from core.json_text import json_text
 from core.labels.apply import of_filter, revert_edits
 from core.labels.compare import compare_versions
 from core.labels.journal import Edit, EditFilter, LabelJournal, NamedVersion, live
@@ -162,7 +162,7 @@ def _said(n: int) -> None:
 
 def _download(workspace: Workspace, dataset: Dataset) -> None:
     patch = export_patch(workspace, dataset)
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\\n" for row in patch_rows(patch))
+    text = "".join(json_text(row) + "\\n" for row in patch_rows(patch))
     st.download_button(
         f"Patch of {counted(len(patch.lines), 'change')}",
         text,

@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from core.errors import BadInput, Busy, NotAllowed, NotFound, StorageFailed, TidysetError
+from core.json_text import json_text
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -49,7 +50,7 @@ async def read_json_body(request: Request, most_bytes: int, what: str) -> bytes:
 
 def answered(content: dict[str, Any], status: int = 200) -> Response:
     """JSON that nobody keeps."""
-    return JSONResponse(content, status, HEADERS)
+    return Response(json_text(content), status, HEADERS, media_type="application/json")
 
 
 def refused(error: TidysetError) -> Response:

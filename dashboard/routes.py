@@ -7,7 +7,6 @@ an answer needs is imported with the first one, or before by dashboard.warmup: s
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from streamlit import config
 
 from core import workspace as workspaces
 from core.errors import NotFound, TidysetError
+from core.json_text import json_text
 from core.workspace import check_name
 from dashboard import late_fragments, links, waiting, warmup
 from dashboard.admission import Admission
@@ -71,7 +71,7 @@ async def company(request: Request) -> Response:
     def make(dataset: Dataset, position: int) -> bytes:
         from dashboard.review.company import company
 
-        return json.dumps(company(workspaces.current(), dataset, position, run)).encode()
+        return json_text(company(workspaces.current(), dataset, position, run)).encode()
 
     return await _answer(request, "application/json", make, keep={"Cache-Control": "private, max-age=60"})
 

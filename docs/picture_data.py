@@ -5,7 +5,6 @@ All of it is really computed, so that a picture shows what its page would show; 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from core.data.catalog import open_dataset
 from core.data.dataset import Dataset, Task
 from core.data.writer import write_array_dataset
 from core.embeddings.zero_shot import validation_positions
+from core.json_text import json_text
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.team import lists, presence
 from core.workspace import Workspace
@@ -177,7 +177,7 @@ def small_clip(workspace: Workspace) -> tuple[Path, Path]:
     if checkpoint.exists():
         return checkpoint, config
     folder.mkdir(exist_ok=True)
-    config.write_text(json.dumps(CLIP))
+    config.write_text(json_text(CLIP))
     open_clip.add_model_config(config)
     torch.manual_seed(0)
     model = open_clip.create_model("small", pretrained=None, load_weights=False)

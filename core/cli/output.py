@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -11,13 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import ImportRejected, TidysetError
+from core.json_text import json_text
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object (or list) and nothing else.")]
 
 
 def emit(value: Any, text: str, *, as_json: bool) -> None:
     """Print ``value`` as JSON, or ``text`` for people."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str) if as_json else text)
+    typer.echo(json_text(value, other=str) if as_json else text)
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def errors_explained(*, as_json: bool = False) -> Iterator[None]:
                 report["problems"] = [
                     {"file": p.file, "row": p.row, "what": p.what, "mend": p.mend} for p in error.problems
                 ]
-            print(json.dumps(report, ensure_ascii=False), file=sys.stderr)
+            print(json_text(report), file=sys.stderr)
         else:
             print(f"tidyset: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from core.embeddings.clip import Encoder, kept_texts
 from core.embeddings.clip_models import ClipModel, model_digest, model_of
 from core.errors import BadInput, TidysetError
+from core.json_text import json_text
 from core.workspace import PROJECT_ROOT, Workspace
 
 Floats = NDArray[np.float32]
@@ -102,7 +103,7 @@ class Resident:
     @staticmethod
     def _send(process: subprocess.Popen[str], value: dict[str, object]) -> None:
         assert process.stdin is not None
-        process.stdin.write(json.dumps(value) + "\n")
+        process.stdin.write(json_text(value) + "\n")
         process.stdin.flush()
 
 
@@ -160,7 +161,7 @@ def serve(root: str, questions: IO[str], answers: IO[str], idle_seconds: float =
             except TidysetError as error:
                 failed = error
             continue
-        answers.write(json.dumps(_answered(encoder, question, failed)) + "\n")
+        answers.write(json_text(_answered(encoder, question, failed)) + "\n")
         answers.flush()
 
 

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from core.engines import DOES_PARTS, Ended, Task
+from core.json_text import json_text
 from core.workspace import PROJECT_ROOT
 
 CLOSE_SECONDS = 30.0
@@ -91,7 +92,7 @@ class LocalEngine:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps([str(task.folder), task.part]) + "\n")
+            process.stdin.write(json_text([str(task.folder), task.part]) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except (OSError, ValueError):  # it died, or the engine was closed
@@ -119,7 +120,7 @@ def main() -> None:
         folder, part = json.loads(line)
         answer = do_part(Path(folder), part, stop.is_set)
         try:
-            print(json.dumps(answer), file=answers, flush=True)
+            print(json_text(answer), file=answers, flush=True)
         except BrokenPipeError:
             return
 

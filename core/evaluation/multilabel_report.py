@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from core.evaluation.multilabel import RATIOS, MultiLabelScores, multilabel_scores
 from core.evaluation.predictions import LABEL_WORDS, Predictions
-from core.evaluation.report import aligned, pairs, without_nan
+from core.evaluation.report import aligned, pairs
 from core.files import Json
+from core.json_text import without_nan
 
 HEADLINE = (
     "macro_auc",

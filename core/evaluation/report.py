@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from core.evaluation.calibration import brier_score, log_loss, reliability
 from core.evaluation.metrics import scores, top_k_accuracy
 from core.evaluation.predictions import LABEL_WORDS, Predictions
 from core.files import Json
+from core.json_text import without_nan
 
 TOP_K = (2, 3, 5)
 AVERAGES = ("macro", "weighted")
@@ -159,12 +159,3 @@ def _number(value: float | int | None) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-
-
-def without_nan(value: Any) -> Any:
-    """The value with NaN and infinities as None, which JSON can hold."""
-    if isinstance(value, dict):
-        return {name: without_nan(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

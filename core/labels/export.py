@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import json
 import shutil
 import tempfile
 import zipfile
@@ -26,6 +25,7 @@ from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import FileImages
 from core.errors import BadInput, NameTaken
 from core.files import atomic_writer, begin_array, confined, digest, storage_failed, storing
+from core.json_text import json_text
 from core.labels.label_table import EXPORTED, JOINT
 from core.labels.versions import LabelState
 
@@ -141,7 +141,7 @@ def _write_csv(columns: Columns, file: IO[bytes]) -> None:
 
 def _write_json_lines(columns: Columns, file: IO[bytes]) -> None:
     for row in zip(*columns.values(), strict=True):
-        line = json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False)
+        line = json_text(dict(zip(columns, row, strict=True)))
         file.write(line.encode() + b"\n")
 
 
@@ -378,7 +378,7 @@ def _write_label_studio(dataset: Dataset, state: LabelState, path: Path) -> int:
         file.write(b"[")
         for n, position in enumerate(kept.tolist()):
             task = _task(dataset, state, position, str(hashes[position]))
-            file.write((b",\n" if n else b"\n") + json.dumps(task, ensure_ascii=False).encode())
+            file.write((b",\n" if n else b"\n") + json_text(task).encode())
         file.write(b"\n]\n")
     return len(kept)
 

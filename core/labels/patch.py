@@ -28,6 +28,7 @@ from core.data.dataset import UNLABELLED, Dataset, Task
 from core.data.problems import ProblemLog
 from core.errors import BadInput, NotFound
 from core.files import atomic_writer, digest, read_limited
+from core.json_text import json_text
 from core.labels.journal import (
     ANSWERS,
     NO,
@@ -228,7 +229,7 @@ def write_patch(patch: Patch, path: Path) -> None:
     """Write ``patch`` atomically. Raises StorageFailed."""
     with atomic_writer(path) as file:
         for row in patch_rows(patch):
-            file.write(json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
+            file.write(json_text(row).encode(errors="backslashreplace") + b"\n")
 
 
 def patch_rows(patch: Patch) -> Iterator[dict[str, Any]]:

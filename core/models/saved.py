@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 from core.errors import DamagedFile, NotFound
 from core.files import READ_ERRORS, write_bytes
+from core.json_text import json_text
 from core.models.captioned import with_captions
 from core.models.classifier import Classifier
 from core.models.ensemble import ensemble_of
@@ -115,7 +116,7 @@ def save_model(path: Path, model: Classifier, card: ModelCard) -> None:
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     # One entry: safetensors writes several in random order, and equal models should be equal files.
-    metadata = {"card": json.dumps({"format": FORMAT, **asdict(card)}, ensure_ascii=False)}
+    metadata = {"card": json_text({"format": FORMAT, **asdict(card)})}
     write_bytes(path, save(tensors, metadata))
 
 

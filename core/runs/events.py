@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import storage_failed
+from core.json_text import json_text
 
 Event = dict[str, Any]
 TERMINAL = frozenset({"finished", "failed", "stopped"})
@@ -77,7 +78,7 @@ class EventLog:
         Raises:
             StorageFailed: It did not reach the file, or only a part of it did.
         """
-        line = (json.dumps({"type": type_, "at": time.time(), **fields}, ensure_ascii=False) + "\n").encode()
+        line = (json_text({"type": type_, "at": time.time(), **fields}) + "\n").encode()
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             try:

@@ -22,6 +22,7 @@ from core.database.migrate import prepare
 from core.database.tables import metadata
 from core.errors import Busy, StorageFailed
 from core.files import Json
+from core.json_text import json_text
 from core.workspace import Workspace
 
 AWAY_SECONDS = 30.0
@@ -71,7 +72,7 @@ def listed(workspace: Workspace) -> dict[str, Json]:
 
 
 def _put(connection: Connection, abouts: Mapping[str, Json]) -> None:
-    rows = [{"id": id_, "name": str(one["name"]), "about": json.dumps(one)} for id_, one in abouts.items()]
+    rows = [{"id": id_, "name": str(one["name"]), "about": json_text(one)} for id_, one in abouts.items()]
     if not rows:
         return
     is_postgres = connection.dialect.name == "postgresql"

@@ -26,6 +26,7 @@ import numpy as np
 from core.data.dataset import SPLITS
 from core.errors import BadInput, DamagedFile, StorageFailed, TidysetError, TrainingFailed
 from core.files import atomic_writer, delete_file
+from core.json_text import json_text
 from core.runs.recipe import Recipe, make_recipe
 from core.training.dynamics import no_margins
 from core.training.frozen import MapsSource
@@ -180,7 +181,7 @@ def write_task(
     }
     arrays = {f"part_{name}": positions for name, positions in stage.parts.named()}
     soft = stage.soft if stage.soft is not None else np.empty(0, np.float32)
-    text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    text = np.frombuffer(json_text(about).encode(), np.uint8)
     with atomic_writer(path) as file:
         np.savez(
             file,
@@ -243,7 +244,7 @@ def main() -> int:
 
     def tell(type_: str, **fields: Any) -> None:
         with lock:
-            print(json.dumps([type_, fields], default=float), flush=True)
+            print(json_text([type_, fields], other=float), flush=True)
 
     threading.Thread(target=watch, daemon=True).start()
     try:

@@ -7,7 +7,6 @@ list of points. The script is split over js/, in the order of SCRIPTS; no build 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.data import thumbnails
 from core.data.dataset import Dataset
+from core.json_text import json_text
 from dashboard import links
 from dashboard.charts.template import PALETTE
 from dashboard.embedding_map.outline import Outline, outline_of
@@ -187,7 +187,7 @@ def show(dataset: Dataset | None, cloud: Cloud, *, key: str, height: int = 600, 
     """
     spec = {**spec_of(dataset, cloud), "height": height, "clear": clear}
     result = _component(
-        data={"json": json.dumps(spec)},  # as text: Streamlit would import pandas to look for tables in lists
+        data={"json": json_text(spec)},  # as text: Streamlit would import pandas to look for tables in lists
         key=key,
         default={"selection": None, "unsupported": False},
         on_clicked_change=_nothing,

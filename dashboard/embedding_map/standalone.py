@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from core.data import thumbnails
 from core.data.dataset import Dataset
 from core.errors import TidysetError
+from core.json_text import json_text
 from dashboard import links
 from dashboard.embedding_map import Cloud, script, spec_of, styles, thumbnails_of
 from dashboard.embedding_map.published import SHELF
@@ -80,7 +80,7 @@ def page_of(dataset: Dataset | None, cloud: Cloud, about: str = "", notes: Seque
         spec["thumbnails"] = thumbnails_of(dataset, _sheets(dataset))
     title, text = html.escape(cloud.title), html.escape(about)
     items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    inside = json.dumps(spec).replace("</", "<\\/")  # so that no name in it can end the script element
+    inside = json_text(spec).replace("</", "<\\/")  # so that no name in it can end the script element
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{_LOOK}{styles()}</style>\n</head>\n'

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from core.errors import StorageFailed
 from core.runs.events import EventLog
 
-SIMPLE = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text()
+SIMPLE = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
 
 
 def test_what_is_appended_is_read(tmp_path: Path) -> None:
