@@ -154,9 +154,11 @@ def _with_images_unpacked(path: Path, hints: Hints, folder: Path, log: ProblemLo
         packed = [hints.image_folder] if archives.is_archive(hints.image_folder) else []
     else:
         beside = path if path.is_dir() else path.parent
-        packed = [file for file in sorted(beside.iterdir()) if archives.is_archive(file)]
-        if packed and (pixel_csv.recognise(path, hints) is not None or not image_table.lacks_images(path)):
-            packed = []
+        packed = []
+        if (
+            image_table.lacks_images(path) and pixel_csv.recognise(path, hints) is None
+        ):  # else none is touched
+            packed = [file for file in sorted(beside.iterdir()) if archives.is_archive(file)]
     for archive in packed:
         archives.unpack(archive, folder, log)
     return replace(hints, image_folder=folder) if packed else hints
