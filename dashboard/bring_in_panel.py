@@ -89,6 +89,10 @@ def _in_words(would: Imported) -> str:
         names = ", ".join(plain(name[:MOST_CHARACTERS]) for name in would.unmatched[:MOST_NAMES])
         more = " and others" if len(would.unmatched) > MOST_NAMES else ""
         parts.append(f"{len(would.unmatched):,} of images that are not here: {names}{more}")
+    if would.ambiguous:
+        names = ", ".join(plain(name[:MOST_CHARACTERS]) for name, _ in would.ambiguous[:MOST_NAMES])
+        more = " and others" if len(would.ambiguous) > MOST_NAMES else ""
+        parts.append(f"{len(would.ambiguous):,} could be several images (give paths or ids): {names}{more}")
     return " · ".join(parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from core import workspace as workspaces
 from core.cli.app import app
 from core.cli.output import JsonFlag, emit, errors_explained
+from core.data.dataset import is_labelled
 from core.errors import BadInput
 from core.files import Json
 from core.runs.store import Run, find_run
@@ -37,16 +39,29 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Where to write the report; it is printed when not given.")
     ] = None,
-    skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out instead of refusing.")] = False,
+    table: Annotated[
+        Path | None,
+        typer.Option("--predictions", help="Also write the prediction of each image: .csv or .parquet."),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            help="Leave out bad rows, and images of classes that the run does not know, instead of refusing."
+        ),
+    ] = False,
     tuned: Annotated[
         bool, typer.Option(help="With several labels: at the run's own thresholds instead of one half.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measure a run on other data: model summary, metrics, per-class report and confusion matrix."""
+    """Measure a run on other data: model summary, metrics, per-class report and confusion matrix.
+
+    Classes meet by name, in any order. Images without labels get predictions only.
+    """
     with errors_explained(as_json=as_json):
         from core.evaluation.multilabel_report import multilabel_text
         from core.evaluation.predict import predict_source
+        from core.evaluation.prediction_table import prediction_rows, write_predictions
         from core.evaluation.report import text_report
         from core.files import write_bytes
 
@@ -57,6 +72,9 @@ def evaluate(
         many = predictions.has_many_labels
         cut = _thresholds(found, tuned=tuned) if many else 0.5
         metrics = _metrics(predictions, cut)
+        if table is not None:
+            write_predictions(table.expanduser(), predictions, cut)
+        rows = [] if is_labelled(predictions.labels).any() else prediction_rows(predictions, cut)
         edited, fixes = _on_edited_labels(workspace, data, predictions, cut)
         seconds = time.perf_counter() - started
         facts = {
@@ -65,6 +83,7 @@ def evaluate(
             "run": f"{found.name} ({found.id}), trained on {found.dataset}",
             **({"note": note} if note else {}),
             **_about_fixes(fixes),
+            **({"predicted": _counts_in_words(rows)} if rows else {}),
             "time": f"{seconds:.1f} s",
         }
         text = (multilabel_text if many else text_report)(
@@ -87,6 +106,8 @@ def evaluate(
             "on_corrected": edited.get("corrected"),
             "on_unreviewed": edited.get("suggested"),
             "test_edits": fixes,
+            "predictions": rows or None,
+            "predictions_file": str(table) if table else None,
         }
         emit(value, f"The report is in {output}." if output else text, as_json=as_json)
 
@@ -170,6 +191,14 @@ def _on_edited_labels(
         for key, answers in on_edited_labels(workspace, dataset, predictions).items()
     }
     return found, guarded_labels(workspace, dataset).fixes.to_json()
+
+
+def _counts_in_words(rows: list[Json]) -> str:
+    """How many images each class is predicted for, the most frequent first."""
+    said = [row["predicted"] if isinstance(row["predicted"], list) else [row["predicted"]] for row in rows]
+    counts = Counter(name for names in said for name in names)
+    more = f" and {len(counts) - 20:,} more classes" if len(counts) > 20 else ""
+    return ", ".join(f"{name} {n:,}" for name, n in counts.most_common(20)) + more
 
 
 def _about_fixes(fixes: dict[str, int]) -> dict[str, str]:

@@ -319,6 +319,7 @@ def import_command(
             "conflicts": list(done.conflicts),
             "session": done.edits[0].session if done.edits else None,
             "unmatched": list(done.unmatched),
+            "ambiguous": [{"name": name, "items": list(items)} for name, items in done.ambiguous],
         }
         verb = "would be made" if dry_run else "made"
         lines = [f"{done.n_answers:,} answers of {done.source}: {_edits(len(done.new))} {verb}"]
@@ -328,8 +329,11 @@ def import_command(
             lines.append(f"{len(done.conflicts):,} were edited here after the export, and left alone:")
             lines += [f"  {item}" for item in done.conflicts[:20]]
         if done.unmatched:
-            lines.append(f"{len(done.unmatched):,} are of images that cannot be told in {dataset.name}:")
+            lines.append(f"{len(done.unmatched):,} name images that {dataset.name} does not have:")
             lines += [f"  {name}" for name in done.unmatched[:20]]
+        if done.ambiguous:
+            lines.append(f"{len(done.ambiguous):,} may mean several images; give paths or item ids:")
+            lines += [f"  {name}: {', '.join(items[:5])}" for name, items in done.ambiguous[:20]]
         emit(value, "\n".join(lines), as_json=as_json)
 
 

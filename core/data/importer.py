@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -154,9 +154,11 @@ def _with_images_unpacked(path: Path, hints: Hints, folder: Path, log: ProblemLo
         packed = [hints.image_folder] if archives.is_archive(hints.image_folder) else []
     else:
         beside = path if path.is_dir() else path.parent
-        packed = [file for file in sorted(beside.iterdir()) if archives.is_archive(file)]
-        if packed and (pixel_csv.recognise(path, hints) is not None or not image_table.lacks_images(path)):
-            packed = []
+        packed = []
+        if (
+            image_table.lacks_images(path) and pixel_csv.recognise(path, hints) is None
+        ):  # else none is touched
+            packed = [file for file in sorted(beside.iterdir()) if archives.is_archive(file)]
     for archive in packed:
         archives.unpack(archive, folder, log)
     return replace(hints, image_folder=folder) if packed else hints
@@ -189,6 +191,7 @@ def import_source(
     ):
         recognised = _recognised(path, hints, source, log)
         columns = _Columns(recognised, log, builder.scratch)
+        columns.notes_empty = bool(options.hints.classes)
         for record in recognised.records(log):
             pixels = columns.take(record)
             if pixels is not None:
@@ -219,40 +222,6 @@ def import_source(
     return ImportResult(dataset, recognised.format, tuple(log.listed), log.n_found)
 
 
-def read_labelled_images(
-    source: str | Path, classes: Sequence[str], hints: Hints = _NO_HINTS
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[Problem, ...]]:
-    """Read images and labels of any known format into memory, without keeping them: to evaluate a run on.
-
-    Args:
-        classes: The K classes that labels must be among; numbers are indices into them.
-
-    Returns:
-        (N, H, W, C) uint8, (N,) int64 with -1 for unlabelled, and what was left out.
-
-    Raises:
-        BadInput: Not one usable image, or images of several sizes.
-    """
-    log = ProblemLog()
-    images: list[NDArray[np.uint8]] = []
-    with opened_source(source, hints, log) as (path, told):
-        recognised = recognise(path, replace(told, classes=tuple(classes)))
-        if recognised.task is not Task.SINGLE_LABEL:
-            raise BadInput(f"{Path(source).name} has several labels an image.", "Give one class an image.")
-        columns = _Columns(replace(recognised, classes=tuple(classes)), log, None)
-        for record in recognised.records(log):
-            pixels = columns.take(record)
-            if pixels is not None:
-                images.append(pixels)
-    shapes = {image.shape for image in images}
-    if len(shapes) != 1:
-        found = "not one usable image" if not shapes else f"images of {len(shapes)} sizes"
-        first = f" ({log.listed[0]})" if log.listed else ""
-        raise BadInput(f"{Path(source).name} has {found}{first}.", "Give images of one size.")
-    _, labels = columns.classes_and_labels(note_empty=False)
-    return np.stack(images), labels, tuple(log.listed)
-
-
 class _Columns:
     """What is gathered of the items beside their pixels; checks ids, labels and images on the way."""
 
@@ -268,6 +237,9 @@ class _Columns:
         self._marks = bytearray()  # of several: (N, K) float32
         self._strays: dict[int, Record] = {}
         self._log = log
+        self.notes_empty = (
+            False  # a person's list of names that does not fit the labels; a file's may be longer
+        )
 
     def take(self, record: Record) -> NDArray[np.uint8] | None:
         """The record's pixels when it is sound; else the problem is noted and it is left out."""
@@ -340,7 +312,7 @@ class _Columns:
             self._note(record, f"The image cannot be decoded ({reason}).", "Replace it, or leave it out.")
             return None
 
-    def classes_and_labels(self, *, note_empty: bool = True) -> tuple[tuple[str, ...], NDArray[Any]]:
+    def classes_and_labels(self) -> tuple[tuple[str, ...], NDArray[Any]]:
         """The class names, and the labels as the data set keeps them."""
         if self._task is Task.MULTI_LABEL:
             marks = np.frombuffer(self._marks, np.float32)
@@ -349,8 +321,7 @@ class _Columns:
             return self._classes, marks
         codes = np.frombuffer(self._codes, np.int64)
         if self._classes:
-            if note_empty:
-                self._note_empty(np.bincount(codes[codes >= 0], minlength=len(self._classes)))
+            self._note_empty(np.bincount(codes[codes >= 0], minlength=len(self._classes)))
             return self._classes, codes
         codes = self._without_strays(codes)
         found = list(self._index)  # as they came; a stray's name is gone where no other image has it
@@ -374,7 +345,7 @@ class _Columns:
         return codes
 
     def _note_empty(self, counts: NDArray[np.integer[Any]]) -> None:
-        for k in np.flatnonzero(counts == 0) if len(self.item_ids) else ():
+        for k in np.flatnonzero(counts == 0) if self.notes_empty and len(self.item_ids) else ():
             said = f"No image has the class {self._classes[k]!r}."
             self._log.add("classes", None, said, "Check the names, or go on with an empty class.")
 

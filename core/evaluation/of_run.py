@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.catalog import open_dataset
-from core.data.dataset import UNLABELLED, Dataset
+from core.data.dataset import Dataset
 from core.data.item_index import ItemIndex
 from core.errors import BadInput, NotFound
+from core.evaluation.class_order import in_our_classes, places_of
 from core.evaluation.compare import Comparison, compare
 from core.evaluation.multilabel_compare import MultiLabelComparison, compare_labels, in_part
 from core.evaluation.predictions import Predictions, load_predictions
@@ -76,13 +77,21 @@ def as_answers(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def scored_on(predictions: Predictions, dataset: Dataset, labels: LabelSet) -> Predictions:
-    """The same predictions with other right answers, joined by item id.
+    """The same predictions with other right answers, joined by item id; their classes meet by name.
+
+    A label of a class that the run does not know counts as unlabeled.
 
     Raises:
         NotFound: An item is not in the data set; it may have been replaced.
     """
     positions = dataset.positions(predictions.item_ids)
-    return replace(predictions, labels=labels.labels[positions], label_version=labels.version)
+    answers = _in_classes_of(predictions, dataset, labels.labels[positions])
+    return replace(predictions, labels=answers, label_version=labels.version)
+
+
+def _in_classes_of(predictions: Predictions, dataset: Dataset, labels: NDArray[Any]) -> NDArray[Any]:
+    places = places_of(dataset.classes, predictions.classes)
+    return in_our_classes(labels, places, len(predictions.classes))
 
 
 def on_edited_labels(
@@ -96,24 +105,13 @@ def on_edited_labels(
     Raises:
         NotFound: An item is not in the data set.
     """
-    index = np.array([predictions.classes.index(name) for name in dataset.classes], np.int64)
     found: dict[str, Predictions] = {}
     before = predictions
     for labels in label_sets(workspace, dataset)[1:]:
         answers = scored_on(predictions, dataset, labels)
-        answers = replace(answers, labels=_in_order(answers.labels, index))
         if not np.array_equal(answers.labels, before.labels, equal_nan=predictions.has_many_labels):
             found[labels.key] = before = answers
     return found
-
-
-def _in_order(labels: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
-    """Labels by another order of the classes: class k of theirs is ``index[k]`` of ours."""
-    if labels.ndim == 2:
-        ordered = np.empty_like(labels)
-        ordered[:, index] = labels
-        return ordered
-    return np.where(labels != UNLABELLED, index[labels], UNLABELLED)
 
 
 def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "test") -> list[Comparison]:
@@ -144,7 +142,7 @@ def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "tes
             a,
             b,
             dataset.item_ids,
-            labels.labels,
+            _in_classes_of(a, dataset, labels.labels),
             split,
             names=(run_a.name, run_b.name),
             label_set=labels.key,
@@ -186,7 +184,7 @@ def compare_label_runs(
             a,
             b,
             dataset.item_ids,
-            labels.labels,
+            _in_classes_of(a, dataset, labels.labels),
             split,
             thresholds=(cuts[0], cuts[1]),
             names=(run_a.name, run_b.name),

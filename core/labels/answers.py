@@ -7,17 +7,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
+from core.data.readers.base import IMAGE_SUFFIXES
 from core.errors import BadInput, NotFound
 from core.files import read_limited
 from core.labels.label_table import ITEM, TableRow, is_table, read_rows
-from core.labels.matching import tail_of
 
-_UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
+_UPLOAD = re.compile(r"^(?:.*/)?upload/(?:\d+/)?[0-9a-f]{8}-([^/]+)$")
+"""How Label Studio names an uploaded file: neither folder nor mark before the name are the person's."""
 LARGEST = 512 << 20
 """Bytes of a file, which is parsed as a whole."""
 _XML_DECLARATIONS = (b"<!doctype", b"<!entity")
@@ -47,7 +48,6 @@ class Answer:
         was: The label that was there when somebody said so: the name of its class, or one word for each of
             ``answers``; None where the file does not say.
         confirms: Whether somebody has looked at the image: a row of a table alone does not say so.
-        has_path: Whether its names hold all folders, so that a/1.png is not b/1.png.
     """
 
     row: int
@@ -59,7 +59,6 @@ class Answer:
     answers: tuple[tuple[str, str], ...] = ()
     was: tuple[str, ...] | None = None
     confirms: bool = True
-    has_path: bool = False
 
 
 def read_answers(
@@ -120,7 +119,6 @@ def _of_row(row: TableRow) -> Answer:
         row.answers,
         row.was,
         confirms=False,
-        has_path=True,
     )
 
 
@@ -138,14 +136,12 @@ def _label_studio(tasks: list[dict[str, Any]]) -> Iterator[Answer]:
             for name in result["value"]["choices"]
         ]
         data = task["data"]
-        addresses = [
-            value for value in data.values() if isinstance(value, str) and not value.startswith("data:")
-        ]
-        files = [*(_file_of(value) for value in addresses), str(task.get("file_upload") or "")]
-        names = [data.get("item_id"), *files, *(_UPLOAD.sub("", tail_of(file)) for file in files)]
+        files = [_file_of(value) for key, value in data.items() if _is_address(key, value)]
+        upload = _UPLOAD.match(f"upload/{task.get('file_upload')}")
+        names = [data.get("item_id"), *files, upload[1] if upload else None]
         yield Answer(
             row,
-            tuple(str(name) for name in names if name),
+            tuple(dict.fromkeys(str(name) for name in names if name)),
             data.get("content_hash"),
             tuple(dict.fromkeys(choices)),
             _person(newest.get("completed_by")),
@@ -153,11 +149,30 @@ def _label_studio(tasks: list[dict[str, Any]]) -> Iterator[Answer]:
         )
 
 
+def _is_address(key: str, value: Any) -> bool:
+    """Whether a field of a task names a file: texts beside the image do not."""
+    if not isinstance(value, str) or value.startswith("data:") or key == "item_id":
+        return False
+    path = _file_of(value)
+    return key.lower() in ITEM or PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+
+
 def _file_of(address: str) -> str:
     """The path that an address names: /data/local-files/?d=a/b.png, s3://bucket/a/b.png, a/b.png."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # brackets where a host would be
+        return address
+    if not parts.scheme and not parts.query:
+        return _uploaded(address)  # a path, in which # and % are letters as any others
     named = parse_qs(parts.query).get("d")
-    return named[0] if named else unquote(parts.path)
+    return named[0] if named else _uploaded(unquote(parts.path))
+
+
+def _uploaded(path: str) -> str:
+    """The name that an uploaded file had before; any other path as it is."""
+    found = _UPLOAD.match(path)
+    return found[1] if found else path
 
 
 def _person(found: Any) -> str:

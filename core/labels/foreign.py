@@ -34,13 +34,15 @@ class Prepared:
     Attributes:
         name: What the person calls the file.
         items: (position, answer) of those that are in the data set.
-        unmatched: Names of images that the data set has not got, or has several of.
+        unmatched: Names of images that the data set has not got.
+        ambiguous: (name, ids of the items) of those that may be several images of it.
     """
 
     source: Source
     name: str
     items: tuple[tuple[int, Answer], ...]
     unmatched: tuple[str, ...]
+    ambiguous: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ class Imported:
         new: The edits that were to be made.
         changes: Those of them that change a label; the others confirm one.
         edits: Those that were committed; empty after a dry run.
-        unmatched: Names of images that the data set has not got, or has several of.
+        unmatched: Names of images that the data set has not got.
         conflicts: Items that were edited after a table was exported, and changed in that too: left alone.
+        ambiguous: (name, ids of the items) of those that may be several images: none is labeled.
     """
 
     source: Source
@@ -66,6 +69,7 @@ class Imported:
     edits: tuple[Edit, ...]
     unmatched: tuple[str, ...]
     conflicts: tuple[str, ...] = ()
+    ambiguous: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def import_labels(
@@ -91,9 +95,9 @@ def prepare(dataset: Dataset, file: Path | bytes, name: str = "") -> Prepared:
     """
     name = name or (file.name if isinstance(file, Path) else "the file")
     source, answers = read_answers(file, name, dataset.classes)
-    items, unmatched = matched(dataset, answers)
-    _check(dataset, name, items)
-    return Prepared(source, name, tuple(items), tuple(unmatched))
+    found = matched(dataset, answers)
+    _check(dataset, name, found.items)
+    return Prepared(source, name, tuple(found.items), tuple(found.unmatched), tuple(found.ambiguous))
 
 
 def take_in(
@@ -142,7 +146,7 @@ def take_in(
         made: list[Edit] = []
         if new and not dry_run:
             made = LabelJournal(workspace).append(dataset, new, only_at=state.version)
-        n_answers = len(prepared.items) + len(prepared.unmatched)
+        n_answers = len(prepared.items) + len(prepared.unmatched) + len(prepared.ambiguous)
         return Imported(
             prepared.source,
             n_answers,
@@ -152,6 +156,7 @@ def take_in(
             tuple(made),
             prepared.unmatched,
             tuple(conflicts),
+            prepared.ambiguous,
         )
 
     return until_undisturbed(attempt)

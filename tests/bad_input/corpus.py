@@ -191,13 +191,6 @@ def tables() -> Iterator[Case]:
     for value in ("2", "-2", "maybe", "0.5", "x", "1;0", "yes!", "\u2713", "11", "t"):
         spoiled = several.replace(b"a5.png,1,0", f"a5.png,{value},0".encode())
         yield Case("table of several labels", f"cell {value!r}", spoiled, "neither 1, 0 nor NA", 7)
-    yield Case(
-        "table of several labels",
-        "a class that no image has",
-        several.replace(b",1", b",0"),
-        "No image has the class",
-        file="classes",
-    )
     yield Case("picture", "no picture", b"this is no picture", "cannot be decoded", 5, "labels.csv")
     yield Case("picture", "nothing in it", b"", "cannot be decoded", 5, "labels.csv")
     lists = "\n".join(["file,labels", *(f'a{i}.png,"cat dog"' for i in range(N))]).encode()

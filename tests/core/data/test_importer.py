@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from core.data.dataset import SPLITS, Dataset, Task
-from core.data.importer import ImportOptions, import_source, read_labelled_images, recognise
+from core.data.importer import ImportOptions, import_source, recognise
 from core.data.readers.base import Hints
 from core.errors import BadInput, ImportRejected, NameTaken, NotFound
 from core.workspace import Workspace
@@ -463,14 +463,6 @@ def test_memory_does_not_grow_with_the_file(workspace: Workspace, tmp_path: Path
     tracemalloc.stop()
     assert len(dataset) == n_rows
     assert peaks[0] < 160 << 20  # a block of 16 MB as 64-bit numbers, not the file's 57 million cells
-
-
-def test_labelled_images_for_an_evaluation(tmp_path: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    path = write_csv(tmp_path / "a.csv", images[:30], labels[:30])
-    pixels, codes, problems = read_labelled_images(path, [f"name {k}" for k in range(10)])
-    np.testing.assert_array_equal(pixels[:, :, :, 0], images[:30])
-    np.testing.assert_array_equal(codes, labels[:30])
-    assert not problems
 
 
 def test_the_format_is_seen_from_the_content(tmp_path: Path, images: np.ndarray, labels: np.ndarray) -> None:

@@ -300,10 +300,13 @@ def test_packed_images_beside_a_table(workspace: Workspace, tmp_path: Path, imag
         assert not (dataset.folder / "scratch").exists()
 
 
-def test_an_empty_column_of_labels_is_named(workspace: Workspace, tmp_path: Path, images: np.ndarray) -> None:
+def test_an_empty_column_of_labels_is_a_class(
+    workspace: Workspace, tmp_path: Path, images: np.ndarray
+) -> None:
     source = table_of(tmp_path / "d", images, b"file,sky,sea\n0.png,1,0\n1.png,0,0\n2.png,1,NA\n3.png,1,0\n")
-    result = rest(workspace, source)
-    assert [p.what for p in result.problems] == ["No image has the class 'sea'."]
+    result = import_source(workspace, source, "d")
+    assert not result.problems
+    assert result.dataset.classes == ("sky", "sea")
 
 
 def test_nothing_usable_is_a_report_even_when_the_bad_is_left_out(

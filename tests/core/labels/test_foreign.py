@@ -392,3 +392,117 @@ def test_an_image_is_told_by_its_content_before_its_name(
     tasks = [task({"item_id": str(sample.item_ids[0]), "content_hash": image}, other(sample, 5))]
     done = import_labels(workspace, sample, write(tmp_path / "x.json", tasks), who="carl")
     assert [edit.item_id for edit in done.edits] == [str(sample.item_ids[5])]
+
+
+def of_ids(sample: Dataset, *ids: str) -> Dataset:
+    """A data set of as many items of the sample, called so."""
+    positions = np.arange(len(ids))
+    names = np.array(ids)
+    return replace(
+        sample,
+        name="named",
+        item_ids=names,
+        labels=np.asarray(sample.labels[positions]),
+        split=sample.split[positions],
+        images=replace(sample.images, pixels=sample.images.read(0)[None].repeat(len(ids), axis=0)),
+        content_hashes=sample.content_hashes[positions],
+    )
+
+
+def coco_of(*names: str) -> str:
+    return json.dumps(
+        {
+            "images": [{"id": k, "file_name": name} for k, name in enumerate(names)],
+            "categories": [{"id": 1, "name": "Bag"}],
+            "annotations": [{"image_id": k, "category_id": 1} for k in range(len(names))],
+        }
+    )
+
+
+def cvat_of(*names: str) -> str:
+    images = "".join(f'<image name="{name}"><tag label="Bag"/></image>' for name in names)
+    return f"<annotations>{images}</annotations>"
+
+
+def studio_of(*names: str) -> str:
+    return json.dumps([task({"image": f"/data/local-files/?d={name}"}, "Bag") for name in names])
+
+
+def table_of(*names: str) -> str:
+    return "\n".join(["file,label", *(f'"{name}",Bag' for name in names)])
+
+
+FOLDERS = ("cat/0.png", "cat/1.png", "cat/3.png", "dog/0.png", "dog/1.png", "only.png", "dog/cafe\u0301.png")
+SPLITS = ("train/cat/0.png", "test/cat/0.png", "train/cat/1.png")
+FLAT = ("0.png", "1", "2.JPG", "3.png", "3.bmp")
+WRITERS = (coco_of, cvat_of, studio_of, table_of)
+
+
+@pytest.mark.parametrize("write_names", WRITERS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    ("ids", "name", "means"),
+    [
+        (FOLDERS, "dog/1.png", "dog/1.png"),
+        (FOLDERS, "dog/3.png", None),  # another folder's image is another image
+        (FOLDERS, "upload/dog/1.png", "dog/1.png"),
+        (FOLDERS, "/home/a/dog/1.png", "dog/1.png"),
+        (FOLDERS, "./dog\\1.png", "dog/1.png"),
+        (FOLDERS, "hotdog/1.png", None),  # whole names of folders, not their ends
+        (FOLDERS, "dog/only.png", None),  # it lies at the top, where others lie in folders
+        (FOLDERS, "dog/caf\u00e9.png", "dog/cafe\u0301.png"),
+        (FOLDERS, "3.png", "cat/3.png"),  # no folder is named, and there is one such file
+        (FOLDERS, "1.png", ["cat/1.png", "dog/1.png"]),
+        (FOLDERS, "dog/1", "dog/1.png"),
+        (FOLDERS, "dog/1.jpg", None),  # a file of another kind
+        (SPLITS, "cat/1.png", "train/cat/1.png"),
+        (SPLITS, "cat/0.png", ["train/cat/0.png", "test/cat/0.png"]),
+        (SPLITS, "set/test/cat/0.png", "test/cat/0.png"),
+        (SPLITS, "val/cat/1.png", None),
+        (FLAT, "images/0.png", "0.png"),
+        (FLAT, "images/1.png", "1"),
+        (FLAT, "2.jpg", "2.JPG"),
+        (FLAT, "3", ["3.png", "3.bmp"]),
+    ],
+)
+def test_a_path_means_that_path_or_no_image(
+    workspace: Workspace,
+    sample: Dataset,
+    tmp_path: Path,
+    write_names: Any,
+    ids: tuple[str, ...],
+    name: str,
+    means: str | list[str] | None,
+) -> None:
+    if write_names is cvat_of and "." not in name:
+        pytest.skip("CVAT names files")
+    source = write(tmp_path / "x", write_names(name))
+    done = import_labels(workspace, of_ids(sample, *ids), source, who="carl", dry_run=True)
+    assert [edit.item_id for edit in done.new] == ([means] if isinstance(means, str) else [])
+    assert done.unmatched == ((name,) if means is None else ())
+    assert done.ambiguous == (((name, tuple(means)),) if isinstance(means, list) else ())
+
+
+@pytest.mark.parametrize(
+    ("ids", "address", "means"),
+    [
+        (("cat/3.png", "0.png"), "/data/upload/7/0a1b2c3d-3.png", "cat/3.png"),  # its folder is the tool's
+        (("cat/3.png", "0.png"), "upload/0a1b2c3d-3.png", "cat/3.png"),
+        (("cat/3.png", "0.png"), "s3://bucket/pics/dog/3.png", None),
+        (("cat/3.png", "0.png"), "https://[host/dog/3.png", None),
+        (("dog/3#a 100%25.png", "0.png"), "dog/3#a 100%25.png", "dog/3#a 100%25.png"),
+        (("dog/3 a.png", "0.png"), "https://host/dog/3%20a.png?token=1", "dog/3 a.png"),
+    ],
+)
+def test_label_studio_names_an_image_by_its_address_and_no_text_beside_it(
+    workspace: Workspace,
+    sample: Dataset,
+    tmp_path: Path,
+    ids: tuple[str, ...],
+    address: str,
+    means: str | None,
+) -> None:
+    tasks = [task({"image": address, "text": "0"}, "Bag")]
+    source = write(tmp_path / "x.json", tasks)
+    done = import_labels(workspace, of_ids(sample, *ids), source, who="carl", dry_run=True)
+    assert [edit.item_id for edit in done.new] == ([means] if means else [])
+    assert len(done.unmatched) == (means is None)
