@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from core.bounded import parse_json, read_bytes
 from core.errors import DamagedFile, StorageFailed
 from core.files import atomic_writer, digest, read_array, read_arrays
 from core.workspace import Workspace
@@ -129,8 +130,8 @@ def cached_json(
     """Like cached_arrays, for a value that JSON can hold."""
     path = cache_path(workspace, kind, key, ".json")
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return parse_json(read_bytes(path))
+    except (OSError, ValueError):
         pass
     value = compute()
     try:

@@ -38,6 +38,7 @@ LABEL_GROUPS = "label_groups"
 """The entry of a data set's info that says of which groups of classes exactly one is right: "10+26"."""
 SPLITS = ("train", "val", "test")
 UNLABELLED = -1
+MOST_CAPTION_BYTES = 1 << 30
 
 
 class Task(StrEnum):
@@ -268,7 +269,7 @@ def _images(folder: Path, n: int, sizes: NDArray[np.int32]) -> ImageStore:
 
 
 def _captions(path: Path, n: int) -> tuple[str, ...]:
-    found = read_json(path).get("captions")
+    found = read_json(path, MOST_CAPTION_BYTES).get("captions")
     if not isinstance(found, list) or len(found) != n or not all(isinstance(one, str) for one in found):
         raise _damaged(path, f"holds no list of {n:,} captions")
     return tuple(found)

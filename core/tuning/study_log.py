@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Engine, Index, Integer, String, Table, Text, func, select
 
+from core.bounded import parse_json
 from core.database.engine import reading, writing
 from core.database.tables import metadata
 
@@ -50,4 +51,4 @@ def read_entries(engine: Engine, study: str, first: int = 0) -> list[dict[str, A
     columns = study_log.c
     query = select(columns.entry).where(columns.study == study, columns.number >= first)
     with reading(engine) as connection:
-        return [json.loads(entry) for entry in connection.scalars(query.order_by(columns.number))]
+        return [parse_json(entry) for entry in connection.scalars(query.order_by(columns.number))]
