@@ -8,7 +8,6 @@ change is when it was last used, since its content never changes.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from core.bounded import parse_json, read_bytes
 from core.errors import DamagedFile, StorageFailed
 from core.files import atomic_writer, digest, read_array, read_arrays
 from core.json_text import json_text
@@ -130,8 +130,8 @@ def cached_json(
     """Like cached_arrays, for a value that JSON can hold."""
     path = cache_path(workspace, kind, key, ".json")
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return parse_json(read_bytes(path))
+    except (OSError, ValueError):
         pass
     value = compute()
     try:

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.bounded import MOST_BYTES, parse_json, read_bytes
 from core.errors import BadInput, DamagedFile, NotAllowed, StorageFailed
 from core.json_text import json_text
 
@@ -124,11 +125,11 @@ def write_json(path: Path, value: Json, *, private: bool = False) -> None:
     write_bytes(path, (json_text(value, indent=1) + "\n").encode(), private=private)
 
 
-def read_json(path: Path) -> Json:
-    """Read a JSON object. Raises DamagedFile (which names the file) when it is not one."""
+def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Json:
+    """Read a JSON object. Raises DamagedFile (which names the file) when it is none, or has more bytes."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        value = parse_json(read_bytes(path, most_bytes))
+    except (OSError, ValueError) as error:
         raise DamagedFile(
             f"{path} cannot be read ({error}).", "Restore it from a copy, or delete its folder."
         ) from error

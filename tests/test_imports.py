@@ -17,6 +17,7 @@ HEAVY = {"torch", "torchvision", "sklearn", "umap", "open_clip", "statsmodels", 
 LAYERS = (
     {
         "core.errors",
+        "core.bounded",
         "core.wording",
         "core.files",
         "core.json_text",

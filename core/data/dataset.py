@@ -39,6 +39,7 @@ FORMAT = 1
 LABEL_GROUPS = "label_groups"
 """The entry of a data set's info that says of which groups of classes exactly one is right: "10+26"."""
 SPLITS = ("train", "val", "test")
+MOST_CAPTION_BYTES = 1 << 30
 
 
 def is_labelled(labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -281,7 +282,7 @@ def _images(folder: Path, n: int, sizes: NDArray[np.int32]) -> ImageStore:
 
 
 def _captions(path: Path, n: int) -> tuple[str, ...]:
-    found = read_json(path).get("captions")
+    found = read_json(path, MOST_CAPTION_BYTES).get("captions")
     if not isinstance(found, list) or len(found) != n or not all(isinstance(one, str) for one in found):
         raise _damaged(path, f"holds no list of {n:,} captions")
     return tuple(found)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.bounded import read_tensors
 from core.data.dataset import Dataset
 from core.embeddings.clip_models import ClipModel, check_config
 from core.embeddings.clip_pixels import Preprocessing, batches
@@ -344,9 +345,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state: Any = load_file(path)
+            state: Any = read_tensors(path)
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of TorchScript, which is refused below

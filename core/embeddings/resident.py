@@ -8,7 +8,6 @@ answers are lines of JSON; vectors go through the cache.
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from core.bounded import parse_json
 from core.embeddings.clip import Encoder, kept_texts
 from core.embeddings.clip_models import ClipModel, model_digest, model_of
 from core.errors import BadInput, TidysetError
@@ -108,7 +108,7 @@ class Resident:
 
 
 def _answer(line: str) -> dict[str, object]:
-    value = dict(json.loads(line))
+    value = dict(parse_json(line))
     if "error" in value:
         raise BadInput(str(value["error"]), str(value.get("mend", "")))
     return value
@@ -153,7 +153,7 @@ def serve(root: str, questions: IO[str], answers: IO[str], idle_seconds: float =
             line = waiting.pop(0)
         if not line:
             return
-        question = json.loads(line)
+        question = parse_json(line)
         if encoder is None:
             encoder = Encoder(Workspace(Path(root)), model_of(question["model"]))
             try:

@@ -6,7 +6,6 @@ stops what it does, checkpoint written, when its input ends, so it never outlive
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import subprocess
@@ -15,6 +14,7 @@ import threading
 from importlib import import_module
 from pathlib import Path
 
+from core.bounded import parse_json
 from core.engines import DOES_PARTS, Ended, Task
 from core.json_text import json_text
 from core.workspace import PROJECT_ROOT
@@ -97,7 +97,7 @@ class LocalEngine:
             line = process.stdout.readline()
         except (OSError, ValueError):  # it died, or the engine was closed
             line = ""
-        self._told.put(Ended(task, json.loads(line) if line.endswith("\n") else None))
+        self._told.put(Ended(task, parse_json(line) if line.endswith("\n") else None))
 
 
 def main() -> None:
@@ -117,7 +117,7 @@ def main() -> None:
     module, _, function = DOES_PARTS.partition(":")
     do_part = getattr(import_module(module), function)
     while (line := asked.get()) is not None:
-        folder, part = json.loads(line)
+        folder, part = parse_json(line)
         answer = do_part(Path(folder), part, stop.is_set)
         try:
             print(json_text(answer), file=answers, flush=True)

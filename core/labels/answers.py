@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
+from core.bounded import parse_json
 from core.data.readers.base import IMAGE_SUFFIXES
 from core.errors import BadInput, NotFound
 from core.files import read_limited
@@ -86,8 +86,8 @@ def read_answers(
     if content.lstrip()[:1] not in (b"{", b"[") and is_table(content):
         return Source.TABLE, [_of_row(row) for row in read_rows(name, content, classes)]
     try:
-        found = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        found = parse_json(content)
+    except ValueError as error:
         raise BadInput(
             f"{name} is neither JSON nor XML ({error}), and no table with a column {ITEM[0]}.",
             "Export it again, or name the columns of a table item_id and label.",
@@ -210,7 +210,7 @@ def _cvat(name: str, content: bytes) -> Iterator[Answer]:
             "Export it from CVAT as 'CVAT for images 1.1'.",
         )
     when = root.findtext("meta/dumped") or ""
-    for row, image in enumerate(root.iter("image"), start=1):
-        tags = tuple(dict.fromkeys(tag.get("label", "") for tag in image.iter("tag")))
+    for row, image in enumerate(root.findall("image"), start=1):
+        tags = tuple(dict.fromkeys(tag.get("label", "") for tag in image.findall("tag")))
         if tags:
             yield Answer(row, (image.get("name", ""),), None, tags, "", when)

@@ -13,7 +13,6 @@ the last. What an undo took back, and looks that changed nothing, are not in it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from typing import Annotated, Any, Literal
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from core.bounded import parse_json
 from core.data.dataset import UNLABELLED, Dataset, Task
 from core.data.problems import ProblemLog
 from core.errors import BadInput, NotFound
@@ -324,9 +324,9 @@ def read_patch(path: Path) -> Patch:
 
 def _read_header(path: Path, text: bytes) -> _Header:
     try:
-        found = json.loads(text)
+        found = parse_json(text)
         version = found["tidyset_patch"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise BadInput(
             f'{path} is no patch: its first line is no {{"tidyset_patch": {FORMAT}, ...}}.',
             "Write one with `tidyset labels export --output edits.jsonl`.",
@@ -342,11 +342,11 @@ def _read_header(path: Path, text: bytes) -> _Header:
 
 def _read_line(name: str, number: int, text: bytes, header: _Header, log: ProblemLog) -> PatchLine | None:
     try:
-        found = _Line.model_validate(json.loads(text, parse_constant=_no_number))
+        found = _Line.model_validate(parse_json(text, parse_constant=_no_number))
     except ValidationError as error:
         log.add(name, number, f"{_first(error)}.", "Correct the line, or delete it.")
         return None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         cut = "" if text.rstrip().endswith(b"}") else "; the line seems cut short"
         log.add(name, number, f"It is no JSON ({error}){cut}.", "Fetch the file again, or delete the line.")
         return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+from core.bounded import MOST_HEADER_BYTES, parse_json, read_metadata, read_shapes, read_tensors
 from core.errors import DamagedFile, NotFound
 from core.files import READ_ERRORS, write_bytes
 from core.json_text import json_text
@@ -17,6 +17,9 @@ from core.models.zoo import create_model
 
 FORMAT = 1
 MOST = 1 << 20
+MOST_SIDE = 1 << 14
+"""Pixels along an image: data sets are trained on at their own size."""
+MOST_MEMBERS = 64
 """Of any size or count on a card; more is a damaged file, not a network."""
 
 
@@ -122,20 +125,20 @@ def save_model(path: Path, model: Classifier, card: ModelCard) -> None:
 
 def load_card(path: Path) -> ModelCard:
     """The card of a saved network, without its weights. Raises NotFound or DamagedFile."""
-    from safetensors import SafetensorError, safe_open
-
     if not path.exists():
         raise NotFound(f"There is no model in {path}.", "Let the run finish, or resume it.")
     try:
-        with safe_open(path, framework="pt") as file:
-            values = dict[str, Any](json.loads((file.metadata() or {})["card"]))
+        values = dict[str, Any](parse_json(read_metadata(path)["card"], most_bytes=MOST_HEADER_BYTES))
         if (written := values.pop("format", FORMAT)) != FORMAT:
             raise ValueError(f"format {written!r}; this version reads {FORMAT}")
         for name, kind in get_type_hints(ModelCard).items():
             if name in values:
                 values[name] = _of_kind(name, values[name], kind)
-        return ModelCard(**values)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        card = ModelCard(**values)
+        if not 0 < max(card.image_size) <= MOST_SIDE or len(card.members) > MOST_MEMBERS:
+            raise ValueError(f"images of {card.image_size}, {len(card.members):,} members")
+        return card
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise DamagedFile(
             f"{path} is no model of Tidyset ({error}).", "Resume the run to write it again."
         ) from error
@@ -154,19 +157,32 @@ def _of_kind(name: str, value: Any, kind: Any) -> Any:
     raise ValueError(f"{name} is {str(value)[:40]!r}")
 
 
+def _check_shapes(card: ModelCard, path: Path) -> None:
+    """Raises ValueError where the network of the card is not that of the file's tensors.
+
+    It is laid out without memory first: a card that announces a huge network could take all of it, or hours.
+    """
+    import torch
+
+    with torch.device("meta"):
+        wanted = {name: tuple(tensor.shape) for name, tensor in build(card).state_dict().items()}
+    stored = read_shapes(path)
+    wrong = sorted(name for name in wanted.keys() | stored.keys() if wanted.get(name) != stored.get(name))
+    if wrong:
+        raise ValueError(f"its card describes another network: {', '.join(wrong[:3])}")
+
+
 def load_model(path: Path) -> tuple[Classifier, ModelCard]:
     """Rebuild the network that ``save_model`` wrote, in evaluation mode, on the CPU.
 
     Raises:
         NotFound, DamagedFile: There is none, or it cannot be read.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     card = load_card(path)
     try:
+        _check_shapes(card, path)
         model = build(card).eval()
-        model.load_state_dict(load_file(path))
-    except (*READ_ERRORS, ZeroDivisionError, SafetensorError) as error:
+        model.load_state_dict(read_tensors(path))
+    except (*READ_ERRORS, ZeroDivisionError) as error:
         raise DamagedFile(f"{path} cannot be read ({error}).", "Resume the run to write it again.") from error
     return model, card

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from core.bounded import read_tensors
 from core.errors import BadInput, DamagedFile, NotFound, Offline
 from core.models.classifier import Classifier
 
@@ -31,14 +32,11 @@ _CONVERT = (
 
 def read_weights(path: Path) -> State:
     """The tensors of a .safetensors file by name. Raises NotFound or DamagedFile."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     if not path.is_file():
         raise NotFound(f"There is no weights file {path}.", "Give the path of a .safetensors file.")
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
+        return read_tensors(path)
+    except (OSError, ValueError) as error:
         raise DamagedFile(f"{path} is no safetensors file ({error}).", _CONVERT) from error
 
 

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -34,11 +33,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.bounded import parse_json
 from core.files import storage_failed
 from core.json_text import json_text
 
 Event = dict[str, Any]
 TERMINAL = frozenset({"finished", "failed", "stopped"})
+MOST_LOG_BYTES = 256 << 20
 MOST_TIME = 250_000_000_000.0
 """Unix time of the year 9892: no date beyond it can be shown."""
 _COUNTS = {"epoch": ("epoch",)}
@@ -98,12 +99,13 @@ class EventLog:
         """The whole events after byte ``offset``, and the offset to go on from.
 
         A line still being written (torn, at the end) is left for the next call; a damaged line
-        elsewhere is skipped, so that one bad block does not hide the rest of a run.
+        elsewhere is skipped, so that one bad block does not hide the rest of a run. What lies beyond
+        MOST_LOG_BYTES is not read: a worker writes that in some ten days at a line a second.
         """
         try:
             with self.path.open("rb") as file:
                 file.seek(offset)
-                block = file.read()
+                block = file.read(max(0, MOST_LOG_BYTES - offset))
         except OSError:  # not there yet, or it cannot be read
             return [], offset
         complete = block[: block.rfind(b"\n") + 1]
@@ -121,7 +123,8 @@ class EventLog:
 
 @lru_cache(maxsize=1_024)
 def _n_damaged(path: Path, size: int, written_ns: int) -> int:
-    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    with path.open("rb") as file:
+        lines = [line for line in file.read(MOST_LOG_BYTES).split(b"\n") if line.strip()]
     return sum(not any(map(_is_event, _parsed(line))) for line in lines)
 
 
@@ -142,9 +145,9 @@ def _parsed(block: bytes) -> list[Any]:
     text = block.decode(errors="replace")
     with contextlib.suppress(ValueError):
         # As one array: a list of a thousand runs is a third of a million lines, each slow to parse by itself.
-        return list(json.loads(f"[{text.rstrip().replace(chr(10), ',')}]"))
+        return list(parse_json(f"[{text.rstrip().replace(chr(10), ',')}]"))
     values = []
     for line in text.split("\n"):
         with contextlib.suppress(ValueError):
-            values.append(json.loads(line))
+            values.append(parse_json(line))
     return values

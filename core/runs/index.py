@@ -7,7 +7,6 @@ read instead, and a run whose folder came or went otherwise is put right when ru
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.engine import Connection
 
+from core.bounded import parse_json
 from core.database.engine import connect, reading, writing
 from core.database.migrate import prepare
 from core.database.tables import metadata
@@ -68,7 +68,7 @@ def forget(workspace: Workspace, ids: set[str]) -> None:
 def listed(workspace: Workspace) -> dict[str, Json]:
     """What run.json says, by id, of every run in the index. Raises IndexAway."""
     with _opened(workspace) as engine, reading(engine) as connection:
-        return {row.id: json.loads(row.about) for row in connection.execute(select(runs.c.id, runs.c.about))}
+        return {row.id: parse_json(row.about) for row in connection.execute(select(runs.c.id, runs.c.about))}
 
 
 def _put(connection: Connection, abouts: Mapping[str, Json]) -> None:

@@ -6,7 +6,6 @@ field shows up in both by itself. Light on purpose (no torch), so that a page ca
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -14,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from core.bounded import parse_toml
 from core.errors import BadInput
 from core.files import read_limited
 
@@ -1012,12 +1012,18 @@ def make_recipe(values: Mapping[str, Any]) -> Recipe:
         for item in error.errors():
             name = ".".join(str(part) for part in item["loc"])
             if item["type"] == "extra_forbidden":
-                problems.append(f"There is no recipe field {name!r}.")
+                problems.append(f"There is no recipe field {name[:100]!r}.")
             elif name:
-                problems.append(f"{name} = {item['input']!r}: {item['msg']}.")
+                problems.append(f"{name} = {_shortened(item['input'])}: {item['msg']}.")
             else:
                 problems.append(f"{item['msg'].removeprefix('Value error, ')}.")
         raise BadInput(" ".join(problems), "`tidyset train --help-recipe` lists the fields.") from None
+
+
+def _shortened(value: object) -> str:
+    """A value as a message repeats it; what is wrong with a very long one shows at its beginning."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def load_recipe(source: str | Path) -> Recipe:
@@ -1033,8 +1039,8 @@ def load_recipe(source: str | Path) -> Recipe:
         known = ", ".join(PRESETS)
         raise BadInput(f"There is no recipe {str(source)!r}.", f"Give a preset ({known}) or a .toml file.")
     try:
-        values = tomllib.loads(read_limited(path, 1 << 20).decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = parse_toml(read_limited(path, 1 << 20))
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path} is no TOML file ({error}).", "Correct that line.") from error
     try:
         return make_recipe(values)

@@ -353,7 +353,7 @@ def workspace_of(run: Run) -> Workspace:
 
 def load_run(folder: Path) -> Run:
     """The run kept in ``folder``. Raises DamagedFile."""
-    return _run_of(folder, read_json(folder / "run.json"))
+    return _run_of(folder, read_json(folder / "run.json", 1 << 20))
 
 
 def _run_of(folder: Path, about: Json) -> Run:
@@ -366,7 +366,7 @@ def _run_of(folder: Path, about: Json) -> Run:
             dataset=str(about["dataset"]),
             fingerprint=str(about["fingerprint"]),
             label_version=int(about["label_version"]),
-            parent=about["parent"],
+            parent=_text_or_none(about["parent"]),
             created=_time(about["created"]),
             notes=str(about["notes"]),
             job=dict(about.get("job", {})),
@@ -379,9 +379,15 @@ def _run_of(folder: Path, about: Json) -> Run:
         ) from error
 
 
+def _text_or_none(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"the parent {str(value)[:40]!r}")
+    return value
+
+
 def _time(value: Any) -> float:
     if not 0 <= (at := float(value)) < MOST_TIME:
-        raise ValueError(f"the time {value!r}")
+        raise ValueError(f"the time {str(value)[:40]!r}")
     return at
 
 
@@ -449,7 +455,10 @@ def _indexed(workspace: Workspace) -> list[Run]:
             index.record(workspace, {run.id: _about(run) for run in added})
     except index.IndexAway:
         return _in_folders(workspace)
-    return [_run_of(workspace.runs / id_, listed[id_]) for id_ in listed.keys() & there] + added
+    for id_ in listed.keys() & there:
+        with contextlib.suppress(DamagedFile):
+            added.append(_run_of(workspace.runs / id_, listed[id_]))
+    return added
 
 
 def damaged_runs(workspace: Workspace) -> list[tuple[Path, str]]:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.bounded import parse_json, parse_tensors, read_metadata, read_tensors
 from core.errors import DamagedFile
-from core.files import write_bytes
+from core.files import READ_ERRORS, write_bytes
 
 FORMAT = 1
 
@@ -60,13 +61,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         DamagedFile: The file is truncated, of another format or no checkpoint at all.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as file:
-            flat = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (it is no mapping)
-            return _unpacked(flat, file.metadata() or {})
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        return _unpacked(read_tensors(path), read_metadata(path))
+    except (*READ_ERRORS, AttributeError) as error:
         raise DamagedFile(
             f"{path} is no checkpoint ({error}).", "Delete it to start the run over."
         ) from error
@@ -74,11 +71,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def from_bytes(contents: bytes) -> Checkpoint:
     """What ``as_bytes`` made of it, in this version."""
-    from safetensors.torch import load
-
-    n_header = int.from_bytes(contents[:8], "little")
-    metadata = json.loads(contents[8 : 8 + n_header])["__metadata__"]
-    return _unpacked(load(contents), metadata)
+    return _unpacked(*parse_tensors(contents))
 
 
 def _unpacked(flat: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Checkpoint:
@@ -89,7 +82,7 @@ def _unpacked(flat: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Checkp
     for key, tensor in flat.items():
         group, _, name = key.partition("/")
         tensors.setdefault(group, {})[name] = tensor
-    return Checkpoint(tensors, json.loads(metadata["state"]), metadata["identity"])
+    return Checkpoint(tensors, parse_json(metadata["state"]), metadata["identity"])
 
 
 def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

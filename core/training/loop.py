@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.bounded import parse_json
 from core.errors import DamagedFile, TrainingFailed
 from core.files import digest
 from core.models import Classifier, ModelCard, build, n_parameters
@@ -521,7 +522,7 @@ class Trainer:
         if self.semi:
             self.semi.sums = self.semi.fresh_sums()
         told = self.group.first_says(json.dumps(asdict(counters)).encode() if self.group.size > 1 else b"")
-        self.counters = as_counters(json.loads(told)) if told else counters
+        self.counters = as_counters(parse_json(told)) if told else counters
         meter.after_pause()
 
     def unlabelled_figures(self) -> dict[str, float | None]:

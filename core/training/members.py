@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import core  # noqa: F401  # isort: skip  (before torch: sets how its threads wait)
 
-import json
 import mmap
 import os
 import queue
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from core.bounded import parse_json
 from core.data.dataset import SPLITS
 from core.errors import BadInput, DamagedFile, StorageFailed, TidysetError, TrainingFailed
 from core.files import atomic_writer, delete_file
@@ -121,7 +121,7 @@ class SideBySide:
         """Pass on what a process tells; on its end say so."""
         assert process.stdout is not None
         for line in process.stdout:
-            type_, fields = json.loads(line)
+            type_, fields = parse_json(line)
             self._told.put((number, type_, fields))
         self._told.put((number, _ENDED, {"code": process.wait()}))
 
@@ -208,7 +208,7 @@ def run_task(path: Path, on_event: OnEvent, should_stop: Callable[[], bool]) -> 
 
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    about = json.loads(arrays["about"].tobytes())
+    about = parse_json(arrays["about"].tobytes())
     place = about["pixels"]
     pixels: Pixels = np.memmap(
         place["file"], place["dtype"], "r", offset=place["offset"], shape=tuple(place["shape"])

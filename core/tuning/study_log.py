@@ -6,12 +6,12 @@ every node that trains a trial sees the same study.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Engine, Index, Integer, String, Table, Text, func, select
 
+from core.bounded import parse_json
 from core.database.engine import reading, writing
 from core.database.tables import metadata
 from core.json_text import json_text
@@ -51,4 +51,4 @@ def read_entries(engine: Engine, study: str, first: int = 0) -> list[dict[str, A
     columns = study_log.c
     query = select(columns.entry).where(columns.study == study, columns.number >= first)
     with reading(engine) as connection:
-        return [json.loads(entry) for entry in connection.scalars(query.order_by(columns.number))]
+        return [parse_json(entry) for entry in connection.scalars(query.order_by(columns.number))]

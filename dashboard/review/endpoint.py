@@ -15,7 +15,6 @@ the person who is signed in.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core import workspace as workspaces
+from core.bounded import parse_json
 from core.data.dataset import Dataset, dataset_folder
 from core.errors import BadInput, NotAllowed, NotFound, TidysetError
 from core.labels.journal import ChangedSince, EditKind, LabelJournal, NewEdit, Refusal
@@ -88,12 +88,12 @@ async def labels(request: Request) -> Response:
 
 def _parsed(body: bytes) -> _Batch:
     try:
-        return _Batch.model_validate(json.loads(body))
+        return _Batch.model_validate(parse_json(body))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"The edits cannot be read: {where}: {first['msg']}.", "Reload the page.") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise BadInput("The edits are not JSON.", "Reload the page.") from None
 
 

@@ -6,14 +6,13 @@ was given for somebody who came from a provider. The answer sets the cookie.
 
 from __future__ import annotations
 
-import json
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core import workspace as workspaces
+from core.bounded import parse_json
 from core.errors import BadInput, NotAllowed, TidysetError
 from core.people import sessions
 from core.people.sign_in import sign_in
@@ -47,8 +46,8 @@ async def post(request: Request) -> Response:
 
 def _parsed(body: bytes) -> _Body:
     try:
-        return _Body.model_validate(json.loads(body))
-    except (ValidationError, ValueError, RecursionError):  # whose text would repeat the password
+        return _Body.model_validate(parse_json(body))
+    except ValueError:  # whose text would repeat the password
         raise BadInput("Name and password cannot be read.", "Reload the page.") from None
 
 

@@ -91,6 +91,34 @@ def test_nothing_is_unpickled_or_run_from_text() -> None:
     assert faults(check, [*SOURCES, *SCRIPTS]) == []
 
 
+PARSERS = {"json", "tomllib", "safetensors", "safetensors.torch", "yaml", "orjson"}
+PARSES = {"load", "loads", "load_file", "safe_open", "JSONDecoder", "model_validate_json", "fromstring"}
+PARSE_UNBOUNDED = {
+    "core/bounded.py": "the one place",
+    "core/labels/answers.py": "XML of CVAT, of bounded size and refused where it declares entities",
+}
+
+
+def test_json_toml_and_safetensors_are_parsed_in_one_place() -> None:
+    """Where depth, digits and bytes are bounded: one forgotten json.loads is a page that a file can break."""
+
+    def check(tree: ast.Module, path: Path) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
+        if str(path.relative_to(ROOT)) in PARSE_UNBOUNDED:
+            return
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module in PARSERS:
+                for alias in node.names:
+                    if alias.name in PARSES:
+                        yield node, f"takes {alias.name} of {node.module}; core.bounded has it within bounds"
+            if isinstance(node, ast.Attribute) and node.attr in PARSES:
+                owner = ast.unparse(node.value)
+                if owner in PARSERS | {"ElementTree"} or node.attr == "model_validate_json":
+                    yield node, f"{owner}.{node.attr}; core.bounded has it within bounds"
+
+    assert faults(check) == []
+    assert all((ROOT / name).exists() for name in PARSE_UNBOUNDED)
+
+
 def test_only_the_restricted_unpickler_takes_anything_from_the_modules_that_unpickle() -> None:
     """Naming pickle's error, to explain a refused file, is all that the rest may do with it."""
     for path in SOURCES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from core.bounded import parse_json
 from core.data.problems import ProblemLog
 from core.data.readers.base import Hints, Recognised, Record, split_of
 from core.errors import BadInput, NotFound, Offline
@@ -174,16 +174,15 @@ def _class_names(path: Path, schema: Any, label: str | None) -> tuple[str, ...]:
     beside = path.with_name("dataset_info.json")
     try:
         if b"huggingface" in metadata:
-            about = json.loads(metadata[b"huggingface"])["info"]["features"]
+            about = parse_json(metadata[b"huggingface"])["info"]["features"]
         elif beside.exists():
-            about = json.loads(read_limited(beside, 16 << 20))["features"] or {}
+            about = parse_json(read_limited(beside, 16 << 20))["features"] or {}
         names = (about.get(label or "") or {}).get("names") or []
     except (
         ValueError,
         KeyError,
         TypeError,
         AttributeError,
-        RecursionError,
         BadInput,
     ):  # names are a comfort: numbers do without
         return ()
