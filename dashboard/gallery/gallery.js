@@ -166,7 +166,7 @@ function onKey(gallery, event) {
     Home: -items.length,
     End: items.length,
   };
-  const all = (event.ctrlKey || event.metaKey) && event.key === "a";
+  const all = (event.ctrlKey || event.metaKey) && (event.key === "a" || event.code === "KeyA");
   if (data.selectable && all) select(gallery, 0, items.length - 1, true);
   else if (event.ctrlKey || event.metaKey || event.altKey) return;
   else if (event.key in steps) {

@@ -81,6 +81,18 @@ def test_a_burst_of_keys_loses_none(page: Page, server: Server) -> None:
     assert len({item for item, _, _ in edits}) == len(edits) == 20
 
 
+def test_letters_of_another_alphabet_count_by_their_place(page: Page, server: Server) -> None:
+    open_relabel(page, server)
+    review = page.locator(".review")
+    for key, code in (("ы", "KeyS"), ("σ", "KeyS"), ("ב", "KeyX")):
+        review.dispatch_event("keydown", {"key": key, "code": code})
+    expect(page.locator(".review .place")).to_have_text("4 of 6,000")
+    saved(page, 1)
+    assert [kind for _, kind, _ in journal(server)] == ["exclude"]
+    review.dispatch_event("keydown", {"key": "г", "code": "KeyU"})
+    saved(page, 2)
+
+
 def test_edits_wait_out_a_dead_server_and_a_reload_and_arrive_once(page: Page, server: Server) -> None:
     open_relabel(page, server)
     page.keyboard.press("1")

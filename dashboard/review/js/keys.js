@@ -17,8 +17,14 @@ const LETTERS = "abdefhijklmnopqtvwyz"; // without those of commands, and c and 
 const CLASS_KEYS = [..."1234567890", ...LETTERS];
 const ANSWER_KEYS = { y: "yes", n: "no", "?": "unknown", "-": "unknown" }; // where one class is asked about
 
+// A letter of another alphabet counts as the Latin one of the same place on the keyboard.
+function latin(event) {
+  const place = /^Key([A-Z])$/.exec(event.code)?.[1].toLowerCase();
+  return place && event.key.length === 1 && !/[!-~]/.test(event.key) ? place : event.key;
+}
+
 function onKey(view, event) {
-  const { key } = event;
+  const key = latin(event);
   const ctrl = event.ctrlKey || event.metaKey;
   if (view.mode === "grid" && ctrl && key.toLowerCase() === "a") view.items.forEach((_, index) => view.selected.add(index));
   else if (ctrl || event.altKey) return;
@@ -34,7 +40,8 @@ function onKey(view, event) {
 
 // Returns whether the key means anything.
 function obey(view, event) {
-  const { key, shiftKey, repeat } = event;
+  const { shiftKey, repeat } = event;
+  const key = latin(event);
   const { several, asked, classes } = view.data;
   const lower = key.toLowerCase();
   if (several && asked !== null && (ANSWER_KEYS[lower] || lower === "h")) {
@@ -59,7 +66,7 @@ function obey(view, event) {
 // The number keys count whatever the layout has there; with Shift only where that means something.
 function classOf(event, several) {
   const digit = event.shiftKey && !several ? "" : /^Digit(\d)$/.exec(event.code)?.[1];
-  return CLASS_KEYS.indexOf(digit || event.key.toLowerCase());
+  return CLASS_KEYS.indexOf(digit || latin(event).toLowerCase());
 }
 
 function moves(view) {
