@@ -195,7 +195,8 @@ def _in_words(whom: str, figure: str, one: Measure) -> str:
     same = f"the same answer on {percent(one.agreed, 0)} of {counted(one.n_units, 'image')}"
     if one.value is None or one.ci95 is None:
         sentence = (
-            f"**{same[0].upper() + same[1:]}** ({plain(whom)}). {figure} is not defined: all said the same."
+            f"**{same[0].upper() + same[1:]}** ({plain(whom)}). {figure} is not defined: all votes are one "
+            "class."
         )
     else:
         low, high = one.ci95
@@ -213,7 +214,7 @@ def _row(who: str, figure: str, one: Measure) -> dict[str, object]:
         "Figure": figure,
         "Value": one.value,
         "95 %": f"{one.ci95[0]:.2f} to {one.ci95[1]:.2f}" if one.ci95 else "",
-        "In words": one.strength or "all said the same",
+        "In words": one.strength or "not defined: one class",
         "Same answer": 100 * one.agreed,
         "Images": one.n_units,
     }

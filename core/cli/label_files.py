@@ -447,7 +447,7 @@ def _agreement_text(found: Agreement) -> str:
 
 def _measure_line(title: str, one: Measure) -> str:
     if one.value is None or one.ci95 is None:
-        figure = "not defined, all said the same"
+        figure = "not defined: all votes are one class"
     else:
         figure = f"{one.value:.3f} (95 %: {one.ci95[0]:.3f} to {one.ci95[1]:.3f}), {one.strength}"
     return f"{title:<44} {figure}; agreed on {percent(one.agreed)} of {one.n_units:,}"

@@ -3,7 +3,9 @@
 Labels are (N, K) float32: 1 yes, 0 no, NaN unknown. Every figure says over how many known labels it is, and
 within which bounds it would lie if the unknown ones were known: at best each agrees with its prediction, at
 worst none does. Where a ratio of one label has nothing below the line it is 0, as scikit-learn's
-``zero_division=0``; where an image has no yes and none is predicted, its F1 and Jaccard are 1.
+``zero_division=0``; a macro average of what is about yes leaves out the labels that no image has and none is
+predicted to have, as with one label an image (core.evaluation.metrics). Where an image has no yes and none is
+predicted, its F1 and Jaccard are 1.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ Labels = NDArray[np.float32]
 
 RATIOS = ("precision", "recall", "specificity", "f1", "g_mean", "balanced_accuracy", "accuracy")
 """What follows from the four counts; sensitivity is another name of recall."""
+ABOUT_YES = ("precision", "recall", "f1", "g_mean")
+"""Those that say nothing of a label without any yes, given or predicted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +87,17 @@ class Counts:
         """One of RATIOS."""
         values: Floats = getattr(self, name)
         return values
+
+    @property
+    def occurs(self) -> NDArray[np.bool_]:
+        """(K,) whether the label is yes for an image or predicted to be."""
+        return np.asarray(self.tp + self.fp + self.fn > 0)
+
+    def macro(self, name: str) -> float:
+        """Mean of one of RATIOS over the labels that have known ones and, where it is ABOUT_YES, that occur;
+        NaN for none. scikit-learn's macro average of ``labels`` = those that occur.
+        """
+        return _mean(self.ratio(name)[self.occurs if name in ABOUT_YES else self.n > 0])
 
     def together(self) -> Counts:
         """All labels as one, for micro averages."""
@@ -187,8 +202,8 @@ class MultiLabelScores:
         return _mean(self.average_precision)
 
     def macro(self, name: str) -> float:
-        """Mean of one of RATIOS over the labels that have known ones."""
-        return _mean(self.counts.ratio(name)[self.counts.n > 0])
+        """Mean of one of RATIOS over the labels; see ``Counts.macro``."""
+        return self.counts.macro(name)
 
     def micro(self, name: str) -> float:
         """One of RATIOS over all known labels at once."""

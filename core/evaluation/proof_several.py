@@ -119,5 +119,5 @@ def weighted(
     with np.errstate(divide="ignore", invalid="ignore"):
         accuracy = (weights @ right.astype(np.float32)) / (weights @ asked.astype(np.float32))
         recall = np.where(there > 0, hits / there, np.nan)
-        f1 = np.where(there > 0, 2 * hits / either, np.nan)
+        f1 = np.where(either > 0, 2 * hits / either, np.nan)
     return accuracy.astype(np.float64), recall.astype(np.float64), f1.astype(np.float64)

@@ -139,8 +139,9 @@ def yes_weights(labels: Labels) -> NDArray[np.float32]:
 
 
 def multilabel_figures(pred_probs: NDArray[Any], labels: Labels) -> dict[str, float | None]:
-    """valid_accuracy (of the known labels, at one half), valid_macro_f1, valid_macro_auc and
-    valid_average_precision: means over the labels with at least one known yes and one known no.
+    """valid_accuracy (of the known labels, at one half), valid_macro_f1 (over the labels that are yes for an
+    image or predicted to be), valid_macro_auc and valid_average_precision (over those with at least one known
+    yes and one known no); None over none.
 
     Args:
         pred_probs: (n, K).
@@ -153,10 +154,13 @@ def multilabel_figures(pred_probs: NDArray[Any], labels: Labels) -> dict[str, fl
         for k in range(labels.shape[1])
         if (labels[:, k] == 1).any() and (labels[:, k] == 0).any()
     ]
+    yes, said = labels == 1, (pred_probs >= 0.5) & known
     figures = {
-        "valid_macro_f1": [binary_f1(yes, probs >= 0.5) for yes, probs in columns],
-        "valid_macro_auc": [roc_auc(yes, probs) for yes, probs in columns],
-        "valid_average_precision": [average_precision(yes, probs) for yes, probs in columns],
+        "valid_macro_f1": [
+            binary_f1(yes[:, k], said[:, k]) for k in np.flatnonzero(yes.any(axis=0) | said.any(axis=0))
+        ],
+        "valid_macro_auc": [roc_auc(*column) for column in columns],
+        "valid_average_precision": [average_precision(*column) for column in columns],
     }
     means = {name: float(np.mean(values)) if values else None for name, values in figures.items()}
     return {"valid_accuracy": accuracy, **means}

@@ -62,12 +62,16 @@ def _is_corner(corner: Any) -> bool:
     )
 
 
-def points_inside(xy: NDArray[np.float32], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n,) which points lie inside a closed outline, by the even-odd rule.
+def points_inside(
+    xy: NDArray[np.float32], corners: NDArray[np.float64], *, even_odd: bool = False
+) -> NDArray[np.bool_]:
+    """(n,) which points lie inside a closed outline, by the non-zero rule that the
+    canvas fills it by: what is encircled twice is inside too.
 
     Args:
         xy: (n, 2) places.
         corners: (m, 2), the last joined to the first.
+        even_odd: By the rule that plotly fills by instead: what is encircled twice is outside.
     """
     marked = np.zeros(len(xy), bool)
     low, high = corners.min(axis=0), corners.max(axis=0)
@@ -75,18 +79,21 @@ def points_inside(xy: NDArray[np.float32], corners: NDArray[np.float64]) -> NDAr
     step = max(1, _CHUNK // len(corners))
     for start in range(0, len(near), step):
         rows = near[start : start + step]
-        marked[rows] = _odd_crossings(np.asarray(xy[rows], np.float64), corners)
+        winding = _winding(np.asarray(xy[rows], np.float64), corners)
+        marked[rows] = winding % 2 == 1 if even_odd else winding != 0
     return marked
 
 
-def _odd_crossings(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a ray to the right crosses an odd number of edges."""
+def _winding(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How often the outline winds around each point: edges that a ray to the right crosses upwards count +1,
+    downwards -1 (Hormann and Agathos, Computational Geometry 20, 2001).
+    """
     (x1, y1), (x0, y0) = corners.T, np.roll(corners, 1, axis=0).T
     x, y = points[:, :1], points[:, 1:]
-    crosses = (y1 > y) != (y0 > y)
+    direction = (y1 > y).astype(np.int8) - (y0 > y).astype(np.int8)
     rise = np.where(y0 == y1, 1.0, y0 - y1)
     right_of = x < (x0 - x1) * (y - y1) / rise + x1
-    return np.asarray((crosses & right_of).sum(axis=1) % 2 == 1)
+    return np.asarray(np.where(right_of, direction, 0).sum(axis=1, dtype=np.int64))
 
 
 def drawn_on_chart(selection: Mapping[str, Any], xy: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -98,7 +105,8 @@ def drawn_on_chart(selection: Mapping[str, Any], xy: NDArray[np.float32]) -> NDA
     """
     marks = np.zeros(len(xy), bool)
     for one in selection.get("lasso") or ():
-        marks |= points_inside(xy, np.column_stack([one["x"], one["y"]]).astype(np.float64))
+        corners = np.column_stack([one["x"], one["y"]]).astype(np.float64)
+        marks |= points_inside(xy, corners, even_odd=True)
     for one in selection.get("box") or ():
         (left, right), (low, high) = sorted(one["x"][:2]), sorted(one["y"][:2])
         marks |= (xy >= (left, low)).all(axis=1) & (xy <= (right, high)).all(axis=1)

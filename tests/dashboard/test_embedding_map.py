@@ -41,11 +41,24 @@ def test_points_inside_agree_with_the_winding_of_a_star() -> None:
     assert (points_inside(xy, corners)[clear] == (distance < edge)[clear]).all()
 
 
-def test_an_outline_that_crosses_itself_leaves_its_middle_out() -> None:
+def test_what_an_outline_encloses_twice_is_selected_as_the_canvas_paints_it() -> None:
+    angle, radius = np.linspace(0, 4 * np.pi, 120, endpoint=False), np.linspace(1, 0.9, 120)
+    twice = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    back = np.concatenate([twice[:60], twice[:60][::-1]])  # and undone by going back the same way
+    xy = np.array([[0, 0], [0.5, 0.5], [0.95, 0.5]], np.float32)
+    assert points_inside(xy, twice).tolist() == [True, True, False]
+    assert points_inside(xy, twice[::-1]).tolist() == [True, True, False]
+    assert not points_inside(xy, back).any()
+
+
+def test_the_middle_of_an_outline_that_crosses_itself_is_as_it_is_painted() -> None:
+    """The map's canvas paints the middle, plotly does not."""
     angles = np.deg2rad(90 + 144 * np.arange(5))
     pentagram = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     xy = np.array([[0, 0], [0, 0.7], [0, 1.1]], np.float32)
-    assert points_inside(xy, pentagram).tolist() == [False, True, False]
+    assert points_inside(xy, pentagram).tolist() == [True, True, False]
+    lasso = {"x": pentagram[:, 0].tolist(), "y": pentagram[:, 1].tolist()}
+    assert drawn_on_chart({"lasso": [lasso]}, xy).tolist() == [False, True, False]
 
 
 def test_hidden_values_are_not_selected() -> None:
