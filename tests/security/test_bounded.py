@@ -1,4 +1,4 @@
-"""A hostile file is one unreadable file: bytes, depth and digits of JSON, TOML and safetensors are bounded."""
+"""A hostile file is one unreadable file: JSON, TOML and safetensors have bounds of bytes, depth, digits."""
 
 from __future__ import annotations
 
