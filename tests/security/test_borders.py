@@ -143,7 +143,7 @@ def test_names_can_be_allowed(client: TestClient, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_proxy_may_hand_on_its_own_name(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streamlit compares Origin and Host itself, and asks an outer host for this machine's address if not equal."""
+    """Streamlit compares Origin and Host itself; if not equal, it asks an outer host for its address."""
     monkeypatch.setenv(borders.HOSTS, "tidyset.example.org")
     answer = client.get("/", headers={"host": OWN, "origin": "https://tidyset.example.org"})
     assert answer.text == "host tidyset.example.org"
