@@ -11,7 +11,10 @@ if __name__ == "__main__":
 
     show()
 else:
+    from dashboard import streamlit_borders
     from dashboard.errors import show_error
     from dashboard.routes import MIDDLEWARE, ROUTES, lifespan
+
+    streamlit_borders.mend()
 
     app = App(__file__, routes=ROUTES, middleware=MIDDLEWARE, lifespan=lifespan, on_script_error=show_error)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import BadInput, Busy, NotAllowed, NotFound, StorageFailed, TidysetError
 from core.json_text import json_text
+from dashboard.borders import is_own_origin
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -25,7 +25,7 @@ def check_origin(request: Request, what: str) -> None:
     if site is not None:
         same = site == "same-origin"
     else:
-        same = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        same = origin is None or is_own_origin(origin, request.headers.get("host", ""))
     if not same:
         raise NotAllowed(f"{what} only from Tidyset's own page.", "Open it and do it there.")
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from core.json_text import json_text
 from core.workspace import check_name
 from dashboard import late_fragments, links, waiting, warmup
 from dashboard.admission import Admission
+from dashboard.borders import Borders
 from dashboard.preload import Preload
 
 if TYPE_CHECKING:
@@ -139,10 +141,24 @@ def _dataset(name: str, fingerprint: str) -> Dataset:
     return dataset
 
 
+class _Index(Convertor[int]):
+    """A number in a path, no longer than that of an image can be: Python reads none of 5,000 digits."""
+
+    regex = "[0-9]{1,15}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("index", _Index())
+
 ROUTES: list[BaseRoute] = [
-    Route(PREFIX + "/sheets/{name}/{fingerprint}/{number:int}.webp", sheet),
-    Route(PREFIX + "/image/{name}/{fingerprint}/{number:int}.png", picture),
-    Route(PREFIX + "/company/{name}/{fingerprint}/{number:int}.json", company),
+    Route(PREFIX + "/sheets/{name}/{fingerprint}/{number:index}.webp", sheet),
+    Route(PREFIX + "/image/{name}/{fingerprint}/{number:index}.png", picture),
+    Route(PREFIX + "/company/{name}/{fingerprint}/{number:index}.json", company),
     Route(PREFIX + "/points/{digest}.bin", points),
     Route(PREFIX + "/labels", labels, methods=["POST"]),
     Route(SIGN_IN, sign_in, methods=["POST"]),
@@ -151,6 +167,7 @@ ROUTES: list[BaseRoute] = [
 BASE = PREFIX.removesuffix(f"/{links.ROOT}")
 GUARDED = (f"{PREFIX}/", f"{BASE}/media/", f"{BASE}/_stcore/upload_file/")
 MIDDLEWARE = [
+    Middleware(Borders),  # first: what it refuses reaches nothing else
     Middleware(Admission, guarded=GUARDED, open_to_all=(SIGN_IN,)),
     Middleware(Preload),
 ]

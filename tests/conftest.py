@@ -19,6 +19,9 @@ from core.workspace import Workspace
 # Tests wait for jobs beside tests that compute; giving way to those is not what they ask.
 os.environ.setdefault("TIDYSET_WORKER_NICE", "0")
 
+# The name that Starlette's test client asks for.
+os.environ.setdefault("TIDYSET_ALLOWED_HOSTS", "testserver")
+
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")

@@ -77,7 +77,7 @@ def addresses(sample: Dataset) -> dict[str, str]:
     values = {
         "name": sample.name,
         "fingerprint": sample.fingerprint,
-        "number:int": "0",
+        "number:index": "0",
         "digest": "0" * 32,
         "file": "x",
     }

@@ -1,4 +1,4 @@
-"""A hostile file is one unreadable file: JSON, TOML, safetensors are bounded in bytes, depth and digits."""
+"""A hostile file is one unreadable file: JSON, TOML and safetensors have bounds of bytes, depth, digits."""
 
 from __future__ import annotations
 

@@ -11,7 +11,13 @@ from core.people import passwords, sessions
 from core.people.accounts import add_account, find_account, remove_account, set_password
 from core.people.acting import acting_as
 from core.people.roles import SERVER, Role
-from core.people.sign_in import FREE_TRIES, FREE_TRIES_OF_ADDRESS, Throttle, sign_in
+from core.people.sign_in import (
+    FORGOTTEN_SECONDS,
+    FREE_TRIES,
+    FREE_TRIES_OF_NAME,
+    Throttle,
+    sign_in,
+)
 from core.workspace import Workspace
 
 GOOD = "correct horse battery"
@@ -91,14 +97,50 @@ def test_wrong_tries_must_wait_longer_and_longer(team: Workspace) -> None:
     assert "is wrong" in wrong()
 
 
-def test_an_address_that_tries_many_names_must_wait(team: Workspace) -> None:
+def wrong(team: Workspace, throttle: Throttle, name: str, address: str) -> None:
+    with pytest.raises(NotAllowed, match="is wrong"):
+        sign_in(team, name, "not the password", address=address, throttle=throttle)
+
+
+def test_one_person_locks_nobody_else_out_behind_the_same_address(team: Workspace) -> None:
     throttle = Throttle(Clock())
-    for n in range(FREE_TRIES_OF_ADDRESS):
-        with pytest.raises(NotAllowed, match="is wrong"):
-            sign_in(team, f"name {n}", "not the password", address="192.0.2.1", throttle=throttle)
+    for n in range(120):
+        wrong(team, throttle, f"name {n}", "192.0.2.1")
+    for _ in range(FREE_TRIES):
+        wrong(team, throttle, "Bob", "192.0.2.1")
     with pytest.raises(NotAllowed, match="Too many"):
-        sign_in(team, "Ada", GOOD, address="192.0.2.1", throttle=throttle)
-    sign_in(team, "Ada", GOOD, address="192.0.2.2", throttle=throttle)
+        sign_in(team, "Bob", GOOD, address="192.0.2.1", throttle=throttle)
+    sign_in(team, "Ada", GOOD, address="192.0.2.1", throttle=throttle)
+    sign_in(team, "Bob", GOOD, address="192.0.2.2", throttle=throttle)
+
+
+def test_wrong_tries_are_forgotten_in_a_quarter_of_an_hour(team: Workspace) -> None:
+    clock = Clock()
+    throttle = Throttle(clock)
+    for _ in range(FREE_TRIES - 1):
+        wrong(team, throttle, "Bob", "192.0.2.1")
+    clock.now += FORGOTTEN_SECONDS
+    for _ in range(FREE_TRIES):
+        wrong(team, throttle, "Bob", "192.0.2.1")
+
+
+def test_a_name_that_is_tried_from_everywhere_is_open_only_where_it_was_before(team: Workspace) -> None:
+    throttle = Throttle(Clock())
+    sign_in(team, "Bob", GOOD, address="198.51.100.1", throttle=throttle)
+    for n in range(FREE_TRIES_OF_NAME):
+        wrong(team, throttle, "Bob", f"192.0.2.{n}")
+    with pytest.raises(NotAllowed, match="Too many"):
+        sign_in(team, "Bob", GOOD, address="192.0.2.200", throttle=throttle)
+    sign_in(team, "Bob", GOOD, address="198.51.100.1", throttle=throttle)
+
+
+def test_a_network_of_ipv6_is_one_address(team: Workspace) -> None:
+    throttle = Throttle(Clock())
+    for n in range(FREE_TRIES):
+        wrong(team, throttle, "Bob", f"2001:db8::{n + 1}")
+    with pytest.raises(NotAllowed, match="Too many"):
+        sign_in(team, "Bob", GOOD, address="2001:db8::ffff", throttle=throttle)
+    sign_in(team, "Bob", GOOD, address="2001:db8:0:1::1", throttle=throttle)
 
 
 def test_a_hash_of_old_parameters_is_made_anew(team: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
