@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.errors import BadInput
-from core.runs.recipe import Recipe
+from core.runs.recipe import Recipe, make_recipe
 
 NEVER = frozenset(
     {
@@ -138,7 +138,7 @@ def _options(field: str, values: str, base: Recipe) -> Axis:
 def _check(base: Recipe, field: str, value: Any) -> Recipe:
     """The recipe with that value, other fields that contradict it aside. Raises BadInput."""
     number = int(value) if isinstance(value, float) and value.is_integer() else value
-    return Recipe(model=base.model).with_changes({field: number})
+    return make_recipe({"model": base.model, "timm_model": base.timm_model, field: number})
 
 
 def space_to_json(axes: Sequence[Axis]) -> list[dict[str, Any]]:

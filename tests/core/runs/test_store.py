@@ -11,6 +11,7 @@ import pytest
 
 from core.data.dataset import LABEL_GROUPS, Dataset
 from core.errors import BadInput, Busy, NameTaken, NotFound
+from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.runs import launch
 from core.runs.recipe import PRESETS, Recipe, make_recipe
 from core.runs.store import (
@@ -33,6 +34,8 @@ from tests.tagged import tagged
 
 @pytest.fixture
 def run(workspace: Workspace, sample: Dataset) -> Run:
+    edits = [NewEdit(str(item), EditKind.CONFIRM) for item in sample.item_ids[:3]]
+    LabelJournal(workspace).append(sample, edits)
     return create_run(workspace, sample, PRESETS["fast"], name="first", label_version=3, parent="p")
 
 
@@ -104,10 +107,10 @@ def test_what_was_being_prepared_is_no_news_once_it_is_done(run: Run) -> None:
 
 
 def test_a_run_is_called_what_reads_its_images_and_captions(workspace: Workspace, sample: Dataset) -> None:
-    names = {}
+    names, captioned = {}, tagged(workspace, sample, captions=True)
     for inputs in ("image", "caption", "both"):
         recipe = make_recipe({"inputs": inputs})
-        names[inputs] = create_run(workspace, sample, recipe).job["network"]
+        names[inputs] = create_run(workspace, captioned, recipe).job["network"]
     assert names == {
         "image": "plain-cnn",
         "caption": "gated-words on captions",

@@ -110,7 +110,7 @@ def test_no_unlabelled_images_is_said(few: Few, quick: Recipe) -> None:
     for how, with_ in (("fixmatch", fit), ("teacher-student", fit_stages)):
         with pytest.raises(BadInput, match="there are none"):
             with_(few.pixels, few.labels, few.parts, few.classes, quick.with_changes({"semi": how}))
-    with pytest.raises(BadInput, match="One network"):
+    with pytest.raises(ValueError, match="several networks"):
         few.train(quick.with_changes({"members": 2}))
 
 
