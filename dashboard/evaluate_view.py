@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import UNLABELLED, Dataset, Task
 from core.embeddings.zero_shot import zero_shot_runs
-from core.evaluation.calibration import Reliability, fit_temperature, reliability
+from core.metrics.calibration import Reliability, fit_temperature, reliability
 from core.evaluation.compare import Comparison
 from core.evaluation.metrics import Scores, scores, top_k_accuracy
 from core.evaluation.of_run import LabelSet, compare_runs, label_sets, scored_on

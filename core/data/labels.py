@@ -141,6 +141,16 @@ class Labels(ABC):
     def confusion(self, predicted: NDArray[Any]) -> Ints:
         """Counts with rows = given, columns = predicted: (K, K), or (K, 2, 2) of no and yes."""
 
+    @abstractmethod
+    def told(self, predicted: NDArray[Any]) -> Mask:
+        """(N, K) the classes that are predicted, from predictions as ``right`` takes them."""
+
+    @abstractmethod
+    def outcomes(self, predicted: NDArray[Any]) -> tuple[Ints, Ints, Ints, Ints]:
+        """True positives, false positives, true negatives and false negatives of each class, each (K,), over
+        what is known.
+        """
+
     def differs(self, other: Labels) -> Mask:
         """Which cells differ from ``other``'s, of the same images and classes; unknown equals unknown."""
         return np.asarray(~((self.values == other.values) | (~self.known & ~other.known)))
@@ -255,6 +265,16 @@ class SingleLabels(Labels):
         counts = np.bincount(self.values[rows] * k + predicted[rows], minlength=k * k)
         return counts.reshape(k, k)
 
+    def told(self, predicted: NDArray[Any]) -> Mask:
+        """(N, K)."""
+        return np.asarray(predicted[:, None] == np.arange(len(self.classes)))
+
+    def outcomes(self, predicted: NDArray[Any]) -> tuple[Ints, Ints, Ints, Ints]:
+        """Each class against all others."""
+        pairs = self.confusion(predicted)
+        hit, given, said = np.diagonal(pairs), pairs.sum(axis=1), pairs.sum(axis=0)
+        return hit, said - hit, pairs.sum() - given - said + hit, given - hit
+
     def reordered(self, classes: Sequence[str]) -> Self:
         """The same labels, as indices into the other order."""
         back = np.append(np.argsort(self._order(classes)), UNLABELLED)  # -1 finds the last
@@ -320,6 +340,15 @@ class MultiLabels(Labels):
         given, said = (self.no, self.yes), (~predicted, predicted)
         counts = [[(row & column).sum(axis=0) for column in said] for row in given]
         return np.asarray(np.moveaxis(np.array(counts, np.int64), 2, 0))
+
+    def told(self, predicted: NDArray[Any]) -> Mask:
+        """(N, K)."""
+        return np.asarray(predicted, np.bool_)
+
+    def outcomes(self, predicted: NDArray[Any]) -> tuple[Ints, Ints, Ints, Ints]:
+        """Of known labels."""
+        pairs = self.confusion(predicted)
+        return pairs[:, 1, 1], pairs[:, 0, 1], pairs[:, 0, 0], pairs[:, 1, 0]
 
     def reordered(self, classes: Sequence[str]) -> Self:
         """The same labels, their columns in the other order."""
