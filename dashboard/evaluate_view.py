@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 
 from core.data.dataset import UNLABELLED, Dataset, Task
 from core.embeddings.zero_shot import zero_shot_runs
-from core.metrics.calibration import Reliability, fit_temperature, reliability
 from core.evaluation.compare import Comparison
 from core.evaluation.metrics import Scores, scores, top_k_accuracy
 from core.evaluation.of_run import LabelSet, compare_runs, label_sets, scored_on
 from core.evaluation.predictions import Predictions
 from core.evaluation.remarks import SURE, Remark, remarks
 from core.evaluation.selective import RiskCoverage, risk_coverage
+from core.evaluation.thresholds import load_thresholds
 from core.labels.versions import current_version
+from core.metrics.calibration import Reliability, fit_temperature, reliability
+from core.quality.proofs import near_copies
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
+from dashboard import cached
 from dashboard.kept import kept
 from dashboard.opened import predictions
 
@@ -124,11 +127,20 @@ def evaluation(dataset: Dataset, run: Run, split: str, labels: LabelSet) -> Eval
     return _evaluation(run.id, _written(run), split, labels.key, labels.version, dataset, run, labels)
 
 
-def comparisons(workspace: Workspace, dataset: Dataset, a: Run, b: Run, split: str) -> list[Comparison]:
-    """Run b against run a, on the given labels and, where they differ, on the corrected ones."""
+def comparisons(
+    workspace: Workspace, dataset: Dataset, a: Run, b: Run, split: str, *, tuned: bool = False
+) -> list[Comparison]:
+    """Run b against run a, on the given labels and, where they differ, on the corrected ones.
+
+    Args:
+        tuned: At each run's own thresholds, where images have several labels.
+    """
     version = current_version(workspace, dataset.name)
+    n_labels = len(dataset.classes)
+    cuts = tuple(load_thresholds(run.folder, n_labels).values for run in (a, b)) if tuned else ()
     names = (a.name, b.name)
-    return _comparisons(a.id, _written(a), b.id, _written(b), names, split, version, workspace, a, b)
+    ids = (a.id, _written(a), b.id, _written(b))
+    return _comparisons(*ids, names, split, version, cuts, workspace, dataset, a, b)
 
 
 def all_predictions(run: Run) -> Predictions:
@@ -177,8 +189,12 @@ def _comparisons(
     names: tuple[str, str],
     split: str,
     version: int,
+    cuts: tuple[tuple[float, ...], ...],
     _workspace: Workspace,
+    _dataset: Dataset,
     _a: Run,
     _b: Run,
 ) -> list[Comparison]:
-    return compare_runs(_workspace, _a, _b, split)
+    with cached.progress("Computing confidence intervals (bootstrap)") as on_share:
+        groups = near_copies(_workspace, _dataset, np.arange(len(_dataset)))
+        return compare_runs(_workspace, _a, _b, split, tuned=bool(cuts), groups=groups, on_share=on_share)

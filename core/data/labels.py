@@ -113,6 +113,12 @@ class Labels(ABC):
     def belongs(self, column: int) -> Mask:
         """(N,) whether the class of index ``column`` is given to the image."""
 
+    @abstractmethod
+    def asked(self, column: int) -> Mask:
+        """(N,) the images that tell how well a class is predicted: those it is given to where images have one
+        class (its recall), those where it is known otherwise.
+        """
+
     @staticmethod
     @abstractmethod
     def any_cell(cells: Mask) -> Mask:
@@ -241,6 +247,10 @@ class SingleLabels(Labels):
         """(N,)."""
         return np.asarray(self.values == column)
 
+    def asked(self, column: int) -> Mask:
+        """(N,) the images of the class."""
+        return self.belongs(column)
+
     @staticmethod
     def any_cell(cells: Mask) -> Mask:
         """(N,): a cell is an image."""
@@ -315,6 +325,10 @@ class MultiLabels(Labels):
     def belongs(self, column: int) -> Mask:
         """(N,)."""
         return np.asarray(self.values[:, column] == 1)
+
+    def asked(self, column: int) -> Mask:
+        """(N,) where yes or no is known."""
+        return self.known[:, column]
 
     @staticmethod
     def any_cell(cells: Mask) -> Mask:
