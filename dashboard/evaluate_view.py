@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 
 from core.data.dataset import UNLABELLED, Dataset, Task
 from core.embeddings.zero_shot import zero_shot_runs
-from core.evaluation.calibration import Reliability, fit_temperature, reliability
 from core.evaluation.compare import Comparison
 from core.evaluation.metrics import Scores, scores, top_k_accuracy
 from core.evaluation.of_run import LabelSet, compare_runs, label_sets, scored_on
 from core.evaluation.predictions import Predictions
 from core.evaluation.remarks import SURE, Remark, remarks
 from core.evaluation.selective import RiskCoverage, risk_coverage
+from core.evaluation.thresholds import load_thresholds
 from core.labels.versions import LabelVersion
+from core.metrics.calibration import Reliability, fit_temperature, reliability
+from core.quality.proofs import near_copies
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
 from dashboard.memo import predictions, remembered
+from dashboard.progress import progress
 
 Ints = NDArray[np.int64]
 
@@ -130,11 +133,35 @@ def evaluation(dataset: Dataset, run: Run, split: str, labels: LabelSet) -> Eval
     return Evaluation(rows, dataset.positions(rows.item_ids), temperature)
 
 
-@remembered()
 def comparisons(
-    workspace: Workspace, dataset: Dataset, runs: tuple[Run, Run], split: str, version: LabelVersion
+    workspace: Workspace,
+    dataset: Dataset,
+    runs: tuple[Run, Run],
+    split: str,
+    version: LabelVersion,
+    *,
+    tuned: bool = False,
 ) -> list[Comparison]:
     """Run ``runs[1]`` against ``runs[0]``, on the given labels and, where they differ, on the corrected ones
     of the newest version.
+
+    Args:
+        tuned: At each run's own thresholds, where images have several labels.
     """
-    return compare_runs(workspace, *runs, split)
+    n_labels = len(dataset.classes)
+    cuts = tuple(load_thresholds(run.folder, n_labels).values for run in runs) if tuned else ()
+    return _comparisons(workspace, dataset, runs, split, version, cuts)
+
+
+@remembered()
+def _comparisons(
+    workspace: Workspace,
+    dataset: Dataset,
+    runs: tuple[Run, Run],
+    split: str,
+    version: LabelVersion,
+    cuts: tuple[tuple[float, ...], ...],
+) -> list[Comparison]:
+    with progress("Computing confidence intervals (bootstrap)") as on_share:
+        groups = near_copies(workspace, dataset, np.arange(len(dataset)))
+        return compare_runs(workspace, *runs, split, tuned=bool(cuts), groups=groups, on_share=on_share)

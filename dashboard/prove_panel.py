@@ -71,7 +71,7 @@ def start(workspace: Workspace, dataset: Dataset, runs: Sequence[Run]) -> None:
             pressed = st.button("Prove it", type="primary", icon=":material/verified:", disabled=not n)
         if n:
             st.caption(_plan(workspace, dataset, base, n, int(n_seeds)))
-            _looked_before(workspace, dataset, base)
+            _looked_before(workspace, dataset)
         else:
             _no_edits(base)
     if pressed:
@@ -111,16 +111,15 @@ def _plan(workspace: Workspace, dataset: Dataset, base: Run, n: int, n_seeds: in
     )
 
 
-def _looked_before(workspace: Workspace, dataset: Dataset, base: Run) -> None:
-    """That these edits were put to the proof before, where they were."""
+def _looked_before(workspace: Workspace, dataset: Dataset) -> None:
+    """That these test images were used for a verdict before, where they were."""
     if (workspace.root / looks.FILE).exists():
-        edits = edits_of_version(workspace, dataset, base.label_version)
-        if earlier := looks.looks_at_edits(workspace, base, edits):
+        if earlier := looks.looks_at(workspace, dataset):
             st.warning(plain(looks.warning(earlier)), icon=":material/repeat:")
         if n_lost := looks.n_unreadable(workspace):
             st.warning(
-                f"{counted(n_lost, 'line')} of {looks.FILE} cannot be read: earlier proofs of these edits "
-                "may be missing from what p counts.",
+                f"{counted(n_lost, 'line')} of {looks.FILE} cannot be read: earlier verdicts on these images "
+                "may be missing from the level.",
                 icon=":material/broken_image:",
             )
 
@@ -169,7 +168,7 @@ def result(value: Json, found: Json) -> None:
     left, right = st.columns([2, 3])
     with left, st.container(border=True, height="stretch"):
         st.subheader(f"Change of {charts.measure_of(found)}", anchor=False)
-        st.caption("Dot: mean. Bar: 95 % interval. Ticks: each seed. Grey: it could be luck.")
+        st.caption("Dot: mean. Bar: 95 % interval. Ticks: each seed. Gray: not significant.")
         show(charts.arms(found), f"prove_arms_{found['labels']}", _arms_in_words(found))
     with right:
         _classes(found)
@@ -197,7 +196,8 @@ def _figures(found: Json) -> None:
     measure = charts.measure_of(found).removeprefix("the ")
     p_value = float(found["p_value"])
     paid = float(found.get("p_value_for_looks", p_value))  # not in results from before looks were counted
-    below = "proven below 0.05" if paid == p_value else f"{_p(paid)} after earlier looks"
+    level = float(found.get("level", 0.05 * p_value / paid if paid else 0.05))
+    below = f"significant below {level:.2g}"
     cards = (
         (
             f"{measure[0].upper()}{measure[1:]}",
@@ -211,9 +211,9 @@ def _figures(found: Json) -> None:
         ),
         ("p", _p(p_value), below),
         (
-            "Smallest provable gain",
+            "Minimum detectable difference",
             points(found["minimum_detectable"], 2).removeprefix("+"),
-            "shown 4 times in 5",
+            "at 80 % power",
         ),
     )
     for column, (name, value, note) in zip(st.columns(4), cards, strict=True):

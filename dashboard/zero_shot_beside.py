@@ -39,12 +39,12 @@ def beside(dataset: Dataset, runs: Sequence[Run], now: Answers) -> None:
     st.info(figures_in(comparison.verdict), icon=":material/balance:")
     _who_is_right(run, witnesses, comparison.p_value)
     left, right = st.columns(2, gap="medium")
-    for column, title, found in (
-        (left, "CLIP", comparison.scores_a),
-        (right, run.name, comparison.scores_b),
+    for column, title, accuracy, found in (
+        (left, "CLIP", comparison.accuracy_a, comparison.scores_a),
+        (right, run.name, comparison.accuracy_b, comparison.scores_b),
     ):
         with column, st.container(border=True):
-            st.subheader(f"{plain(title)} · {percent(found.accuracy)}", anchor=False)
+            st.subheader(f"{plain(title)} · {percent(accuracy)}", anchor=False)
             confusion.show(found.confusion, comparison.classes, key=f"zs_side_{title == 'CLIP'}")
     _cube(dataset, run, witnesses)
     _suspects(dataset, run, witnesses)

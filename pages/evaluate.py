@@ -11,7 +11,6 @@ from dashboard import (
     evaluate_panels,
     evaluate_view,
     links,
-    multilabel_compare_panels,
     multilabel_panels,
     multilabel_view,
     picker,
@@ -50,18 +49,7 @@ stale.draw("other finished run")
 if baseline is not None:
     with heading:
         header("Evaluate", f"Is {run.name} better than {baseline.name}, on the same images?")
-    if dataset.task is Task.MULTI_LABEL:
-        multilabel_compare_panels.draw(workspace, dataset, (baseline, run), split)
-        end_page()
-    comparisons = evaluate_view.comparisons(workspace, dataset, (baseline, run), split, version)
-    found = compare_panels.pick(comparisons)
-    compare_panels.verdict(found, comparisons)
-    left, right = st.columns([2, 3])
-    with left:
-        compare_panels.counts(found)
-    with right:
-        compare_panels.classes(found)
-    compare_panels.differing_images(dataset, (baseline, run), found)
+    compare_panels.draw(workspace, dataset, (baseline, run), split, version)
     end_page()
 
 if dataset.task is Task.MULTI_LABEL:

@@ -124,36 +124,32 @@ def compare(
 ) -> None:
     """Say whether the second run is better than the first, on the same images, and how sure that is."""
     with errors_explained(as_json=as_json):
-        from core.evaluation.of_run import predictions_of
+        from core.data.catalog import open_dataset
+        from core.evaluation.compare import text_comparison
+        from core.evaluation.of_run import compare_runs, predictions_of
+        from core.quality.looks import record_comparison
+        from core.quality.proofs import near_copies
 
         workspace = workspaces.current()
-        runs = find_run(workspace, run_a), find_run(workspace, run_b)
-        several = predictions_of(runs[0]).has_many_labels
-        found, text = (_several if several else _one)(workspace, *runs, split, tuned=tuned)
+        a, b = find_run(workspace, run_a), find_run(workspace, run_b)
+        if tuned and not predictions_of(a).has_many_labels:
+            raise BadInput("There is one label an image, and no threshold.", "Leave --tuned out.")
+        dataset = open_dataset(workspace, a.dataset)
+        groups = near_copies(workspace, dataset, np.arange(len(dataset)))
+        compared = compare_runs(workspace, a, b, split, tuned=tuned, groups=groups)
+        found, text = [one.to_json() for one in compared], text_comparison(compared)
+        n_pairs = record_comparison(workspace, dataset, a, b) if split == "test" else None
+        if n_pairs is not None and n_pairs > 1:
+            text += (
+                f"\n\n{n_pairs} pairs of runs were compared on these test images; p is not adjusted for that."
+            )
         value = {
             **found[0],
+            "n_comparisons": n_pairs,
             "on_corrected_labels": next((one for one in found if one["labels"] == "corrected"), None),
             "on_unreviewed_labels": next((one for one in found if one["labels"] == "suggested"), None),
         }
         emit(value, text, as_json=as_json)
-
-
-def _one(workspace: Workspace, a: Run, b: Run, split: str, *, tuned: bool) -> tuple[list[Json], str]:
-    from core.evaluation.compare import text_comparison
-    from core.evaluation.of_run import compare_runs
-
-    if tuned:
-        raise BadInput("There is one label an image, and no threshold.", "Leave --tuned out.")
-    found = compare_runs(workspace, a, b, split)
-    return [one.to_json() for one in found], text_comparison(found)
-
-
-def _several(workspace: Workspace, a: Run, b: Run, split: str, *, tuned: bool) -> tuple[list[Json], str]:
-    from core.evaluation.multilabel_compare import text_comparisons
-    from core.evaluation.of_run import compare_label_runs
-
-    found = compare_label_runs(workspace, a, b, split, tuned=tuned)
-    return [one.to_json() for one in found], text_comparisons(found)
 
 
 def _thresholds(run: Run, *, tuned: bool) -> NDArray[Any] | float:

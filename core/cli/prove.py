@@ -50,7 +50,7 @@ def prove(
     """
     with errors_explained(as_json=as_json):
         from core.engines import assign, engine_plan
-        from core.quality.looks import earlier_than, looks_at_edits, warning
+        from core.quality.looks import looks_before, warning
         from core.quality.proofs import create_proof
         from core.runs.launch import start
         from core.runs.recipe import parse_settings
@@ -62,7 +62,7 @@ def prove(
         found = _edits(workspace, base, edits, version)
         changes = parse_settings(settings or [])
         made = create_proof(workspace, base, found, n_seeds=seeds, changes=changes, name=name)
-        if earlier := earlier_than(made, looks_at_edits(workspace, made, found)):
+        if earlier := looks_before(workspace, made):
             typer.echo(warning(earlier), err=True)
         start(assign(made, where))
         if detach:

@@ -113,6 +113,12 @@ class Labels(ABC):
     def belongs(self, column: int) -> Mask:
         """(N,) whether the class of index ``column`` is given to the image."""
 
+    @abstractmethod
+    def asked(self, column: int) -> Mask:
+        """(N,) the images that tell how well a class is predicted: those it is given to where images have one
+        class (its recall), those where it is known otherwise.
+        """
+
     @staticmethod
     @abstractmethod
     def any_cell(cells: Mask) -> Mask:
@@ -140,6 +146,16 @@ class Labels(ABC):
     @abstractmethod
     def confusion(self, predicted: NDArray[Any]) -> Ints:
         """Counts with rows = given, columns = predicted: (K, K), or (K, 2, 2) of no and yes."""
+
+    @abstractmethod
+    def told(self, predicted: NDArray[Any]) -> Mask:
+        """(N, K) the classes that are predicted, from predictions as ``right`` takes them."""
+
+    @abstractmethod
+    def outcomes(self, predicted: NDArray[Any]) -> tuple[Ints, Ints, Ints, Ints]:
+        """True positives, false positives, true negatives and false negatives of each class, each (K,), over
+        what is known.
+        """
 
     def differs(self, other: Labels) -> Mask:
         """Which cells differ from ``other``'s, of the same images and classes; unknown equals unknown."""
@@ -239,6 +255,10 @@ class SingleLabels(Labels):
         """(N,)."""
         return np.asarray(self.values == column)
 
+    def asked(self, column: int) -> Mask:
+        """(N,) the images of the class."""
+        return self.belongs(column)
+
     @staticmethod
     def any_cell(cells: Mask) -> Mask:
         """(N,): a cell is an image."""
@@ -266,6 +286,16 @@ class SingleLabels(Labels):
     def contradicting(self, starts: Ints) -> Mask:
         """(n,)."""
         return _vary(self.values, self.known, starts)
+
+    def told(self, predicted: NDArray[Any]) -> Mask:
+        """(N, K)."""
+        return np.asarray(predicted[:, None] == np.arange(len(self.classes)))
+
+    def outcomes(self, predicted: NDArray[Any]) -> tuple[Ints, Ints, Ints, Ints]:
+        """Each class against all others."""
+        pairs = self.confusion(predicted)
+        hit, given, said = np.diagonal(pairs), pairs.sum(axis=1), pairs.sum(axis=0)
+        return hit, said - hit, pairs.sum() - given - said + hit, given - hit
 
     def reordered(self, classes: Sequence[str]) -> Self:
         """The same labels, as indices into the other order."""
@@ -308,6 +338,10 @@ class MultiLabels(Labels):
         """(N,)."""
         return np.asarray(self.values[:, column] == 1)
 
+    def asked(self, column: int) -> Mask:
+        """(N,) where yes or no is known."""
+        return self.known[:, column]
+
     @staticmethod
     def any_cell(cells: Mask) -> Mask:
         """(N,): a cell is one class of an image."""
@@ -336,6 +370,15 @@ class MultiLabels(Labels):
     def contradicting(self, starts: Ints) -> Mask:
         """(n,): of any class."""
         return np.asarray(_vary(self.values, self.known, starts).any(axis=1))
+
+    def told(self, predicted: NDArray[Any]) -> Mask:
+        """(N, K)."""
+        return np.asarray(predicted, np.bool_)
+
+    def outcomes(self, predicted: NDArray[Any]) -> tuple[Ints, Ints, Ints, Ints]:
+        """Of known labels."""
+        pairs = self.confusion(predicted)
+        return pairs[:, 1, 1], pairs[:, 0, 1], pairs[:, 0, 0], pairs[:, 1, 0]
 
     def reordered(self, classes: Sequence[str]) -> Self:
         """The same labels, their columns in the other order."""

@@ -1,37 +1,45 @@
-"""Statistics of two ways to train, each trained with several seeds, on the same items.
+"""Statistics of two ways to train, each trained with several seeds, on the same items or groups of items.
 
 Two trained models differ by luck of the seed too, so a test on one pair of them (McNemar's) says which model
 is better, not which way to train (Dietterich, Neural Computation 10, 1998). Here both the items and the seeds
-count as drawn at random: the design of readers and cases in diagnostic studies, with its analysis.
+count as drawn at random: the design of readers and cases in diagnostic studies, with its analysis. Of one
+seed and no control arm only the items are left: that is the comparison of two models.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput
-from core.evaluation.metrics import Floats, Ints
 from core.evaluation.paired import FEWEST_DISCORDANT, tango_interval
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Right = NDArray[np.bool_] | NDArray[np.int64]
-_CHUNK = 128  # bootstrap draws at once: 128 draws of 10,000 items are 10 MB
+LEVEL = 0.05
+POWER = 0.8
+OWN_LUCK = 1.5
+"""Two arms whose luck is that many times the pooled one are judged by their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """How much more accurate one way to train is than another; shares of the items, second minus first.
+    """How much better one way to train is than another; shares, second minus first.
 
     Attributes:
-        difference: Mean accuracy of the second minus that of the first, over all seeds.
-        ci95: 95 % interval for other seeds and other items of the same kind.
-        p_value: Two-sided, of "both are equally accurate".
+        difference: Mean score of the second minus that of the first, over all seeds.
+        ci95: 95 % interval for other seeds and other items (or groups) of the same kind.
+        p_value: Two-sided, of "both are equally good".
         standard_error: Of ``difference``, over items and seeds.
         df: Degrees of freedom that this error is known with.
-        detectable: The true difference that these items and seeds would prove four times in five.
+        detectable: The minimum detectable difference: a true difference of that size is found with a power
+            of 80 %.
+        n_units: Items, or groups where items belong together.
     """
 
     difference: float
@@ -40,22 +48,34 @@ class Effect:
     standard_error: float
     df: float
     detectable: float
+    n_units: int
 
 
-def effect(right: Right, first: int, second: int, *, most: float = 1.0) -> Effect:
-    """Test two arms against each other, with items and seeds both drawn at random.
+def effect(
+    right: Right,
+    first: int,
+    second: int,
+    *,
+    asked: Ints | None = None,
+    groups: NDArray[Any] | None = None,
+    level: float = LEVEL,
+) -> Effect:
+    """Test two arms against each other, with items (or groups of them) and seeds both drawn at random.
 
     The variance is that of the crossed random-effects model of Obuchowski and Rockette (Communications in
     Statistics 24, 1995), seeds as readers and items as cases, with the degrees of freedom of Hillis
     (Statistics in Medicine 26, 2007) less one of the seeds'. How much luck of the seed matters is judged by
-    all arms together, and never below what the items explain. The p-value is the larger one of this and of
-    the exact sign-flip test, so that few differing items prove nothing.
+    all arms together, and never below what the items explain; two arms with much more luck than the others
+    are judged by their own. The p-value is the larger one of this and of the exact sign-flip test, so that
+    few differing items prove nothing: with fewer than six, no p-value is below 0.05.
 
     Args:
         right: (A, S, n) bool, whether arm a trained with seed s is right about item i; or int64, how many of
             several answers about it are right. At least two seeds.
         first, second: Which arms.
-        most: Answers that an item has on average: accuracy is right answers by answers.
+        asked: (n,) answers of each item; one each where not given. The score is right answers by answers.
+        groups: (n,) which group an item belongs to; groups are drawn whole. None: each item by itself.
+        level: Of the test that ``detectable`` is about.
 
     Raises:
         BadInput: Fewer than two arms, two seeds or two items.
@@ -65,41 +85,113 @@ def effect(right: Right, first: int, second: int, *, most: float = 1.0) -> Effec
             f"{right.shape[0]} arms, {right.shape[1]} seeds and {right.shape[2]} items cannot be compared.",
             "At least two of each are needed: one seed cannot tell a better way to train from luck.",
         )
-    counts = right[second].astype(np.int64) - right[first]
-    gap = counts / most
-    difference = float(gap.mean())
-    error, df = _standard_error(right / most, gap)
-    flip = sign_flip(counts.sum(axis=0))
-    if error == 0:
-        n = gap.shape[1]
-        low, high = tango_interval(n * (difference < 0), n * (difference > 0), n)
-        return Effect(difference, (low, high), flip, 0.0, df, FEWEST_DISCORDANT / (most * n))
+    answers = np.ones(right.shape[2], np.int64) if asked is None else asked
+    sums = (right[second].astype(np.int64) - right[first]).sum(axis=0)
+    flip = sign_flip(grouped_sums(sums, groups))
+    model = crossed(units(right, answers, groups), first, second, level=level)
+    least = least_detectable(len(np.unique(groups)) if groups is not None else len(answers))
+    if model.standard_error == 0:
+        n = model.n_units
+        low, high = tango_interval(n * (model.difference < 0), n * (model.difference > 0), n)
+        return Effect(model.difference, (low, high), flip, 0.0, model.df, least, n)
+    p_value = max(flip, model.p_value)
+    low, high = (min(1.0, max(-1.0, bound)) for bound in model.ci95)
+    if p_value >= LEVEL:  # the sign-flip test doubts it: so does the interval
+        low, high = min(low, 0.0), max(high, 0.0)
+    detectable = min(1.0, max(model.detectable, least / float(answers.mean())))
+    return Effect(
+        model.difference, (low, high), p_value, model.standard_error, model.df, detectable, model.n_units
+    )
+
+
+def least_detectable(n_units: int) -> float:
+    """The difference that six of ``n_units`` make: with fewer, the exact test cannot reach 5 %."""
+    return min(1.0, FEWEST_DISCORDANT / n_units)
+
+
+def units(right: NDArray[Any], asked: Ints, groups: NDArray[Any] | None = None) -> Floats:
+    """(A, S, U) the score of each arm and seed as a mean over items or groups.
+
+    Where items have different numbers of answers, or groups different sizes, the score is a ratio of sums;
+    the values are then its linear part, so that their mean is the score and their variance the ratio's
+    (Cochran, Sampling Techniques, 1977, chapter 6).
+
+    Args:
+        right: (A, S, n) right answers; asked: (n,) answers; groups: (n,) or None.
+    """
+    score = right.sum(axis=2, keepdims=True) / asked.sum()
+    return np.asarray(score + over_groups((right - score * asked) / asked.mean(), groups))
+
+
+def over_groups(values: Floats, groups: NDArray[Any] | None) -> Floats:
+    """(A, S, G) the parts (A, S, n) of a mean over items as parts of a mean over groups."""
+    if groups is None:
+        return values
+    names, index = np.unique(groups, return_inverse=True)
+    flat = values.reshape(-1, values.shape[-1])
+    sums = np.stack([np.bincount(index, row, minlength=len(names)) for row in flat])
+    scaled: Floats = sums * (len(names) / values.shape[-1])
+    return scaled.reshape(*values.shape[:-1], len(names))
+
+
+def grouped_sums(values: Ints, groups: NDArray[Any] | None) -> Ints:
+    """(G,) sums of ``values`` (n,) over each group; the values themselves without groups."""
+    if groups is None:
+        return values
+    index = np.unique(groups, return_inverse=True)[1]
+    return np.bincount(index, values).round().astype(np.int64)
+
+
+def crossed(values: Floats, first: int, second: int, *, level: float = LEVEL) -> Effect:
+    """The crossed model alone, for any score that is a mean of ``values`` (A, S, U) over its last axis."""
     from scipy import stats
 
-    p_value = max(flip, 2 * float(stats.t.sf(abs(difference) / error, df)))
+    gap = values[second] - values[first]
+    difference = float(gap.mean())
+    error, df = _standard_error(values, first, second)
+    if error == 0:
+        return Effect(difference, (difference, difference), 1.0, 0.0, df, 0.0, gap.shape[1])
+    p_value = 2 * float(stats.t.sf(abs(difference) / error, df))
     half = float(stats.t.ppf(0.975, df)) * error
-    low, high = max(-1.0, difference - half), min(1.0, difference + half)
-    if p_value >= 0.05:  # the sign-flip test doubts it: so does the interval
-        low, high = min(low, 0.0), max(high, 0.0)
-    power = float(stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * error
-    detectable = min(1.0, max(power, FEWEST_DISCORDANT / (most * gap.shape[1])))
-    return Effect(difference, (low, high), p_value, error, df, detectable)
+    detectable = detectable_errors(df, level) * error
+    return Effect(
+        difference, (difference - half, difference + half), p_value, error, df, detectable, gap.shape[1]
+    )
 
 
-def _standard_error(right: Floats, gap: Floats) -> tuple[float, float]:
-    """Of the mean of ``gap`` (S, n), and its degrees of freedom."""
-    n_arms, n_seeds, n = right.shape
+def detectable_errors(df: float, level: float = LEVEL) -> float:
+    """How many standard errors a true difference must be for a power of 80 % of a t-test.
+
+    By the noncentral t distribution, at ``df`` degrees of freedom: 2.8 for many, 5.6 for two.
+    """
+    from scipy import optimize, special, stats
+
+    critical = float(stats.t.isf(level / 2, df))
+
+    def missing(errors: float) -> float:
+        return 1 - float(special.nctdtr(df, errors, critical)) - POWER
+
+    return float(optimize.brentq(missing, 0.0, 4 * critical + 10))
+
+
+def _standard_error(values: Floats, first: int, second: int) -> tuple[float, float]:
+    """Of the mean difference of two arms of ``values`` (A, S, n), and its degrees of freedom."""
+    n_arms, n_seeds, n = values.shape
+    gap = values[second] - values[first]
     by_seed, by_item, mean = gap.mean(axis=1), gap.mean(axis=0), gap.mean()
     ms_item = n_seeds * float(((by_item - mean) ** 2).sum()) / (n - 1)
     rest = gap - by_seed[:, None] - by_item[None, :] + mean
     ms_rest = float((rest**2).sum()) / ((n_seeds - 1) * (n - 1))
-    accuracy = right.mean(axis=2)
-    luck = accuracy - accuracy.mean(axis=1, keepdims=True) - accuracy.mean(axis=0) + accuracy.mean()
+    score = values.mean(axis=2)
+    luck = score - score.mean(axis=1, keepdims=True) - score.mean(axis=0) + score.mean()
     seed_df = (n_arms - 1) * (n_seeds - 1)
-    ms_seed = max(2 * n * float((luck**2).sum()) / seed_df, ms_rest)  # twice: a difference of two arms
+    pooled = max(2 * n * float((luck**2).sum()) / seed_df, ms_rest)  # twice: a difference of two arms
+    own = n * float(by_seed.var(ddof=1))
+    known = max(1, seed_df - (n_arms > 2))  # one held back, since the luck of the arms is not quite alike
+    ms_seed, known = (own, n_seeds - 1) if own > OWN_LUCK * pooled else (pooled, known)
     from_items = max(ms_item - ms_rest, 0.0)
-    known = max(1, seed_df - 1)  # one held back, since the luck of two arms is not quite alike
-    df = (ms_seed + from_items) ** 2 / (ms_seed**2 / known) if ms_seed else float(known)
+    below = ms_seed**2 / known + from_items**2 / (n - 1)
+    df = (ms_seed + from_items) ** 2 / below if below else float(known)
     return math.sqrt((ms_seed + from_items) / (n_seeds * n)), df
 
 
@@ -111,7 +203,7 @@ def sign_flip(sums: Ints) -> float:
     Permutation Tests for Complex Data, 2010).
 
     Args:
-        sums: (n,) int64, each item's difference summed over seeds: -S to S, or as far as its answers go.
+        sums: (n,) int64, the difference of each item (or group) summed over seeds.
     """
     sizes = np.abs(sums)
     distribution = np.ones(1)
@@ -140,57 +232,3 @@ def _convolved(one: Floats, other: Floats) -> Floats:
     from scipy import signal
 
     return np.asarray(np.maximum(signal.fftconvolve(one, other), 0.0), np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class Intervals:
-    """95 % bootstrap intervals of differences, second minus first."""
-
-    accuracy: tuple[float, float]
-    macro_f1: tuple[float, float]
-
-
-def bootstrap(
-    labels: Ints, predicted_a: Ints, predicted_b: Ints, n_classes: int, *, n_draws: int = 2000, seed: int = 0
-) -> Intervals:
-    """Percentile intervals by a paired bootstrap over items and over seeds.
-
-    Both are drawn with replacement, independently (the product bootstrap of Owen and Eckles, Annals of
-    Applied Statistics 6, 2012); a drawn item brings all its predictions, a drawn seed both its arms.
-
-    Args:
-        labels: (n,) class indices, n at least 1.
-        predicted_a, predicted_b: (S, n) class indices.
-        n_classes: K.
-    """
-    kinds, counts = np.unique(np.vstack([labels, predicted_a, predicted_b]), axis=1, return_counts=True)
-    truth, n_seeds = kinds[0], len(predicted_a)
-    rng = np.random.default_rng(seed)
-    found: list[Floats] = []
-    for begin in range(0, n_draws, _CHUNK):
-        size = min(_CHUNK, n_draws - begin)
-        items = rng.multinomial(len(labels), counts / len(labels), size=size).astype(np.float32)
-        seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=size) / n_seeds
-        first = _scores(items, truth, kinds[1 : 1 + n_seeds], n_classes)
-        second = _scores(items, truth, kinds[1 + n_seeds :], n_classes)
-        found.append(((second - first) * seeds).sum(axis=2))
-    low, high = np.quantile(np.concatenate(found, axis=1), [0.025, 0.975], axis=1)
-    return Intervals((float(low[0]), float(high[0])), (float(low[1]), float(high[1])))
-
-
-def _scores(items: NDArray[np.float32], truth: Ints, predicted: Ints, n_classes: int) -> Floats:
-    """(2, draws, S) accuracy and macro-F1 of each seed in each draw of items."""
-    found = np.empty((2, len(items), len(predicted)))
-    support = items @ _one_hot(truth, n_classes)
-    n = support.sum(axis=1)
-    for s, guess in enumerate(predicted):
-        hits = items @ (_one_hot(truth, n_classes) * (truth == guess)[:, None])
-        twice = support + items @ _one_hot(guess, n_classes)
-        f1 = np.divide(2 * hits, twice, out=np.zeros_like(hits), where=twice > 0)
-        found[0, :, s] = hits.sum(axis=1) / n
-        found[1, :, s] = f1.sum(axis=1) / (twice > 0).sum(axis=1)
-    return found
-
-
-def _one_hot(values: Ints, n_classes: int) -> NDArray[np.float32]:
-    return np.asarray(values[:, None] == np.arange(n_classes), np.float32)

@@ -15,8 +15,7 @@ from core.data.dataset import Dataset
 from core.data.item_index import ItemIndex
 from core.errors import BadInput, NotFound
 from core.evaluation.class_order import in_our_classes, places_of
-from core.evaluation.compare import Comparison, compare
-from core.evaluation.multilabel_compare import MultiLabelComparison, compare_labels, in_part
+from core.evaluation.compare import Comparison, compare, same_answers
 from core.evaluation.predictions import Predictions, load_predictions
 from core.evaluation.thresholds import load_thresholds
 from core.files import digest
@@ -114,73 +113,44 @@ def on_edited_labels(
     return found
 
 
-def compare_runs(workspace: Workspace, run_a: Run, run_b: Run, split: str = "test") -> list[Comparison]:
-    """Compare two runs on each set of labels that differs there from the others: see ``label_sets``.
-
-    The given labels come first: corrections are often found by looking at one run's mistakes, and then
-    favour it.
-
-    Raises:
-        NotFound, DamagedFile: A run has no predictions, or the data set is gone.
-        BadInput: The runs have no labelled items of this split in common, or images have several labels:
-            see ``compare_label_runs``.
-    """
-    a, b = predictions_of(run_a), predictions_of(run_b)
-    if a.has_many_labels or b.has_many_labels:
-        raise BadInput(
-            "One of the runs has one label an image, the other several."
-            if a.has_many_labels != b.has_many_labels
-            else "The runs have several labels an image.",
-            "Compare two runs of the same data set.",
-        )
-    dataset = open_dataset(workspace, run_a.dataset)
-    if b.fingerprint != a.fingerprint:
-        check_same_images(dataset, open_dataset(workspace, run_b.dataset), a, b)
-    found: list[Comparison] = []
-    for labels in label_sets(workspace, dataset):
-        comparison = compare(
-            a,
-            b,
-            dataset.item_ids,
-            _in_classes_of(a, dataset, labels.labels),
-            split,
-            names=(run_a.name, run_b.name),
-            label_set=labels.key,
-        )
-        if not any(_same_labels(other, comparison) for other in found):
-            found.append(comparison)
-    return found
-
-
-def compare_label_runs(
+def compare_runs(
     workspace: Workspace,
     run_a: Run,
     run_b: Run,
     split: str = "test",
     *,
     tuned: bool = False,
+    groups: NDArray[Any] | None = None,
     on_share: Callable[[float], None] = lambda share: None,
-) -> list[MultiLabelComparison]:
-    """Like ``compare_runs`` where an image may have several labels.
+) -> list[Comparison]:
+    """Compare two runs on each set of labels that differs there from the others: see ``label_sets``.
+
+    The given labels come first: corrections are often found by looking at one run's mistakes, and then
+    favor it.
 
     Args:
         tuned: At each run's own thresholds, instead of one half for all labels.
-        on_share: Told how much is done, 0 to 1.
+        groups: (N,) which items of the data set of ``run_a`` belong together.
+        on_share: Called with the share that is done.
 
     Raises:
-        NotFound, DamagedFile, BadInput: As ``compare_runs``.
+        NotFound, DamagedFile: A run has no predictions, or the data set is gone.
+        BadInput: The runs have no labelled items of this split in common, or other kinds of labels.
     """
     a, b = predictions_of(run_a), predictions_of(run_b)
-    if not (a.has_many_labels and b.has_many_labels):
-        raise BadInput("One of the runs has one label an image.", "Compare two runs of the same data set.")
+    if a.has_many_labels != b.has_many_labels:
+        raise BadInput(
+            "One of the runs has one label an image, the other several.",
+            "Compare two runs of the same data set.",
+        )
     dataset = open_dataset(workspace, run_a.dataset)
     if b.fingerprint != a.fingerprint:
         check_same_images(dataset, open_dataset(workspace, run_b.dataset), a, b)
     cuts = tuple(_cut(run, len(one.classes), tuned=tuned) for run, one in ((run_a, a), (run_b, b)))
-    found: list[MultiLabelComparison] = []
+    found: list[Comparison] = []
     sets = label_sets(workspace, dataset)
     for done, labels in enumerate(sets):
-        comparison = compare_labels(
+        comparison = compare(
             a,
             b,
             dataset.item_ids,
@@ -189,24 +159,20 @@ def compare_label_runs(
             thresholds=(cuts[0], cuts[1]),
             names=(run_a.name, run_b.name),
             label_set=labels.key,
-            on_share=in_part(on_share, done, len(sets)),
+            groups=groups,
+            on_share=_in_part(on_share, done, len(sets)),
         )
-        if not any(_same_answers(other, comparison) for other in found):
+        if not any(same_answers(other, comparison) for other in found):
             found.append(comparison)
     return found
 
 
+def _in_part(on_share: Callable[[float], None], done: int, n: int) -> Callable[[float], None]:
+    return lambda share: on_share((done + share) / n)
+
+
 def _cut(run: Run, n_labels: int, *, tuned: bool) -> NDArray[Any] | float:
     return np.asarray(load_thresholds(run.folder, n_labels).values) if tuned else 0.5
-
-
-def _same_answers(one: MultiLabelComparison, other: MultiLabelComparison) -> bool:
-    same_ids = np.array_equal(one.item_ids, other.item_ids)
-    return same_ids and np.array_equal(one.scores_a.labels, other.scores_a.labels, equal_nan=True)
-
-
-def _same_labels(one: Comparison, other: Comparison) -> bool:
-    return np.array_equal(one.item_ids, other.item_ids) and np.array_equal(one.labels, other.labels)
 
 
 def check_same_images(one: Dataset, other: Dataset, a: Predictions, b: Predictions) -> None:

@@ -1,4 +1,4 @@
-"""Statistics of two models on the same items: McNemar's test, Tango's interval, a paired bootstrap."""
+"""Statistics of two models on the same items: McNemar's test, Tango's interval, Holm's adjustment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from core.evaluation.metrics import Ints
-
 Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
-Z_POWER_80 = 0.8416212335729143  # one-sided 80 %
+POWER = 0.8
 FEWEST_DISCORDANT = 6  # with fewer items that only one got right, the exact test cannot reach 5 %
 
 
@@ -71,17 +69,27 @@ def _score_bound(n_only_a: int, n_only_b: int, n: int, z: float) -> float:
 
 
 def detectable_difference(n_discordant: int, n: int) -> float:
-    """The true difference in accuracy that n such items would prove four times in five.
+    """The minimum detectable difference: a true one of that size is found with a power of 80 %.
 
-    From the sample size for McNemar's test (Connor, Biometrics 43, 1987) at 5 % and a power of 80 %, given
-    how often these two models disagree; never below what six items that only one got right make.
+    Of the exact McNemar test at 5 %, given how often these two models disagree: the smallest share of the
+    disagreements that must favor one side, by the binomial distribution. Never below what six items that only
+    one got right make.
 
     Args:
         n_discordant: Items that exactly one of the two got right.
         n: All items, at least 1.
     """
-    disagreeing = max(n_discordant, FEWEST_DISCORDANT) / n
-    return min(1.0, max((Z_95 + Z_POWER_80) * math.sqrt(disagreeing / n), FEWEST_DISCORDANT / n))
+    from scipy import optimize, special
+
+    m = max(n_discordant, FEWEST_DISCORDANT)
+    losses = np.arange(m // 2 + 1)
+    allowed = int(losses[2 * special.bdtr(losses, m, 0.5) <= 0.05][-1])  # items that the better one may lose
+
+    def missing(share: float) -> float:
+        return float(special.bdtr(allowed, m, 1 - share)) - POWER
+
+    share = float(optimize.brentq(missing, 0.5, 1.0))
+    return min(1.0, max((2 * share - 1) * m / n, FEWEST_DISCORDANT / n))
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,42 +99,3 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return adjusted
-
-
-def macro_f1_interval(
-    given: Ints, predicted_a: Ints, predicted_b: Ints, n_classes: int, *, n_draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % percentile interval of the difference in macro-F1, second minus first, by paired bootstrap.
-
-    Items are drawn with replacement, each with both its predictions (Efron and Tibshirani 1993). Items
-    with the same label and predictions are alike, so their counts are drawn instead: one multinomial a draw.
-
-    Args:
-        given, predicted_a, predicted_b: (N,) class indices of the same labelled items, N at least 1.
-        n_classes: K.
-    """
-    cells = (given * n_classes + predicted_a) * n_classes + predicted_b
-    kinds, counts = np.unique(cells, return_counts=True)
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(given), counts / len(given), size=n_draws).astype(np.float64)
-    label, first, second = kinds // n_classes**2, kinds // n_classes % n_classes, kinds % n_classes
-    support = draws @ _one_hot(label, n_classes)
-    differences = _macro_f1(draws, label, second, support) - _macro_f1(draws, label, first, support)
-    low, high = np.quantile(differences, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _macro_f1(
-    draws: NDArray[np.float64], label: Ints, predicted: Ints, support: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(n_draws,) macro-F1 over the classes that occur in each draw."""
-    n_classes = support.shape[1]
-    hits = draws @ (_one_hot(label, n_classes) * (label == predicted)[:, None])
-    twice = support + draws @ _one_hot(predicted, n_classes)
-    f1 = np.zeros_like(hits)
-    np.divide(2 * hits, twice, out=f1, where=twice > 0)
-    return np.asarray(f1.sum(axis=1) / (twice > 0).sum(axis=1), np.float64)
-
-
-def _one_hot(values: Ints, n_classes: int) -> NDArray[np.float64]:
-    return np.asarray(values[:, None] == np.arange(n_classes), np.float64)

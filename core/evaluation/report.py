@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.data.dataset import UNLABELLED
-from core.evaluation.calibration import brier_score, log_loss, reliability
 from core.evaluation.metrics import scores, top_k_accuracy
 from core.evaluation.predictions import LABEL_WORDS, Predictions
 from core.files import Json
 from core.json_text import without_nan
+from core.metrics.calibration import brier_score, log_loss, reliability
 
 TOP_K = (2, 3, 5)
 AVERAGES = ("macro", "weighted")

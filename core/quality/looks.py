@@ -1,44 +1,56 @@
-"""How often the same edits were put to the proof; every look after the first must pay for it.
+"""How often the same test images were asked for a verdict; looks that found nothing are paid for.
 
-Whoever adds seeds, or changes the recipe, until p is below 0.05 gets there sooner or later although nothing
-differs: of null worlds with five looks each, 6 to 14 % show a "gain" (benchmarks/prove_null.py --looks). So
-each verdict is written down in the workspace's proofs.jsonl, which outlives the runs, and look k is judged
-with p multiplied by k (k + 1) / 2. The levels of all looks then sum to at most twice 5 %; in the same worlds,
-whose looks share their images and seeds, 1 to 6 % remain.
+Whoever adds edits, adds seeds or changes the recipe until p is below 0.05 gets there sooner or later although
+nothing differs: five proofs of growing useless edits find something in 15 to 20 % of worlds. So each verdict
+is written down in the workspace's proofs.jsonl, which outlives the runs, in the account of its test images.
+The first look is judged at 0.045, and what is left of 0.05 is shared by all later ones; a look that ended
+with a verdict costs nothing (core.evaluation.proof.look_level has the rule and its source).
+
+The account is that of the images, by their content: importing them again, retraining, another recipe or other
+edits open no new one. Test sets that share most of their images share the account.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.catalog import open_dataset
-from core.evaluation.proof import look_penalty
+from core.data.dataset import SPLITS, Dataset
+from core.errors import TidysetError
+from core.evaluation.proof import look_level, look_penalty
 from core.files import Json, digest
 from core.people.acting import allow
 from core.people.roles import Right
 from core.quality.arms import TEST_ROLE, EditSet
 from core.runs.events import EventLog
-from core.runs.store import Run
+from core.runs.store import Run, find_run
 from core.workspace import Workspace
 
 FILE = "proofs.jsonl"
-_LOOK = "look"
+SKETCH = 64
+SHARED = 0.5
+"""Test sets with this share of their images in common (Jaccard) have one account."""
+_LOOK, _COMPARISON = "look", "comparison"
+Sketch = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One time that edits were put to the proof.
+    """One time that test images were asked for a verdict.
 
     Attributes:
-        trial: Names recipe and seeds: the same trial again is no new look.
+        question: Names the edits and the labels before them.
+        trial: Names recipe and seeds: the same trial of the same question again is no new look.
         p_value: On the labels as given, not adjusted.
         at: Unix time.
     """
 
+    question: str
     trial: str
     run_id: str
     run_name: str
@@ -47,14 +59,32 @@ class Look:
     at: float
 
 
+def account_of(dataset: Dataset) -> Sketch:
+    """Names the test images by their content: the 64 smallest hashes of different images.
+
+    Two such sketches tell how many images two sets have in common (Broder, On the resemblance and containment
+    of documents, 1997).
+    """
+    test = np.flatnonzero(np.asarray(dataset.split) == SPLITS.index("test"))
+    hashes = np.unique(np.asarray(dataset.content_hashes)[test], axis=0)
+    return frozenset(sorted(digest(one.tobytes().hex())[:16] for one in hashes)[:SKETCH])
+
+
+def same_images(one: Sketch, other: Sketch) -> bool:
+    """Whether the sets of two sketches share most of their images."""
+    smallest = sorted(one | other)[:SKETCH]
+    return bool(smallest) and len(one & other & set(smallest)) >= SHARED * len(smallest)
+
+
 def question_of(fingerprint: str, split: NDArray[np.int8], edits: EditSet) -> str:
     """Names what a proof asks: whether these edits of training labels, on this data set, help.
 
     Args:
         fingerprint, split: Of the data set.
     """
-    changed = np.flatnonzero(edits.changed & (np.asarray(split) != TEST_ROLE))
-    return digest(fingerprint, changed, edits.after[changed], edits.excluded_after[changed])
+    trained = np.asarray(split) != TEST_ROLE
+    labels = edits.before[trained], edits.after[trained]
+    return digest(fingerprint, *labels, edits.excluded_before[trained], edits.excluded_after[trained])
 
 
 def trial_of(run: Run) -> str:
@@ -63,13 +93,20 @@ def trial_of(run: Run) -> str:
     return digest(recipe, sorted(run.job["seeds"]))
 
 
-def looks_at(workspace: Workspace, question: str) -> list[Look]:
-    """The verdicts on the same edits so far, oldest first; of the same trial the first."""
-    found: dict[str, Look] = {}
-    for event in EventLog(workspace.root / FILE).read()[0]:
-        if event["type"] == _LOOK and event.get("question") == question:
-            with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):  # a damaged line
+def looks_at(workspace: Workspace, dataset: Dataset) -> list[Look]:
+    """The verdicts so far on the test images of ``dataset``, oldest first; of the same trial the first."""
+    file = workspace.root / FILE
+    if not file.exists():
+        return []
+    own = account_of(dataset)
+    found: dict[tuple[str, str], Look] = {}
+    for event in EventLog(file).read()[0]:
+        if event["type"] != _LOOK:
+            continue
+        with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):  # a damaged line
+            if _is_about(workspace, dataset, own, event):
                 seen = Look(
+                    str(event["question"]),
                     str(event["trial"]),
                     str(event["run"]),
                     str(event["name"]),
@@ -77,8 +114,22 @@ def looks_at(workspace: Workspace, question: str) -> list[Look]:
                     float(event["p_value"]),
                     float(event["at"]),
                 )
-                found.setdefault(seen.trial, seen)
+                found.setdefault((seen.question, seen.trial), seen)
     return list(found.values())
+
+
+def _is_about(workspace: Workspace, dataset: Dataset, own: Sketch, event: Json) -> bool:
+    """Whether a line is about these test images.
+
+    Lines of before there were accounts name only their run: they count where the run is of this data set,
+    and where it is gone, since nobody can tell any more.
+    """
+    if "images" in event:
+        return same_images(own, frozenset(map(str, event["images"])))
+    try:
+        return find_run(workspace, str(event["run"])).fingerprint == dataset.fingerprint
+    except TidysetError:
+        return True
 
 
 def n_unreadable(workspace: Workspace) -> int:
@@ -86,19 +137,19 @@ def n_unreadable(workspace: Workspace) -> int:
     return EventLog(workspace.root / FILE).n_damaged()
 
 
-def looks_at_edits(workspace: Workspace, base: Run, edits: EditSet) -> list[Look]:
-    """The verdicts so far on ``edits``, on the data set of ``base``; oldest first."""
+def looks_before(workspace: Workspace, base: Run) -> list[Look]:
+    """The verdicts so far on the test images of the data set of ``base``; oldest first."""
     if not (workspace.root / FILE).exists():
         return []
-    dataset = open_dataset(workspace, base.dataset)
-    return looks_at(workspace, question_of(dataset.fingerprint, dataset.split, edits))
+    return looks_at(workspace, open_dataset(workspace, base.dataset))
 
 
-def record_look(workspace: Workspace, question: str, run: Run, p_value: float) -> None:
+def record_look(workspace: Workspace, dataset: Dataset, question: str, run: Run, p_value: float) -> None:
     """Write down that a verdict is out. Raises StorageFailed."""
     allow(workspace, Right.RUN)
     EventLog(workspace.root / FILE).append(
         _LOOK,
+        images=sorted(account_of(dataset)),
         question=question,
         trial=trial_of(run),
         run=run.id,
@@ -108,18 +159,28 @@ def record_look(workspace: Workspace, question: str, run: Run, p_value: float) -
     )
 
 
-def earlier_than(run: Run, looks: list[Look]) -> list[Look]:
+def earlier_than(run: Run, question: str, looks: Sequence[Look]) -> list[Look]:
     """Those before the trial of ``run``; all of them when it is a new one."""
-    trials = [look.trial for look in looks]
-    own = trial_of(run)
-    return looks[: trials.index(own)] if own in trials else looks
+    trials = [(look.question, look.trial) for look in looks]
+    own = (question, trial_of(run))
+    return list(looks[: trials.index(own)] if own in trials else looks)
 
 
-def about_looks(earlier: list[Look]) -> Json:
-    """What the result tells of earlier looks: their number, what they found, and the warning or None."""
-    number = len(earlier) + 1
+def look_number(earlier: Sequence[Look]) -> int:
+    """At which level the next look stands: 1 more than the earlier ones that ended without a verdict."""
+    number = 1
+    for look in earlier:
+        number += look.p_value >= look_level(number)
+    return number
+
+
+def about_looks(earlier: Sequence[Look]) -> Json:
+    """What the result shows of earlier looks: their number, the level, and the warning or None."""
+    number = look_number(earlier)
     return {
-        "number": number,
+        "number": len(earlier) + 1,
+        "without_verdict": number - 1,
+        "level": look_level(number),
         "penalty": look_penalty(number),
         "earlier": [
             {"run": look.run_name, "n_seeds": look.n_seeds, "p_value": look.p_value, "at": look.at}
@@ -129,14 +190,43 @@ def about_looks(earlier: list[Look]) -> Json:
     }
 
 
-def warning(earlier: list[Look]) -> str:
-    """What to know before putting the same edits to the proof again."""
-    n = len(earlier)
+def warning(earlier: Sequence[Look]) -> str:
+    """What to know before asking the same test images again."""
+    n, number = len(earlier), look_number(earlier)
     times = "once" if n == 1 else "twice" if n == 2 else f"{n} times"
     found = ", ".join(
-        f"{look.run_name} with {look.n_seeds} seeds: p = {look.p_value:.3f}" for look in earlier
+        f"{look.run_name} with {look.n_seeds} seeds: p = {look.p_value:.3f}" for look in earlier[-5:]
+    )
+    more = "the last five: " if n > 5 else ""
+    cost = (
+        f"{number - 1} of them found no significant difference, so p must now be below "
+        f"{look_level(number):.2g}"
+        if number > 1
+        else f"all found a significant difference, so the level stays at {look_level(number):.3f}"
     )
     return (
-        f"These edits were put to the proof {times} before ({found}). Adding seeds until p is small finds "
-        f"gains that are not there, so at look {n + 1} p counts {look_penalty(n + 1)} times."
+        f"These test images were used for a verdict {times} before ({more}{found}). Repeated looks find "
+        f"differences that are not there; {cost}. New test images start again."
     )
+
+
+def record_comparison(workspace: Workspace, dataset: Dataset, run_a: Run, run_b: Run) -> int:
+    """How many pairs of runs were compared on these test images, this one included; written down once.
+
+    A comparison is no look: it asks which of two models is better, once each, and is not adjusted. Who
+    compares many and keeps the best must know how many there were.
+    """
+    own, pair = account_of(dataset), sorted((run_a.id, run_b.id))
+    log = EventLog(workspace.root / FILE)
+    pairs = {tuple(pair)}
+    for event in log.read()[0] if (workspace.root / FILE).exists() else ():
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            if event["type"] == _COMPARISON and same_images(own, frozenset(map(str, event["images"]))):
+                pairs.add((str(event["runs"][0]), str(event["runs"][1])))
+                if list(event["runs"]) == pair:
+                    pair = []
+    if pair:
+        with contextlib.suppress(TidysetError):  # whoever may only look still compares
+            allow(workspace, Right.RUN)
+            log.append(_COMPARISON, images=sorted(own), runs=pair)
+    return len(pairs)

@@ -6,7 +6,8 @@ predictions of each training on the test images) and proof.json (the result).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from core.data.catalog import open_dataset
 from core.data.dataset import SPLITS, Dataset, is_labelled
 from core.errors import BadInput, NotFound
 from core.evaluation.metrics import Ints
-from core.evaluation.proof import ARMS, make_proof, text_proof
+from core.evaluation.proof import ARMS, Proof, make_proof, text_proof
 from core.files import Json, atomic_writer, read_arrays, read_result
 from core.quality.arms import EditSet, right_answers
+from core.quality.duplicates import similar_images
 from core.runs.store import Run, create_run
 from core.runs.trainable import check_unlabeled
 from core.workspace import Workspace
@@ -137,14 +139,17 @@ def judge(
     seeds: Sequence[int],
     predicted: Mapping[str, NDArray[Any]],
     *,
-    look: int = 1,
+    groups: NDArray[Any] | None = None,
+    look: Callable[[float], int] = lambda p_value: 1,
 ) -> Json:
     """The result: figures on the given test labels, and beside them on the corrected ones.
 
     Args:
         positions: (n,) the test images.
         predicted: By arm, (S, n) class indices; of several labels (S, n, K) bool.
-        look: 1 for the first verdict on these edits (core.quality.looks).
+        groups: (n,) which test images belong together, such as near copies.
+        look: From the p-value on the labels as given, which look at these images it is
+            (core.quality.looks): 1 for the first.
 
     Returns:
         Proof.to_json on the given labels, with ``on_corrected`` and ``on_unreviewed`` (the same on other
@@ -152,21 +157,39 @@ def judge(
     """
     answers = right_answers(dataset, edits, positions)
 
-    def scored(labels: NDArray[Any], name: str) -> Json:
-        proof = make_proof(dataset.classes, tuple(seeds), labels, predicted, label_set=name, look=look)
-        return proof.to_json()
+    def proof(labels: NDArray[Any], name: str) -> Proof:
+        return make_proof(dataset.classes, tuple(seeds), labels, predicted, label_set=name, groups=groups)
+
+    given = proof(answers.given, "given")
+    number = look(given.effect.p_value)
+
+    def scored(found: Proof) -> Json:
+        return replace(found, look=number).to_json()
 
     corrected = not np.array_equal(answers.corrected, answers.given, equal_nan=True)
     return {
-        **scored(answers.given, "given"),
-        "on_corrected": scored(answers.corrected, "corrected") if corrected else None,
-        "on_unreviewed": scored(answers.suggested, "suggested") if answers.n_unreviewed else None,
+        **scored(given),
+        "on_corrected": scored(proof(answers.corrected, "corrected")) if corrected else None,
+        "on_unreviewed": scored(proof(answers.suggested, "suggested")) if answers.n_unreviewed else None,
         "test_edits": {
             "n_counted": answers.n_counted,
             "n_reviewed_blind": answers.n_blind,
             "n_unreviewed": answers.n_unreviewed,
         },
     }
+
+
+def near_copies(workspace: Workspace, dataset: Dataset, positions: Ints) -> NDArray[np.int64] | None:
+    """(n,) which of the images at ``positions`` are near copies of each other; None where none are.
+
+    Every member of such a set is near its center (core.quality.duplicates), so chains are cut.
+    """
+    similar = similar_images(workspace, dataset)
+    group = np.arange(len(dataset), dtype=np.int64)
+    for start, stop in zip(similar.starts[:-1], similar.starts[1:], strict=True):
+        group[similar.members[start:stop]] = similar.members[start]
+    found = group[positions]
+    return None if len(np.unique(found)) == len(found) else found
 
 
 def text_result(value: Json) -> str:

@@ -21,8 +21,16 @@ from core.evaluation.predictions import Predictions, load_predictions, save_pred
 from core.evaluation.proof import BEFORE
 from core.files import Json, digest, write_bytes, write_json
 from core.quality.arms import EditSet, arm_labels, placebo_pairs
-from core.quality.looks import about_looks, earlier_than, looks_at, question_of, record_look, warning
-from core.quality.proofs import arm_file, judge, load_edits, proof_file, text_result
+from core.quality.looks import (
+    about_looks,
+    earlier_than,
+    look_number,
+    looks_at,
+    question_of,
+    record_look,
+    warning,
+)
+from core.quality.proofs import arm_file, judge, load_edits, near_copies, proof_file, text_result
 from core.runs.recipe import Recipe
 from core.runs.store import Run, find_run
 from core.worker import Job, Outcome, Stopped
@@ -42,8 +50,7 @@ def prove(job: Job) -> Outcome:
     trainer = _Trainer(job)
     job.on_event("started", n_trainings=len(trainer.plan))
     question = question_of(trainer.dataset.fingerprint, trainer.roles, trainer.edits)
-    earlier = earlier_than(job.run, looks_at(job.workspace, question))
-    if earlier:
+    if earlier := earlier_than(job.run, question, looks_at(job.workspace, trainer.dataset)):
         job.on_event("note", text=warning(earlier))
     todo = [one for one in trainer.plan if not trainer.is_done(*one)]
     spread(job, [f"{arm}.{seed}" for arm, seed in todo], len(todo))
@@ -55,8 +62,16 @@ def prove(job: Job) -> Outcome:
         progress.end(arm, seed)
     seeds = job.run.job["seeds"]
     arms = {arm: np.stack(rows) for arm, rows in predicted.items()}
-    value = judge(trainer.dataset, trainer.edits, trainer.test, seeds, arms, look=len(earlier) + 1)
-    record_look(job.workspace, question, job.run, value["p_value"])
+
+    def look(p_value: float) -> int:
+        """Recorded first, then counted: of two proofs at the same time one is the later."""
+        nonlocal earlier
+        record_look(job.workspace, trainer.dataset, question, job.run, p_value)
+        earlier = earlier_than(job.run, question, looks_at(job.workspace, trainer.dataset))
+        return look_number(earlier)
+
+    groups = near_copies(job.workspace, trainer.dataset, trainer.test)
+    value = judge(trainer.dataset, trainer.edits, trainer.test, seeds, arms, groups=groups, look=look)
     value |= {"looks": about_looks(earlier)}
     value |= _about(job.run, trainer) | {"seconds": round(time.monotonic() - began, 2)}
     write_json(proof_file(job.run), value)

@@ -15,7 +15,7 @@ from dashboard.charts.template import BAD, GOOD, QUIET, SHADES, figure
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from core.evaluation.multilabel_compare import Figure as Change
+    from core.evaluation.compare import Figure as Change
 
 Floats = NDArray[np.float64]
 MOST_POINTS = 500

@@ -602,7 +602,7 @@ def in_a_workspace(scratch: Path, dataset: Mapping[str, bytes]) -> dict[str, Rea
             True,
         ),
         "looks": Reader(
-            lambda path, folder: looks_at(Workspace(path.parent), "q"),
+            lambda path, folder: looks_at(Workspace(path.parent), one),
             "proofs.jsonl",
             json.dumps({"type": "look", "at": 1.5, **look}).encode() + b"\n",
             {},

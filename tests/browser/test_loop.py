@@ -81,5 +81,5 @@ def test_the_loop(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Retrain on the corrected labels").click()
     expect(page).to_have_url(re.compile(r"/evaluate\?.*compare="), timeout=6 * MINUTES)
     verdict = page.get_by_role("alert").or_(page.get_by_role("status"))
-    expect(verdict.get_by_text(re.compile(r"proven|better|worse")).first).to_be_visible()
+    expect(verdict.get_by_text(re.compile(r"significant|better|worse")).first).to_be_visible()
     expect(page.get_by_text(re.compile(r"McNemar")).first).to_be_visible()

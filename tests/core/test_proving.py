@@ -13,7 +13,7 @@ from core.evaluation.predictions import load_predictions
 from core.evaluation.proof import ARMS
 from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.quality.arms import edits_of_version
-from core.quality.looks import looks_at_edits
+from core.quality.looks import looks_at
 from core.quality.proofs import arm_file, create_proof, proof_file, read_proof
 from core.runs.recipe import make_recipe
 from core.runs.store import Run, RunState, create_run, status
@@ -117,16 +117,18 @@ def test_nothing_is_trained_twice(
     assert trained == [0] * 4 + [1] * 4, "another recipe"
 
 
-def test_each_further_look_at_the_same_edits_must_show_more(
+def test_each_further_look_at_the_same_test_images_must_show_more(
     workspace: Workspace, sample: Dataset, base: Run
 ) -> None:
+    """Other edits, recipes and seeds open no new account; the same trainings again are no new look."""
     break_labels(workspace, sample, 300)
     first, again = proof_of(workspace, sample, base), proof_of(workspace, sample, base)
     edits = edits_of_version(workspace, sample, 0)
-    assert looks_at_edits(workspace, base, edits) == []
+    assert looks_at(workspace, sample) == []
     for run in (first, again):
         assert work(run.folder) == 0
-    assert read_proof(first)["looks"] == {"number": 1, "penalty": 1, "earlier": [], "warning": None}
+    looks = read_proof(first)["looks"]
+    assert (looks["number"], looks["level"], looks["warning"]) == (1, 0.045, None)
     assert read_proof(again)["looks"]["number"] == 1, "the same trainings again are no new look"
 
     more = create_proof(workspace, base, edits, n_seeds=3)
@@ -134,15 +136,17 @@ def test_each_further_look_at_the_same_edits_must_show_more(
     assert work(more.folder) == 0
     value = read_proof(more)
     assert value["looks"]["number"] == 2, "the look outlives its run"
-    assert value["p_value_for_looks"] == pytest.approx(min(1.0, 3 * value["p_value"]))
-    assert "this is look 2 at the same edits, where p counts 3 times" in value["verdict"]
+    free = looks_at(workspace, sample)[0].p_value < 0.045
+    assert value["level"] == (0.045 if free else 0.0025)
+    assert value["p_value_for_looks"] == pytest.approx(min(1.0, value["p_value"] * 0.05 / value["level"]))
     report = more.report_file.read_text()
-    assert "These edits were put to the proof once before (prove-1 with 2 seeds: p = " in report
+    assert "These test images were used for a verdict once before (prove-1 with 2 seeds: p = " in report
     assert value["looks"]["warning"] in status(more).notes
 
     break_labels(workspace, sample, 301)
-    other = edits_of_version(workspace, sample, 0)
-    assert looks_at_edits(workspace, base, other) == [], "other edits are another question"
+    one_more = create_proof(workspace, base, edits_of_version(workspace, sample, 0), n_seeds=2)
+    assert work(one_more.folder) == 0
+    assert read_proof(one_more)["looks"]["number"] == 3, "one more edit is no first look"
 
 
 def test_a_stopped_proof_goes_on_with_what_is_missing(

@@ -96,7 +96,7 @@ def writes(root: Path) -> dict[str, Write]:
         "label issues": lambda: save_issues(search, load_issues(search)),
         "mismatches": lambda: save_mismatches(mismatch, load_mismatches(mismatch)),
         "a trial": lambda: save_trial(study, load_trials(study)[0]),
-        "a look at a proof": lambda: record_look(workspace, "q", proof, 0.5),
+        "a look at a proof": lambda: record_look(workspace, clothes, "q", proof, 0.5),
         "a selection": lambda: keep_selection(workspace, QueueRequest(SELECTION, item_ids=(first,))),
         "a local CLIP model": lambda: remember(
             workspace, ClipModel("tiny", "x", checkpoint="/x.pt", config="/x.json")

@@ -104,7 +104,7 @@ def test_it_shows_the_verdict_on_given_and_on_corrected_labels(workspace: Worksp
         "Accuracy",
         "Macro-F1",
         "p",
-        "Smallest provable gain",
+        "Minimum detectable difference",
     ]
     table = test.dataframe[-1].value
     assert table["Class"].tolist() == [one["name"] for one in value["classes"]]

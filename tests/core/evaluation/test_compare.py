@@ -74,12 +74,13 @@ def test_only_items_in_the_split_of_both_count(a: Predictions, b: Predictions, l
     assert not set(found.item_ids) & set(a.item_ids[:100])
 
 
-def test_a_difference_by_chance_is_not_proven(a: Predictions, labels: np.ndarray) -> None:
+def test_a_difference_by_chance_is_not_significant(a: Predictions, labels: np.ndarray) -> None:
     same_quality = predictions_of("run-c", labels, 0.80, 9)
     found = compare(a, same_quality, a.item_ids, labels, "test")
     assert found.outcome == "not proven"
     assert found.ci95[0] < 0 < found.ci95[1]
-    assert f"{100 * found.detectable:.1f} points" in found.verdict
+    assert found.verdict.startswith(f"No significant difference (p = {found.p_value:.3f})")
+    assert f"(80 % power) {100 * found.detectable:.1f} points" in found.verdict
 
 
 def test_equal_runs_are_the_same(a: Predictions, labels: np.ndarray) -> None:

@@ -10,8 +10,8 @@ from scipy import stats
 
 from benchmarks.prove_null import false_positives, false_positives_of_looks, world
 from core.errors import BadInput
-from core.evaluation.crossed import bootstrap, effect, sign_flip
-from core.evaluation.paired import macro_f1_interval, mcnemar_exact
+from core.evaluation.crossed import effect, sign_flip
+from core.evaluation.paired import mcnemar_exact
 
 
 @settings(max_examples=60, deadline=None)
@@ -116,16 +116,3 @@ def test_the_detectable_difference_is_found_four_times_in_five() -> None:
     gain = float(np.mean([one.difference for one in shifted]))
     assert gain == pytest.approx(target, rel=0.25)
     assert 0.6 < np.mean([one.p_value < 0.05 for one in shifted]) < 0.97
-
-
-def test_the_bootstrap_of_equal_seeds_is_the_paired_one() -> None:
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 4, 400)
-    a = np.where(rng.random(400) < 0.8, labels, rng.integers(0, 4, 400))
-    b = np.where(rng.random(400) < 0.85, labels, rng.integers(0, 4, 400))
-    found = bootstrap(labels, np.tile(a, (3, 1)), np.tile(b, (3, 1)), 4, n_draws=1000)
-    expected = macro_f1_interval(labels, a, b, 4)
-    assert found.macro_f1 == pytest.approx(expected, abs=0.006)
-    gap = (b == labels).astype(float) - (a == labels)
-    half = 1.96 * gap.std() / 20
-    assert found.accuracy == pytest.approx((gap.mean() - half, gap.mean() + half), abs=0.006)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.evaluation.metrics import scores
 from core.evaluation.proof import AFTER, BEFORE, Proof, make_proof, text_proof
-from core.evaluation.proof_several import SeveralProof, weighted
 
 CLASSES = ("man", "dog", "boat")
 SEEDS = (0, 1, 2)
@@ -37,17 +35,16 @@ def proof(before: float, after: float) -> Proof:
 
 def test_a_clear_gain_is_one_and_its_figures_are_of_known_answers() -> None:
     found = proof(0.75, 0.9)
-    assert isinstance(found, SeveralProof)
     assert found.outcome == "gain"
     assert "raise the Hamming score by" in found.verdict
-    labels = found.labels
+    labels = found.labels.values
     known = ~np.isnan(labels)
     by_hand = np.mean(
         [((one == (labels == 1)) & known).sum() / known.sum() for one in found.predicted[AFTER]]
     )
     assert found.accuracy(AFTER) == pytest.approx(by_hand)
     assert found.effect.difference == pytest.approx(found.accuracy(AFTER) - found.accuracy(BEFORE))
-    low, high = found.intervals.accuracy
+    low, high = found.bootstrap_ci95
     assert low < found.effect.difference < high
 
 
@@ -84,20 +81,3 @@ def test_recall_of_each_label_and_images_without_a_known_one() -> None:
     text = text_proof(value)
     assert "the share of known labels that are answered rightly" in text
     assert "exact sign test p" in text
-
-
-def test_weights_are_copies() -> None:
-    labels, answers = truth(), said(truth(), 0.8, 3)[0]
-    counts = np.random.default_rng(0).integers(0, 4, len(labels))
-    copied = weighted(
-        np.repeat(labels, counts, axis=0),
-        np.repeat(answers, counts, axis=0),
-        np.ones((1, counts.sum()), "f4"),
-    )
-    for ours, theirs in zip(weighted(labels, answers, counts[None].astype("f4")), copied, strict=True):
-        assert np.allclose(ours, theirs)
-    known = ~np.isnan(labels[:, 0])
-    single = scores(labels[known, 0].astype(np.int64), answers[known, 0].astype(np.int64), 2)
-    one = weighted(labels[:, :1], answers[:, :1], np.ones((1, len(labels)), "f4"))
-    assert one[0][0] == pytest.approx(single.accuracy)
-    assert one[2][0, 0] == pytest.approx(single.f1[1])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss as sk_log_loss
 
-from core.evaluation.calibration import (
+from core.metrics.calibration import (
     apply_temperature,
     brier_score,
     fit_temperature,

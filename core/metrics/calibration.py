@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import UNLABELLED
+from core.data.labels import UNLABELLED
 
 Floats = NDArray[np.float64]
 _TINY = 1e-12
