@@ -100,7 +100,10 @@ def _words(value: Any) -> str:
 @data.command("import")
 def import_command(
     sources: Annotated[
-        list[str], typer.Argument(help="A path, several (images.zip train.csv), a hub name, or combo-mnist to compose it.")
+        list[str],
+        typer.Argument(
+            help="A path, several (images.zip train.csv), a hub name, or combo-mnist to compose it."
+        ),
     ],
     name: Annotated[str, typer.Option(help="What to call it.")] = "",
     *,
@@ -110,7 +113,10 @@ def import_command(
     images: Annotated[Path | None, typer.Option(help="Folder of the images that a table names.")] = None,
     image: Annotated[str, typer.Option(help="Column that names the image.")] = "",
     label: Annotated[
-        str, typer.Option(help="Column of labels, several (a,b,c: one class each), folders, top-folder, last-folder or none.")
+        str,
+        typer.Option(
+            help="Column of labels, several (a,b,c: one class each), folders, top-folder, last-folder or none."
+        ),
     ] = "",
     split: Annotated[str, typer.Option(help="Column that names the split.")] = "",
     group: Annotated[str, typer.Option(help="Column of which equal values belong together.")] = "",
@@ -120,13 +126,18 @@ def import_command(
         str | None, typer.Option(help="Words that mean no label, separated by commas; empty for none.")
     ] = None,
     labels_separated_by: Annotated[
-        str | None, typer.Option(help="What separates the labels of one cell: |, space, ...; none for one label.")
+        str | None,
+        typer.Option(help="What separates the labels of one cell: |, space, ...; none for one label."),
     ] = None,
     splits_from: Annotated[
         str, typer.Option(help="folders, none, a column, or values: 0=train,1=test, after COLUMN: perhaps.")
     ] = "",
-    table: Annotated[list[str] | None, typer.Option(help="Table to read, where a folder has several.")] = None,
-    read_as: Annotated[str, typer.Option(help="Reader, where several know the source: images, numpy, ...")] = "",
+    table: Annotated[
+        list[str] | None, typer.Option(help="Table to read, where a folder has several.")
+    ] = None,
+    read_as: Annotated[
+        str, typer.Option(help="Reader, where several know the source: images, numpy, ...")
+    ] = "",
     test_share: Annotated[
         float | None, typer.Option(min=0, max=0.9, help="Share for test where there is no test split; 0.2.")
     ] = None,

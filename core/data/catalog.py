@@ -125,7 +125,9 @@ def as_name(text: str) -> str:
         return text
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-._")[:64].rstrip("-._")
-    return name or (f"data-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}" if text.strip() else text)
+    return name or (
+        f"data-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}" if text.strip() else text
+    )
 
 
 def _no_such(name: str) -> NotFound:

@@ -21,10 +21,20 @@ from core.data.builder import DatasetBuilder
 from core.data.columns import Seen, Texts
 from core.data.dataset import LABEL_GROUPS, SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import decode
-from core.data.problems import ProblemLog
 from core.data.plan import Plan, example_of, make_plan
+from core.data.problems import ProblemLog
 from core.data.readers import archives, hugging_face, image_files, pixel_csv
-from core.data.readers.base import Choice, Hints, Question, Reader, Recognised, Record, natural, readers, tidy_name
+from core.data.readers.base import (
+    Choice,
+    Hints,
+    Question,
+    Reader,
+    Recognised,
+    Record,
+    natural,
+    readers,
+    tidy_name,
+)
 from core.data.splits import stratified_split
 from core.errors import BadInput, DamagedFile, NotFound, Problem, Unclear
 from core.files import storing
@@ -100,8 +110,10 @@ def recognise(source: Path, hints: Hints = _NO_HINTS) -> Recognised:
                 return recognised
             found.append((reader, recognised))
     if not found:
-        raise refused[0] if refused else BadInput(
-            f"{source.name} is in no format that is known here.", f"Give {FORMATS}."
+        raise (
+            refused[0]
+            if refused
+            else BadInput(f"{source.name} is in no format that is known here.", f"Give {FORMATS}.")
         )
     return _strongest(found, refused)
 
@@ -295,7 +307,9 @@ def import_source(
             },
             left_out=log.as_json() if log.n_found else None,
         )
-    plan = make_plan(recognised, classes, labels, split, log, hashes=dataset.content_hashes, sizes=dataset.images.sizes)
+    plan = make_plan(
+        recognised, classes, labels, split, log, hashes=dataset.content_hashes, sizes=dataset.images.sizes
+    )
     return ImportResult(dataset, plan, recognised.format, tuple(log.listed), log.n_found)
 
 
@@ -500,9 +514,7 @@ class _Columns:
         codes = self._without_strays(codes)
         found = list(self._index)  # as they came; a stray's name is gone where no other image has it
         used = np.bincount(codes[codes >= 0], minlength=len(found)) > 0
-        names = sorted(
-            (name for name, is_used in zip(found, used, strict=True) if is_used), key=natural
-        )
+        names = sorted((name for name, is_used in zip(found, used, strict=True) if is_used), key=natural)
         place = {name: k for k, name in enumerate(names)}
         order = np.array([*(place.get(name, UNLABELLED) for name in found), UNLABELLED], np.int64)
         return tuple(names), order[codes]  # -1 finds the last one

@@ -153,13 +153,16 @@ def make_plan(
     )
 
 
-def _counts(classes: Sequence[str], labels: NDArray[Any], split: NDArray[np.int8]) -> dict[str, dict[str, int]]:
+def _counts(
+    classes: Sequence[str], labels: NDArray[Any], split: NDArray[np.int8]
+) -> dict[str, dict[str, int]]:
     present = [(k, name) for k, name in enumerate(SPLITS) if (split == k).any()]
     if labels.ndim == 2:
         by_split = {name: (labels[split == k] == 1).sum(axis=0) for k, name in present}
     else:
         by_split = {
-            name: np.bincount(labels[(split == k) & (labels >= 0)], minlength=len(classes)) for k, name in present
+            name: np.bincount(labels[(split == k) & (labels >= 0)], minlength=len(classes))
+            for k, name in present
         }
     return {own: {name: int(by_split[name][k]) for _, name in present} for k, own in enumerate(classes)}
 
@@ -196,10 +199,14 @@ def _about_classes(
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else "")
+    return ", ".join(names[:_LISTED]) + (
+        f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    )
 
 
-def _about_copies(files: Sequence[Path], split: NDArray[np.int8], hashes: NDArray[np.uint8] | None) -> list[str]:
+def _about_copies(
+    files: Sequence[Path], split: NDArray[np.int8], hashes: NDArray[np.uint8] | None
+) -> list[str]:
     """How many images are exact copies of others, and how many of those over splits."""
     if hashes is not None:
         keys: list[object] = [row.tobytes() for row in np.asarray(hashes)]
@@ -285,6 +292,11 @@ def _label_words(record: Record, classes: Sequence[str]) -> str:
         return ", ".join(classes[k] for k in np.flatnonzero(label == 1))
     if isinstance(label, str) and label in classes:
         return label
-    if label is not None and str(label).isdecimal() and int(label) < len(classes) and str(label) not in classes:
+    if (
+        label is not None
+        and str(label).isdecimal()
+        and int(label) < len(classes)
+        and str(label) not in classes
+    ):
         return classes[int(label)]
     return "" if label is None else str(label)

@@ -255,7 +255,20 @@ def _words(name: str) -> list[str]:
 
 _SPLIT_WORD = re.compile(r"([a-z]+?)(?:set|data|images?|imgs?)?\d*")
 _FILLERS = frozenset(
-    {"set", "sets", "data", "dataset", "images", "image", "img", "imgs", "pictures", "photos", "split", "folder"}
+    {
+        "set",
+        "sets",
+        "data",
+        "dataset",
+        "images",
+        "image",
+        "img",
+        "imgs",
+        "pictures",
+        "photos",
+        "split",
+        "folder",
+    }
 )
 _NO_SPLIT = frozenset({"pred", "predict", "unlabeled", "unlabelled", "unsup", "unsupervised", "extra"})
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from core.data.readers.base import tidy_name
-from core.data.readers.tables import read_table
+from core.data.readers.tables import names_image, read_table
 from core.errors import TidysetError
 from core.files import read_limited
 
@@ -53,16 +53,20 @@ def _of_json(value: object) -> dict[str, str]:
 
 def _of_table(path: Path) -> dict[str, str]:
     table = read_table(path)
-    if table is None or not 1 <= len(table.header) <= 4:
+    if table is None or not 1 <= len(table.header) <= 3:
         return {}
     rows = [cells for _, cells in table.rows if len(cells) == len(table.header)]
     if len(table.header) == 1:
         return {str(k): tidy_name(cells[0]) for k, cells in enumerate(rows)}
     lower = [name.lower() for name in table.header]
-    name = next((i for i, word in enumerate(lower) if "name" in word or word in ("label", "class", "category")), 1)
+    name = next(
+        (i for i, word in enumerate(lower) if "name" in word or word in ("label", "class", "category")), 1
+    )
     key = next((i for i in range(len(lower)) if i != name), 0)
     if not _are_numbers(cells[key] for cells in rows) and _are_numbers(cells[name] for cells in rows):
         key, name = name, key
+    if any(names_image(cells[key]) or names_image(cells[name]) for cells in rows):
+        return {}
     return {cells[key].strip(): tidy_name(cells[name]) for cells in rows}
 
 
@@ -95,6 +99,10 @@ def names_for(labels: Iterable[str], names: Mapping[str, str]) -> dict[str, str]
         return None
     if plain.keys() <= names.keys():
         return {label: names[number] for number, label in plain.items()}
-    if set(names) == {str(k) for k in range(len(names))} and max(map(int, plain)) == len(names) and "0" not in plain:
+    if (
+        set(names) == {str(k) for k in range(len(names))}
+        and max(map(int, plain)) == len(names)
+        and "0" not in plain
+    ):
         return {label: names[str(int(number) - 1)] for number, label in plain.items()}
     return None

@@ -79,7 +79,13 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
     classes = hints.classes or tuple(dict.fromkeys(name for path in files for name in names[path]))
     if several and not classes:
         classes = _listed_classes(files, str(label))
-    roles = {"image": image, "label": label, "caption": columns.caption, "split": columns.split, "id": columns.id}
+    roles = {
+        "image": image,
+        "label": label,
+        "caption": columns.caption,
+        "split": columns.split,
+        "id": columns.id,
+    }
     used = {name: role for role, name in roles.items() if name}
 
     def records(log: ProblemLog, *, labels_only: bool = False) -> Iterator[Record]:
@@ -148,7 +154,11 @@ def _label_column(path: Path, schema: Any, image: str, hints: Hints, questions: 
         field.name
         for field in schema
         if field.name not in (image, "caption", "text", "item_id", *_SPLIT_COLUMNS)
-        and (pa.types.is_integer(field.type) or pa.types.is_string(field.type) or pa.types.is_boolean(field.type))
+        and (
+            pa.types.is_integer(field.type)
+            or pa.types.is_string(field.type)
+            or pa.types.is_boolean(field.type)
+        )
     ]
     likely = with_names or [name for name in others if _repeats(path, name)]
     if len(likely) > 1:
@@ -180,8 +190,6 @@ def _listed_classes(files: list[Path], label: str) -> tuple[str, ...]:
     for path in files:
         for batch in _batches(path, [label]):
             found |= {str(one) for row in batch.column(label).to_pylist() for one in row or ()}
-    if found and all(name.isdecimal() for name in found):
-        return tuple(str(k) for k in range(max(map(int, found)) + 1))
     return tuple(sorted(found, key=natural))
 
 
@@ -376,8 +384,8 @@ class _Form:
         index = {name: k for k, name in enumerate(self.classes)}
         for listed, mark in ((value, 1.0), (unknown or (), np.nan)):
             for one in listed:
-                inside = isinstance(one, int) and 0 <= one < len(self.names or self.classes)
-                name = (self.names or self.classes)[one] if inside else tidy_name(str(one))
+                inside = isinstance(one, int) and 0 <= one < len(self.names)
+                name = self.names[one] if inside else tidy_name(str(one))
                 if name not in index:
                     raise ValueError(f"The label {one!r} is none of the {len(self.classes)} classes.")
                 marks[index[name]] = mark
@@ -423,5 +431,11 @@ def _record(cells: dict[str, Any], form: _Form, name: str, row: int, log: Proble
         return None
     item, caption = cells.get(columns.id or ""), cells.get(columns.caption or "")
     return Record(
-        str(item) if item is not None else "", label, content, name, row, None, str(caption) if caption is not None else None
+        str(item) if item is not None else "",
+        label,
+        content,
+        name,
+        row,
+        None,
+        str(caption) if caption is not None else None,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +40,11 @@ from core.errors import BadInput
 
 _MOST_TABLES, _DEEPEST = 60, 4
 _PLACEHOLDER = re.compile(r".*submi(ssion|t).*|sample(_?sub)?|.*_sub", re.IGNORECASE)
-_ABOUT = re.compile(r"(readme|license|licence|citation|changelog|about|notes?|requirements)\b.*", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"(readme|license|licence|citation|changelog|about|notes?|requirements)\b.*", re.IGNORECASE
+)
 _SHOWN = 8
+_NAMES_NONE = "it names no image that is here"
 _FOLDER_LABELS = frozenset({"folders", "top-folder", "last-folder"})
 
 
@@ -129,7 +132,9 @@ def _candidates(others: Sequence[str], hints: Hints) -> list[str]:
         return list(hints.table)
     fit = [name for name in others if Path(name).suffix.lower() in SUFFIXES and name.count("/") < _DEEPEST]
     crowds = Counter(folder_of(name) for name in fit)
-    return [name for name in fit if crowds[folder_of(name)] <= _MOST_TABLES]  # else a file an image, of another tool
+    return [
+        name for name in fit if crowds[folder_of(name)] <= _MOST_TABLES
+    ]  # else a file an image, of another tool
 
 
 # ------------------------------------------------------------------ understanding
@@ -150,6 +155,7 @@ def _understood(
     _decide_labels(found)
     _understand_labels(found, names)
     _note_the_rest(found, others, paths)
+    _ask_about_unread_tables(found, paths)
     return _recognised(found)
 
 
@@ -159,8 +165,14 @@ def _names_of_classes(
     """The files that name numbered classes, and what they say."""
     folder = source if source.is_dir() else source.parent
     beside = [*others, *(p.name for p in folder.iterdir() if source.is_file() and p.is_file())]
-    called = [name for name in dict.fromkeys(beside) if class_names.is_called_like_class_names(Path(name).name)]
-    return {name: said for name in called[:20] if folder / name != source and (said := class_names.class_names(folder / name))}
+    called = [
+        name for name in dict.fromkeys(beside) if class_names.is_called_like_class_names(Path(name).name)
+    ]
+    return {
+        name: said
+        for name in called[:20]
+        if folder / name != source and (said := class_names.class_names(folder / name))
+    }
 
 
 def _tables(found: _Source, paths: Mapping[str, Path], *, single: bool) -> list[_LabelTable]:
@@ -211,7 +223,9 @@ def _label_table(found: _Source, table: Table, finder: ImageFinder, *, told: boo
         few = len(found.layout.classes) > 1 and not where.explicit and where.n_found < n_images / 2
         if not known or few:
             return None
-    made = _LabelTable(table, roles.understand(table, image, hints), where, _split_of_table(table, hints), questions)
+    made = _LabelTable(
+        table, roles.understand(table, image, hints), where, _split_of_table(table, hints), questions
+    )
     if where.rivals:
         made.questions.append(_which_folder(found.tree, table, where))
     return made
@@ -229,21 +243,30 @@ def _image_columns(table: Table, hints: Hints) -> list[int]:
         column = roles.told_column(table, hints.image, "--image")
         return [] if column is None else [column]
     cells = {i: [c for c in table.column(i)[:500] if c] for i in range(len(table.header))}
-    masks = [i for i, name in enumerate(table.header) if re.search(r"mask|annot|segm|depth|thumb", name.lower())]
+    masks = [
+        i for i, name in enumerate(table.header) if re.search(r"mask|annot|segm|depth|thumb", name.lower())
+    ]
     fits = [i for i, some in cells.items() if some and sum(map(names_image, some)) > len(some) / 2]
     fits = [i for i in fits if i not in masks] or fits
-    named = [i for i, name in enumerate(table.header) if name.strip().lower() in FILE_NAMES and i not in masks]
+    named = [
+        i for i, name in enumerate(table.header) if name.strip().lower() in FILE_NAMES and i not in masks
+    ]
     return fits or named
 
 
 def _image_column(
-    table: Table, columns: Sequence[int], finder: ImageFinder, base: tuple[str, ...], questions: list[Question]
+    table: Table,
+    columns: Sequence[int],
+    finder: ImageFinder,
+    base: tuple[str, ...],
+    questions: list[Question],
 ) -> tuple[int, Found | None]:
     """The column whose cells are found best; a question where two name different images as well."""
     tried = list(columns) or [
         i
         for i in range(len(table.header))
-        if (some := [c for c in table.column(i)[:200] if c]) and not all(re.fullmatch(r"[\d.+-]+", c) for c in some)
+        if (some := [c for c in table.column(i)[:200] if c])
+        and not all(re.fullmatch(r"[\d.+-]+", c) for c in some)
     ]
     found = {i: finder.find(table.column(i), table.name, base) for i in tried}
     if not columns:
@@ -251,10 +274,18 @@ def _image_column(
     if not found:
         return 0, None
     best = max(found, key=lambda i: found[i].n_found + (len(table.rows) if found[i].rivals else 0))
-    rivals = [i for i, one in found.items() if one.n_found == found[best].n_found and one.images != found[best].images]
+    rivals = [
+        i
+        for i, one in found.items()
+        if one.n_found == found[best].n_found and one.images != found[best].images
+    ]
     if rivals and found[best].n_found:
         choices = [
-            Choice(f"{table.header[i]}: {table.column(i)[0]}", {"image": table.header[i]}, f'--image "{table.header[i]}"')
+            Choice(
+                f"{table.header[i]}: {table.column(i)[0]}",
+                {"image": table.header[i]},
+                f'--image "{table.header[i]}"',
+            )
             for i in sorted([best, *rivals])
         ]
         questions.append(Question(f"Which column of {table.name} names the image?", tuple(choices)))
@@ -262,13 +293,20 @@ def _image_column(
 
 
 def _which_folder(tree: Tree, table: Table, where: Found) -> Question:
-    example = next((cell for cell, image in zip(table.column(0), where.images, strict=True) if image is None), "")
+    example = next(
+        (cell for cell, image in zip(table.column(0), where.images, strict=True) if image is None), ""
+    )
     choices = tuple(
-        Choice(f"those in {folder or 'the top folder'}", {"image_folder": tree.root / folder}, f'--images "{tree.root / folder}"')
+        Choice(
+            f"those in {folder or 'the top folder'}",
+            {"image_folder": tree.root / folder},
+            f'--images "{tree.root / folder}"',
+        )
         for folder in where.rivals
     )
     return Question(
-        f"{table.name} names images that are in several folders (row {example!r}, for one). Which are meant?", choices
+        f"{table.name} names images that are in several folders (row {example!r}, for one). Which are meant?",
+        choices,
     )
 
 
@@ -280,13 +318,23 @@ def _chosen(found: _Source, tables: list[_LabelTable]) -> list[_LabelTable]:
     forms = list(dict.fromkeys(one.form for one in labelled))
     if len(forms) > 1:
         main = max(forms, key=lambda form: sum(one.found.n_found for one in labelled if one.form == form))
-        groups = [[one for one in labelled if one.form == form] for form in sorted(forms, key=lambda f: f != main)]
+        groups = [
+            [one for one in labelled if one.form == form] for form in sorted(forms, key=lambda f: f != main)
+        ]
         choices = []
         for group in groups:
             names = tuple(one.table.name for one in group)
             option = " ".join(f'--table "{name}"' for name in names)
-            choices.append(Choice(f"{', '.join(names)} with the labels {', '.join(group[0].form[:6])}", {"table": names}, option))
-        found.questions.append(Question("Several tables have labels, in different columns. Which are meant?", tuple(choices)))
+            choices.append(
+                Choice(
+                    f"{', '.join(names)} with the labels {', '.join(group[0].form[:6])}",
+                    {"table": names},
+                    option,
+                )
+            )
+        found.questions.append(
+            Question("Several tables have labels, in different columns. Which are meant?", tuple(choices))
+        )
         found.unused += [f"{one.table.name}: other labels" for one in labelled if one.form != main]
         labelled = groups[0]
     separators = [one.roles.separator for one in labelled if one.roles.separator is not None]
@@ -355,7 +403,9 @@ def _decide_labels(found: _Source) -> None:
     if len(images) < 0.1 * len(found.tree.images):
         found.from_folders = True
         for one in tables:
-            found.unused.append(f"{one.table.name}: it names {len(images):,} of {len(found.tree.images):,} images only")
+            found.unused.append(
+                f"{one.table.name}: it names {len(images):,} of {len(found.tree.images):,} images only"
+            )
         found.tables = []
         return
     one = next(one for one in tables if one.roles.labels)
@@ -406,7 +456,11 @@ def _understand_labels(found: _Source, names: Mapping[str, Mapping[str, str]]) -
         return
     found.whole_numbers = bool(counts) and all(re.fullmatch(r"\d+\.0+", label) for label in counts)
     _find_no_labels(found, counts, single[0])
-    labels = {_as_number(label) if found.whole_numbers else label for label in counts if label.lower() not in found.no_label}
+    labels = {
+        _as_number(label) if found.whole_numbers else label
+        for label in counts
+        if label.lower() not in found.no_label
+    }
     _rename(found, sorted(labels), names)
 
 
@@ -424,7 +478,12 @@ def _find_no_labels(found: _Source, counts: Counter[str], one: _LabelTable) -> N
     rest = [label for label in counts if label not in doubtful]
     numbers = [label for label in rest if re.fullmatch(r"-?\d+(\.0+)?", label)]
     below = [label for label in numbers if label.startswith("-")]
-    if below and len(rest) > len(below) and set(rest) not in ({"-1", "1"}, {"-1.0", "1.0"}) and set(below) <= {"-1", "-1.0"}:
+    if (
+        below
+        and len(rest) > len(below)
+        and set(rest) not in ({"-1", "1"}, {"-1.0", "1.0"})
+        and set(below) <= {"-1", "-1.0"}
+    ):
         found.no_label = frozenset(below)
         n = sum(counts[label] for label in below)
         found.warnings.append(f"{n:,} rows have the label -1, which is read as no label.")
@@ -432,7 +491,7 @@ def _find_no_labels(found: _Source, counts: Counter[str], one: _LabelTable) -> N
         return
     n = sum(counts[label] for label in doubtful)
     listed = ", ".join(doubtful)
-    if rest and len(numbers) == len(rest) or one.roles.names:
+    if (rest and len(numbers) == len(rest)) or one.roles.names:
         found.no_label |= {label.lower() for label in doubtful}
         found.questions.append(
             Question(
@@ -445,7 +504,7 @@ def _find_no_labels(found: _Source, counts: Counter[str], one: _LabelTable) -> N
         )
         return
     found.warnings.append(
-        f"{listed} in the column {column!r} ({n:,} rows) is read as a class; if it means no label, say --unknown \"{listed}\"."
+        f'{listed} in the column {column!r} ({n:,} rows) is read as a class; if it means no label, say --unknown "{listed}".'
     )
 
 
@@ -453,8 +512,9 @@ def _rename(found: _Source, labels: Sequence[str], names: Mapping[str, Mapping[s
     """Give numbered classes the names that a file beside them has for them."""
     if found.hints.classes:
         return
+    read = {one.table.name for one in found.tables}
     for file, said in names.items():
-        if not all(label.isdecimal() or label in said for label in labels):
+        if file in read or not all(label.isdecimal() or label in said for label in labels):
             continue
         renamed = class_names.names_for(labels, said)
         if renamed is not None and len(set(renamed.values())) == len(renamed):
@@ -477,11 +537,14 @@ def _several_classes(found: _Source) -> tuple[str, ...]:
             for part in as_list(cell, first.roles.separator or "")
         }
         no_label = {word.lower() for word in hints.unknown or ()}
-        return hints.classes or tuple(sorted((name for name in listed if name.lower() not in no_label), key=natural))
+        return hints.classes or tuple(
+            sorted((name for name in listed if name.lower() not in no_label), key=natural)
+        )
     names = tuple(tidy_name(name) for name in first.roles.names)
     if hints.classes and len(hints.classes) != len(names):
         raise BadInput(
-            f"{len(hints.classes)} class names were given for {len(names)} label columns.", "Give one name a column."
+            f"{len(hints.classes)} class names were given for {len(names)} label columns.",
+            "Give one name a column.",
         )
     return hints.classes or names
 
@@ -492,8 +555,12 @@ def _note_the_rest(found: _Source, others: Sequence[str], paths: Mapping[str, Pa
     said = {text.partition(":")[0] for text in found.unused}
     for name in paths:
         stem = Path(name).stem
-        if name not in read | said and not _ABOUT.fullmatch(stem) and not class_names.is_called_like_class_names(name.rpartition("/")[2]):
-            found.unused.append(f"{name}: it names no images of this folder")
+        if (
+            name not in read | said
+            and not _ABOUT.fullmatch(stem)
+            and not class_names.is_called_like_class_names(name.rpartition("/")[2])
+        ):
+            found.unused.append(f"{name}: {_NAMES_NONE}")
     for one in found.tables:
         where = f"{one.table.name}: " if len(found.tables) > 1 else ""
         found.unused += [f"{where}{column}: {why}" for column, why in one.roles.unused.items()]
@@ -522,9 +589,32 @@ def _note_the_rest(found: _Source, others: Sequence[str], paths: Mapping[str, Pa
             found.warnings.append(f"{len(rowless):,} images have no row in a table and are left out: {some}")
 
 
+def _ask_about_unread_tables(found: _Source, paths: Mapping[str, Path]) -> None:
+    """Ask where images would be without labels though a table lies beside them."""
+    if found.tables or found.layout.classes or found.hints.label:
+        return
+    passed_over = {text.partition(":")[0] for text in found.unused if _NAMES_NONE not in text}
+    unread = [
+        name
+        for name, path in paths.items()
+        if path.suffix.lower() in (".csv", ".tsv")
+        and name not in passed_over
+        and not _ABOUT.fullmatch(path.stem)
+    ]
+    if unread:
+        question = f"{', '.join(unread[:_SHOWN])} names no image that is here. Have the images no labels?"
+        found.questions.append(
+            Question(question, (Choice("they have none", {"label": ("none",)}, "--label none"),))
+        )
+
+
 def _is_known(name: str) -> bool:
     path = Path(name)
-    return path.suffix.lower() in SUFFIXES or bool(_ABOUT.fullmatch(path.stem)) or path.suffix.lower() in (".md", ".zip", ".html", ".pdf")
+    return (
+        path.suffix.lower() in SUFFIXES
+        or bool(_ABOUT.fullmatch(path.stem))
+        or path.suffix.lower() in (".md", ".zip", ".html", ".pdf")
+    )
 
 
 def _fills_up(found: _Source) -> bool:
@@ -535,7 +625,11 @@ def _fills_up(found: _Source) -> bool:
 def _without_row(found: _Source) -> list[str]:
     named = {image for one in found.tables for image in one.found.images}
     hidden = set(found.layout.left_out)
-    return [n for n in found.tree.images if n not in named and folder_of(n) not in hidden and not any(map(is_mask_folder, folder_of(n)))]
+    return [
+        n
+        for n in found.tree.images
+        if n not in named and folder_of(n) not in hidden and not any(map(is_mask_folder, folder_of(n)))
+    ]
 
 
 # ------------------------------------------------------------------------ reading
@@ -545,11 +639,17 @@ def _recognised(found: _Source) -> Recognised:
     tables, single = found.tables, not any(one.several for one in found.tables)
     n_rows = sum(len(one.table.rows) for one in tables)
     n_more = len(_without_row(found)) if tables and _fills_up(found) else 0
-    n_images = n_rows + n_more if tables else sum(folder_of(n) in found.layout.labels for n in found.tree.images)
+    n_images = (
+        n_rows + n_more if tables else sum(folder_of(n) in found.layout.labels for n in found.tree.images)
+    )
     columns: dict[str, str] = {}
     for one in tables:
         columns |= one.roles.columns(one.table)
-    columns |= {k: v for k, v in found.layout.roles.items() if v != "label" or found.from_folders and found.layout.classes}
+    columns |= {
+        k: v
+        for k, v in found.layout.roles.items()
+        if v != "label" or (found.from_folders and found.layout.classes)
+    }
     has_captions = any(one.roles.caption is not None for one in tables)
     by_table = tables and not found.from_folders
     if by_table or has_captions:
@@ -599,7 +699,9 @@ def _folder_records(
     loose = [name for name in images if folder_of(name) in found.layout.loose]
     few = len(loose) <= max(layout.MOST_STRAYS, layout.STRAY_SHARE * len(images))
     for name in loose:
-        (log.note if few else log.add)(name, None, "The image lies in no class folder.", "Move it into one, or delete it.")
+        (log.note if few else log.add)(
+            name, None, "The image lies in no class folder.", "Move it into one, or delete it."
+        )
     for name in images:
         folder = folder_of(name)
         if folder not in known or folder in found.layout.loose:
@@ -629,7 +731,13 @@ def _note_empty_folders(found: _Source, log: ProblemLog) -> None:
             name = "/".join((*place, path.name))
             below = any(f[: len(place) + 1] == (*place, path.name) for f in found.tree.folders())
             hidden = path.name.startswith(".") or path.name == "__MACOSX"
-            if path.is_dir() and not path.is_symlink() and not below and not hidden and path.name not in found.hints.classes:
+            if (
+                path.is_dir()
+                and not path.is_symlink()
+                and not below
+                and not hidden
+                and path.name not in found.hints.classes
+            ):
                 log.add(name, None, "The class folder holds no image.", "Put images into it, or delete it.")
 
 
@@ -667,7 +775,15 @@ def _table_records(
         if columns.id is not None and cells[columns.id].strip():
             item = cells[columns.id].strip()
         beside = found.beside.get(image)
-        yield Record(item, label, found.tree.root / image, table.name, row, split, caption or (beside[0] if beside else caption))
+        yield Record(
+            item,
+            label,
+            found.tree.root / image,
+            table.name,
+            row,
+            split,
+            caption or (beside[0] if beside else caption),
+        )
 
 
 class _Bad:
@@ -676,9 +792,19 @@ class _Bad:
 
 def _note_missing(one: _LabelTable, i: int, name: str, row: int, log: ProblemLog) -> None:
     if i in one.found.outside:
-        log.add(one.table.name, row, f"{name!r} leads out of the folder.", "Use paths inside it, or name the folder (--images).")
+        log.add(
+            one.table.name,
+            row,
+            f"{name!r} leads out of the folder.",
+            "Use paths inside it, or name the folder (--images).",
+        )
     elif one.found.rivals and name:
-        log.add(one.table.name, row, f"There is no image {name!r} of which it is clear where.", "Write its folder, too.")
+        log.add(
+            one.table.name,
+            row,
+            f"There is no image {name!r} of which it is clear where.",
+            "Write its folder, too.",
+        )
     else:
         log.add(one.table.name, row, f"There is no image {name!r}.", "Add the file, or leave the row out.")
 
@@ -708,7 +834,9 @@ def _label(
     return found.renamed.get(cell, cell)
 
 
-def _answers(one: _LabelTable, values: Sequence[str], row: int, log: ProblemLog) -> NDArray[np.float32] | _Bad:
+def _answers(
+    one: _LabelTable, values: Sequence[str], row: int, log: ProblemLog
+) -> NDArray[np.float32] | _Bad:
     minus = {"-1": 0.0, "-1.0": 0.0} if one.roles.minus_is_no else {"-1": np.nan, "-1.0": np.nan}
     known = {**YES_NO, **minus}
     wrong = [value for value in values if value not in known and value not in NO_ANSWER]
@@ -719,7 +847,12 @@ def _answers(one: _LabelTable, values: Sequence[str], row: int, log: ProblemLog)
 
 
 def _marked(
-    found: _Source, one: _LabelTable, names: Sequence[str], index: Mapping[str, int], row: int, log: ProblemLog
+    found: _Source,
+    one: _LabelTable,
+    names: Sequence[str],
+    index: Mapping[str, int],
+    row: int,
+    log: ProblemLog,
 ) -> NDArray[np.float32] | _Bad | None:
     marked = np.zeros(len(index), np.float32)
     unknown = {word.lower() for word in found.hints.unknown or ()}

@@ -165,7 +165,9 @@ def named_splits(text: str) -> dict[str, str]:
         value, mark, split = (piece.strip() for piece in part.rpartition("="))
         split = {"valid": "val", "validation": "val"}.get(split, split)
         if not mark or split not in ("train", "val", "test"):
-            raise BadInput(f"--splits-from {text!r} names no split in {part!r}.", "Write it as 0=train,1=val,2=test.")
+            raise BadInput(
+                f"--splits-from {text!r} names no split in {part!r}.", "Write it as 0=train,1=val,2=test."
+            )
         pairs[value] = split
     return pairs
 
@@ -189,7 +191,11 @@ def _split_level(
         Question(
             f"The folders {_listed(likely)} look like splits, but {_listed(others)} beside them does not.",
             (
-                Choice(f"Splits; {_listed(others)} is left out", {"splits_from": "folders"}, "--splits-from folders"),
+                Choice(
+                    f"Splits; {_listed(others)} is left out",
+                    {"splits_from": "folders"},
+                    "--splits-from folders",
+                ),
                 Choice("All of them are classes", {"splits_from": "none"}, "--splits-from none"),
             ),
         )
@@ -247,9 +253,7 @@ def _all_below(layout: Layout, fronts: Sequence[_Front], counts: Mapping[Folder,
                 layout.splits[folder] = front.split
 
 
-def _classes(
-    layout: Layout, fronts: Sequence[_Front], counts: dict[Folder, int], hints: Hints
-) -> None:
+def _classes(layout: Layout, fronts: Sequence[_Front], counts: dict[Folder, int], hints: Hints) -> None:
     """Folders are classes from here on; those below them perhaps too."""
     below: dict[Folder, tuple[_Front, Folder]] = {}
     for front in fronts:
@@ -311,7 +315,9 @@ def _levels(layout: Layout, paths: Sequence[Folder], hints: Hints) -> str:
         Question(
             f"Class folders hold folders, such as {parent}/{child}. What is the class of its images?",
             (
-                Choice(f"{parent}/{child}, with the parent {parent}", {"label": ("folders",)}, "--label folders"),
+                Choice(
+                    f"{parent}/{child}, with the parent {parent}", {"label": ("folders",)}, "--label folders"
+                ),
                 Choice(f"{parent}", {"label": ("top-folder",)}, "--label top-folder"),
                 Choice(f"{child}", {"label": ("last-folder",)}, "--label last-folder"),
             ),

@@ -80,7 +80,10 @@ class ImageFinder:
         used = [p for p in paths if p.parts and not p.leads_out]
         step = max(1, len(used) // _SAMPLE)
         sample = used[::step]
-        explicit = bool(sample) and sum(names_image(p.parts[-1]) or len(p.parts) > 1 for p in sample) > len(sample) / 2
+        explicit = (
+            bool(sample)
+            and sum(names_image(p.parts[-1]) or len(p.parts) > 1 for p in sample) > len(sample) / 2
+        )
         best = self._best(sample, base)
         if best is not None:
             start, dropped = best
@@ -140,7 +143,12 @@ class ImageFinder:
         return here < sum(bool(self._ending(p.parts[dropped:], scope)) for p in sample) / 2
 
     def _elsewhere(
-        self, paths: Sequence[_Cell], sample: Sequence[_Cell], table: str, explicit: bool, outside: frozenset[int]
+        self,
+        paths: Sequence[_Cell],
+        sample: Sequence[_Cell],
+        table: str,
+        explicit: bool,
+        outside: frozenset[int],
     ) -> Found:
         """Images whose paths end as the cells do, where exactly one does."""
         common = _common_folder(sample)

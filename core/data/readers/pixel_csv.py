@@ -134,7 +134,9 @@ def _first_lines(path: Path, n: int) -> list[list[str]]:
         with opened(path) as file:
             while len(cells) < n and n_bytes < _SAMPLED_BYTES and (line := file.readline(_LONGEST_START)):
                 n_bytes += len(line)
-                text = line.decode("utf-8-sig" if not cells else "utf-8", errors="strict" if len(cells) < 2 else "replace")
+                text = line.decode(
+                    "utf-8-sig" if not cells else "utf-8", errors="strict" if len(cells) < 2 else "replace"
+                )
                 if text.strip():
                     cells.append(cells_of(text))
     except (UnicodeDecodeError, csv.Error):
@@ -145,7 +147,10 @@ def _first_lines(path: Path, n: int) -> list[list[str]]:
 
 
 def _mostly_numbers(cells: Sequence[str]) -> bool:
-    return sum(_is_number(cell) for cell in cells) >= len(cells) - 4 and sum(map(_is_number, cells)) > len(cells) / 2
+    return (
+        sum(_is_number(cell) for cell in cells) >= len(cells) - 4
+        and sum(map(_is_number, cells)) > len(cells) / 2
+    )
 
 
 def _named_pixels(names: Sequence[str], hints: Hints) -> list[int] | None:
@@ -214,10 +219,14 @@ def _label_of_rest(
     named = [i for i in rest if names[i].lower() in _LABEL_NAMES]
     if named or not rest:
         return (named[0] if named else None), None
-    likely = [i for i in rest if not re.fullmatch(r"(.*_)?(id|idx|index)|unnamed: ?0|", names[i].lower())] or list(rest)
+    likely = [
+        i for i in rest if not re.fullmatch(r"(.*_)?(id|idx|index)|unnamed: ?0|", names[i].lower())
+    ] or list(rest)
     if len(likely) == 1:
         return likely[0], None
-    return likely[0], _which_label(path, [(names[i], [row[i] for row in rows if len(row) > i]) for i in likely])
+    return likely[0], _which_label(
+        path, [(names[i], [row[i] for row in rows if len(row) > i]) for i in likely]
+    )
 
 
 def _which_label(path: Path, columns: Sequence[tuple[str, Sequence[str]]]) -> Question:
@@ -228,9 +237,7 @@ def _which_label(path: Path, columns: Sequence[tuple[str, Sequence[str]]]) -> Qu
     return Question(f"Which column of {path.name} is the label?", tuple(choices))
 
 
-def _first_or_last(
-    path: Path, n: int, rows: Sequence[Sequence[str]]
-) -> tuple[int, Question | None]:
+def _first_or_last(path: Path, n: int, rows: Sequence[Sequence[str]]) -> tuple[int, Question | None]:
     """The label's column of a table without a header: the first as a rule, the last where it looks like one."""
     first, last = ([row[i].strip() for row in rows if len(row) == n] for i in (0, n - 1))
     scores = _label_score(first), _label_score(last)

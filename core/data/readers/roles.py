@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.data.readers.base import SPLIT_NAMES, Choice, Hints, Question, natural, split_of
+from core.data.readers.base import SPLIT_NAMES, Choice, Hints, Question, natural, split_folders, split_of
 from core.data.readers.layout import named_splits
 from core.data.readers.tables import Table, separator_of
 from core.errors import BadInput
@@ -27,9 +27,23 @@ _LABELS = frozenset(
 _LISTS = frozenset({"labels", "tags", "classes", "categories"})
 _CAPTIONS = frozenset({"caption", "captions", "text", "description"})
 _SPLITS = frozenset(
-    {"split", "splits", "subset", "set", "fold", "partition", "usage", "phase", "data_split", "dataset_split", "dataset"}
+    {
+        "split",
+        "splits",
+        "subset",
+        "set",
+        "fold",
+        "partition",
+        "usage",
+        "phase",
+        "data_split",
+        "dataset_split",
+        "dataset",
+    }
 )
-_GROUPS = re.compile(r"(group|patient|subject|lesion|person|study|session|site|camera|animal|video|scene)s?(_?(id|no|nr|name))?")
+_GROUPS = re.compile(
+    r"(group|patient|subject|lesion|person|study|session|site|camera|animal|video|scene)s?(_?(id|no|nr|name))?"
+)
 _IDS = re.compile(r"(.*_)?(id|uuid|guid|key|index|idx)|unnamed: ?0|")
 _OF_SPLIT = re.compile(r"(?:is|in)_?(.+)")
 _OWN = "label "
@@ -119,7 +133,9 @@ def told_column(table: Table, name: str, option: str) -> int | None:
     if not name:
         return None
     exact = [i for i, column in enumerate(table.header) if column == name]
-    fit = exact or [i for i, column in enumerate(table.header) if column.strip().lower() == name.strip().lower()]
+    fit = exact or [
+        i for i, column in enumerate(table.header) if column.strip().lower() == name.strip().lower()
+    ]
     if not fit and not table.has_header and name.isdecimal() and 0 < int(name) <= len(table.header):
         fit = [int(name) - 1]
     if not fit:
@@ -133,7 +149,12 @@ def told_column(table: Table, name: str, option: str) -> int | None:
 
 def _find_split(roles: Roles, table: Table, lower: Sequence[str], hints: Hints) -> None:
     told = hints.split or (hints.splits_from.partition(":")[0] if ":" in hints.splits_from else "")
-    if not told and hints.splits_from and hints.splits_from not in ("folders", "none") and "=" not in hints.splits_from:
+    if (
+        not told
+        and hints.splits_from
+        and hints.splits_from not in ("folders", "none")
+        and "=" not in hints.splits_from
+    ):
         told = hints.splits_from
     column = told_column(table, told, "--splits-from" if not hints.split else "--split")
     if column is None and hints.splits_from in ("folders", "none"):
@@ -144,7 +165,7 @@ def _find_split(roles: Roles, table: Table, lower: Sequence[str], hints: Hints) 
         if i in (roles.image, roles.id, roles.caption):
             continue
         values = _distinct(table, i)
-        if pairs and (column is not None or lower[i] in _SPLITS and values & pairs.keys()):
+        if pairs and (column is not None or (lower[i] in _SPLITS and values & pairs.keys())):
             roles.split, roles.splits = i, {value: pairs.get(value, "train") for value in values if value}
             return
         found = _splits_of(lower[i], values)
@@ -154,9 +175,15 @@ def _find_split(roles: Roles, table: Table, lower: Sequence[str], hints: Hints) 
         if column is not None:
             raise BadInput(
                 f"The column {table.header[i]!r} names no splits (it has {', '.join(sorted(values)[:6])}).",
-                f"Say which they are: --splits-from \"{table.header[i]}:{sorted(values)[0]}=train,...\".",
+                f'Say which they are: --splits-from "{table.header[i]}:{sorted(values)[0]}=train,...".',
             )
-        if lower[i] in _SPLITS and lower[i] != "fold" and values and all(v.isdecimal() for v in values) and len(values) < 6:
+        if (
+            lower[i] in _SPLITS
+            and lower[i] != "fold"
+            and values
+            and all(v.isdecimal() for v in values)
+            and len(values) < 6
+        ):
             _ask_split(roles, table, i, sorted(values, key=natural))
             return
         if lower[i] in _SPLITS and len(values) > 1:
@@ -182,9 +209,17 @@ def _splits_of(name: str, values: set[str]) -> dict[str, str | None] | None:
         return {value: own if text in _TRUE else rest if text else None for value, text in lower.items()}
     if len(values) > 50:
         return None
-    found = {value: split_of(value) for value in values}
+    found = {value: _split_of_cell(value) for value in values}
     known = sum(split is not None for split in found.values())
-    return {v: s for v, s in found.items() if s or not v} if known and known >= len([v for v in values if v]) / 2 else None
+    enough = 1 if name in _SPLITS else max(1, len([v for v in values if v]) / 2)
+    return {v: s for v, s in found.items() if s or not v} if known >= enough else None
+
+
+def _split_of_cell(cell: str) -> str | None:
+    """The split that a cell names and nothing else: "train", "TRAIN", "PublicTest"."""
+    if not re.fullmatch(r"[\w .-]+", cell):
+        return None
+    return (split_folders([cell]) or {}).get(cell) or (split_of(cell) if len(cell.split()) == 1 else None)
 
 
 def _says_split(name: str, values: set[str], table: Table) -> bool:
@@ -198,7 +233,9 @@ def _says_split(name: str, values: set[str], table: Table) -> bool:
 
 def _ask_split(roles: Roles, table: Table, column: int, values: Sequence[str]) -> None:
     name = table.header[column]
-    orders = [("train", "val", "test"), ("train", "test", "val"), ("test", "train", "val")][: 3 if len(values) > 1 else 1]
+    orders = [("train", "val", "test"), ("train", "test", "val"), ("test", "train", "val")][
+        : 3 if len(values) > 1 else 1
+    ]
     choices = []
     for order in orders:
         pairs = ",".join(f"{value}={order[min(k, 2)]}" for k, value in enumerate(values))
@@ -206,7 +243,10 @@ def _ask_split(roles: Roles, table: Table, column: int, values: Sequence[str]) -
         choices.append(Choice(pairs.replace("=", " is "), {"splits_from": text}, f'--splits-from "{text}"'))
     choices.append(Choice("it says no split", {"splits_from": "none"}, "--splits-from none"))
     roles.questions.append(
-        Question(f"The column {name!r} of {table.name} has {', '.join(values)}. Which splits are they?", tuple(choices))
+        Question(
+            f"The column {name!r} of {table.name} has {', '.join(values)}. Which splits are they?",
+            tuple(choices),
+        )
     )
     roles.split = column
     roles.splits = {value: orders[0][min(k, 2)] for k, value in enumerate(values)}
@@ -216,7 +256,11 @@ def _ask_split(roles: Roles, table: Table, column: int, values: Sequence[str]) -
 
 
 def _find_labels(roles: Roles, table: Table, lower: Sequence[str], hints: Hints) -> None:
-    told = [name for name in hints.label if name not in ("folders", "top-folder", "last-folder", "none") or name in lower]
+    told = [
+        name
+        for name in hints.label
+        if name not in ("folders", "top-folder", "last-folder", "none") or name in lower
+    ]
     if told:
         columns = [told_column(table, name, "--label") for name in told]
         _take_labels(roles, table, tuple(i for i in columns if i is not None), hints)
@@ -250,7 +294,9 @@ def _named(roles: Roles, table: Table, named: Sequence[int]) -> int | None:
         pairs = set(zip(table.column(first), table.column(other), strict=True))
         if len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}):
             numbers = all(a.isdecimal() for a, _ in pairs if a)
-            roles.unused[table.header[first if numbers else other]] = f"it says the same as {table.header[other if numbers else first]}"
+            roles.unused[table.header[first if numbers else other]] = (
+                f"it says the same as {table.header[other if numbers else first]}"
+            )
             first = other if numbers else first
         else:
             _ask_label(roles, table, filled)
@@ -278,6 +324,8 @@ def _by_evidence(roles: Roles, table: Table, rest: Sequence[int], hints: Hints) 
     """The label column where none is called so."""
     rest = [i for i in rest if not _is_row_number(table, i)]
     yes_no = [i for i in rest if is_yes_no(table, i)]
+    if len(yes_no) < len(rest) and not any(len(set(table.column(i)) - {""}) > 1 for i in yes_no):
+        yes_no = []
     if roles.caption is None:
         texts = [i for i in rest if i not in yes_no and _is_text(table, i)]
         if len(texts) == 1 and len(rest) > 1:
@@ -291,7 +339,9 @@ def _by_evidence(roles: Roles, table: Table, rest: Sequence[int], hints: Hints) 
         return
     candidates = [i for i in rest if i in likely or i in yes_no]
     if not candidates:
-        candidates = [i for i in rest if any(table.column(i)) and not _IDS.fullmatch(table.header[i].strip().lower())]
+        candidates = [
+            i for i in rest if any(table.column(i)) and not _IDS.fullmatch(table.header[i].strip().lower())
+        ]
         if len(candidates) > 1:
             _ask_label(roles, table, candidates)
     elif len(candidates) > 1:
@@ -316,7 +366,9 @@ def _is_text(table: Table, column: int) -> bool:
 
 def _may_be_label(table: Table, column: int) -> bool:
     """Whether values repeat as those of classes do, and are neither measurements nor names of items."""
-    if _GROUPS.fullmatch(table.header[column].strip().lower()) or _IDS.fullmatch(table.header[column].strip().lower()):
+    if _GROUPS.fullmatch(table.header[column].strip().lower()) or _IDS.fullmatch(
+        table.header[column].strip().lower()
+    ):
         return False
     cells = [cell for cell in table.column(column) if cell]
     values = set(cells)
@@ -346,7 +398,9 @@ def _take_labels(roles: Roles, table: Table, columns: tuple[int, ...], hints: Hi
     if table.header[columns[0]].lower().startswith(_OWN):
         roles.names = (table.header[columns[0]][len(_OWN) :],)
     if hints.separator is not None:
-        roles.separator = {"none": None, "": None, "space": " ", "blank": " ", "tab": "\t"}.get(hints.separator, hints.separator)
+        roles.separator = {"none": None, "": None, "space": " ", "blank": " ", "tab": "\t"}.get(
+            hints.separator, hints.separator
+        )
         return
     cells = table.column(columns[0])
     as_list = table.header[columns[0]].strip().lower() in _LISTS
@@ -371,7 +425,11 @@ def _ask_separator(roles: Roles, table: Table, column: int, cells: Sequence[str]
     listed: dict[str, Any] = {"separator": name}
     one: dict[str, Any] = {"separator": "none"}
     choices = (
-        Choice(f"a list of {len([p for p in example.split(mark) if p.strip()])} labels", listed, f'--labels-separated-by "{name}"'),
+        Choice(
+            f"a list of {len([p for p in example.split(mark) if p.strip()])} labels",
+            listed,
+            f'--labels-separated-by "{name}"',
+        ),
         Choice("one label", one, "--labels-separated-by none"),
     )
     question = f"Is {example!r} in the column {table.header[column]!r} of {table.name} a list or one label?"
