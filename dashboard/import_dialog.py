@@ -148,7 +148,7 @@ def _planned(sources: list[Path], key: str, options: ImportOptions) -> Plan:
 
 
 def _show(plan: Plan) -> None:
-    """The plan: format, thumbnails with their labels, classes with counts by split, what is odd or not used."""
+    """The plan: format, thumbnails with their labels, classes with counts by split, what is not used."""
     n_classes = f", {counted(len(plan.classes), 'class', 'classes')}" if plan.classes else ""
     task = "several labels per image" if plan.task is Task.MULTI_LABEL else "one label per image"
     task = task if plan.classes else "no labels"
@@ -182,15 +182,11 @@ def _show(plan: Plan) -> None:
 def _ask_questions(plan: Plan, answers: list[Choice]) -> None:
     """Each question as a choice; an answer changes the plan."""
     for question in plan.questions:
-        chosen = st.radio(
-            plain(question.text),
-            range(len(question.choices)),
-            index=None,
-            format_func=lambda k, question=question: plain(question.choices[k].text),
-            key=f"question_{len(answers)}_{question.text}",
-        )
+        words = [plain(choice.text) for choice in question.choices]
+        key = f"question_{len(answers)}_{question.text}"
+        chosen = st.radio(plain(question.text), words, index=None, key=key)
         if chosen is not None:
-            answers.append(question.choices[chosen])
+            answers.append(question.choices[words.index(chosen)])
             st.rerun(scope="fragment")
     if answers:
         with st.container(horizontal=True, vertical_alignment="center"):

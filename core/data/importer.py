@@ -124,7 +124,7 @@ MANY_TIMES = 10
 
 def _strongest(found: Sequence[tuple[Reader, Recognised]], refused: Sequence[BadInput]) -> Recognised:
     """The reading for which most items speak; a question where two do as well."""
-    ranked = sorted(found, key=lambda pair: -_weight(pair[1]))
+    ranked = sorted(found, key=lambda pair: (-_weight(pair[1]), pair[0].name != "images"))
     best, others = ranked[0][1], ranked[1:]
     warnings = [f"Not used: {error.problem}" for error in refused]
     rivals = [(r, one) for r, one in others if _weight(one) * MANY_TIMES > _weight(best)]

@@ -289,7 +289,7 @@ def example_of(record: Record, classes: Sequence[str]) -> Example | None:
 def _label_words(record: Record, classes: Sequence[str]) -> str:
     label = record.label
     if isinstance(label, np.ndarray):
-        return ", ".join(classes[k] for k in np.flatnonzero(label == 1))
+        return ", ".join(classes[int(k)] for k in np.flatnonzero(label == 1))
     if isinstance(label, str) and label in classes:
         return label
     if (

@@ -77,8 +77,11 @@ class _Source:
     layout: Layout
     hints: Hints
     tables: list[_LabelTable] = field(default_factory=list)
+    read_beside: set[str] = field(default_factory=set)
     beside: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     from_folders: bool = False
+    single: bool = False
+    beside_columns: dict[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     no_label: frozenset[str] = frozenset()
@@ -144,7 +147,7 @@ def _understood(
     source: Path, tree: Tree, paths: Mapping[str, Path], hints: Hints, others: Sequence[str]
 ) -> Recognised | None:
     counts = tree.folders()
-    found = _Source(tree, layout.understand(counts, hints), hints)
+    found = _Source(tree, layout.understand(counts, hints), hints, single=source.is_file())
     names = _names_of_classes(paths, tree, others, source)
     tables = _tables(found, paths, single=source.is_file())
     found.tables = _chosen(found, tables)
@@ -377,6 +380,8 @@ def _add_beside(found: _Source, one: _LabelTable) -> None:
         found.beside[image] = caption or old[0], split or old[1]
     found.questions += [*one.questions, *one.roles.questions]
     used = [role for role in ("caption", "split") if getattr(one.roles, role) is not None]
+    found.beside_columns |= {f"{table.name}: {table.header[getattr(one.roles, role)]}": role for role in used}
+    found.read_beside.add(table.name)
     if not used:
         found.unused.append(f"{table.name}: it says nothing of the images that is kept")
 
@@ -394,7 +399,7 @@ def _decide_labels(found: _Source) -> None:
         folders.labels = dict.fromkeys(folders.labels)
         folders.parents.clear()
         return
-    if found.from_folders or hints.label or len(folders.classes) < 2:
+    if found.from_folders or hints.label or len(folders.classes) < 2 or any(t.found.rivals for t in tables):
         return
     images = [image for one in tables for image in one.found.images if image is not None]
     agree = _agreement(found)
@@ -551,7 +556,7 @@ def _several_classes(found: _Source) -> tuple[str, ...]:
 
 def _note_the_rest(found: _Source, others: Sequence[str], paths: Mapping[str, Path]) -> None:
     """Say what is there and not used."""
-    read = {one.table.name for one in found.tables}
+    read = {one.table.name for one in found.tables} | found.read_beside
     said = {text.partition(":")[0] for text in found.unused}
     for name in paths:
         stem = Path(name).stem
@@ -619,6 +624,8 @@ def _is_known(name: str) -> bool:
 
 def _fills_up(found: _Source) -> bool:
     """Whether images without a row are read too, with the label that their folder says."""
+    if found.single:
+        return False
     return found.from_folders or (len(found.layout.classes) > 1 and (_agreement(found) or 0) >= 0.8)
 
 
@@ -645,6 +652,7 @@ def _recognised(found: _Source) -> Recognised:
     columns: dict[str, str] = {}
     for one in tables:
         columns |= one.roles.columns(one.table)
+    columns |= found.beside_columns
     columns |= {
         k: v
         for k, v in found.layout.roles.items()
@@ -806,7 +814,9 @@ def _note_missing(one: _LabelTable, i: int, name: str, row: int, log: ProblemLog
             "Write its folder, too.",
         )
     else:
-        log.add(one.table.name, row, f"There is no image {name!r}.", "Add the file, or leave the row out.")
+        absolute = name.startswith("/") or name[1:2] == ":" or "://" in name
+        mend = "Say which folder it is in (--images)." if absolute else "Add the file, or leave the row out."
+        log.add(one.table.name, row, f"There is no image {name!r}.", mend)
 
 
 def _label(

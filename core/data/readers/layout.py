@@ -12,11 +12,13 @@ from core.data.readers.tree import is_mask_folder
 from core.errors import BadInput
 
 Folder = tuple[str, ...]
+_PICTURES = r"(images?|imgs?|pics?|pictures?|photos?|jpe?gs?|pngs?|files|frames|data)"
 AROUND = re.compile(
-    r"((jpe?g|png|raw|all|my)?[-_ ]?(images?|imgs?|pics?|pictures?|photos?|jpe?gs?|pngs?|files|frames|data)([-_ ]?(part|batch|set|chunk))?"
+    rf"((jpe?g|png|raw|all|my)?[-_ ]?{_PICTURES}([-_ ]?(part|batch|set|chunk))?"
     r"|.*images?[-_ ]part|part|batch|chunk)[-_ ]?\d*",
     re.IGNORECASE,
 )
+"""Folders that only lie around images: "images", "my photos", "part 2"."""
 _FOLD = re.compile(r"(cv|kfold|k|fold|part_?fold)[-_ ]?\d+", re.IGNORECASE)
 MOST_STRAYS, STRAY_SHARE = 3, 0.01
 """So many images at most, or such a share, beside folders of images are strays."""
@@ -144,7 +146,7 @@ def _mostly_loose(
     if hints.label or loose <= max(MOST_STRAYS, sum(counts.values()) // 2):
         return False
     layout.warnings.append(
-        f"Most images lie in no folder, so the folders {_listed(_children(fronts, counts))} are not taken for "
+        f"Most images lie in no folder, so the folders {_listed(_children(fronts, counts))} are not read as "
         "classes; --label folders does."
     )
     return True

@@ -35,7 +35,6 @@ class Found:
 
     Attributes:
         images: Names in the tree; None where there is none.
-        n_found: How many there are.
         explicit: Whether the cells name files with folder or ending, so that a match is no accident.
         outside: Cells (by index) that lead out of the folder.
         rivals: Folders that each have images of these names, the one with most first.
@@ -48,6 +47,7 @@ class Found:
 
     @property
     def n_found(self) -> int:
+        """How many cells have an image."""
         return sum(image is not None for image in self.images)
 
 
@@ -100,7 +100,7 @@ class ImageFinder:
         return _Cell(path.parts[len(own) :]) if path.parts[: len(own)] == own else path
 
     def _best(self, sample: Sequence[_Cell], base: Parts) -> tuple[Parts, int] | None:
-        """Where the paths begin, and how many of their first parts are not here; None where that finds nothing."""
+        """Where the paths begin, and how many of their first parts are not here; None where none is found."""
         common = _common_folder(sample)
         tried: list[tuple[int, Parts, int]] = []
         for dropped in range(len(common) + 1):

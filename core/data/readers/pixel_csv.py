@@ -99,7 +99,7 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
 
 
 def layout_of(path: Path, hints: Hints) -> Layout | None:
-    """The layout, judged by the names of the columns and the first rows; None when the file is no pixel CSV."""
+    """The layout, judged by the names of columns and the first rows; None when the file is no pixel CSV."""
     lines = _first_lines(path, 3)
     if not lines or len(lines[0]) < 5:
         return None
@@ -238,7 +238,7 @@ def _which_label(path: Path, columns: Sequence[tuple[str, Sequence[str]]]) -> Qu
 
 
 def _first_or_last(path: Path, n: int, rows: Sequence[Sequence[str]]) -> tuple[int, Question | None]:
-    """The label's column of a table without a header: the first as a rule, the last where it looks like one."""
+    """The label's column of a table without a header: the first, or the last where that looks like one."""
     first, last = ([row[i].strip() for row in rows if len(row) == n] for i in (0, n - 1))
     scores = _label_score(first), _label_score(last)
     if scores[1] <= scores[0] - 1 or scores[1] <= 1:
@@ -263,7 +263,7 @@ def _label_score(cells: Sequence[str]) -> int:
 
 
 def _is_one_hot(layout: Layout, rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the columns are classes of which each row has one, and the "label" is another word in each row."""
+    """Whether the columns are classes of which each row has one, and each row has another "label"."""
     if layout.label is None or len(layout.pixels) > 1_000:
         return False
     labels = [row[layout.label] for row in rows if len(row) == layout.n_columns]

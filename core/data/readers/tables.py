@@ -246,5 +246,5 @@ def _recombined(parted: Sequence[str], values: Sequence[str], mark: str) -> bool
     for parts in cells.values():
         for part in set(parts):
             times[part] = times.get(part, 0) + 1
-    parts = {part for cell in dict.fromkeys(parted) for part in cells[cell]}
-    return sum(times[part] > 1 for part in parts) >= len(parts) / 2
+    listed = {part for cell in dict.fromkeys(parted) for part in cells[cell]}
+    return sum(times[part] > 1 for part in listed) >= len(listed) / 2

@@ -79,7 +79,7 @@ def _scan(folder: Path, prefix: str, root: Path, tree: Tree) -> None:
             listed = sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return
-    below = []
+    below: list[str] = []
     for entry in listed:
         name = prefix + entry.name
         if entry.name.startswith(_HIDDEN) or entry.name in _NEVER:
