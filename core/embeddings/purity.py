@@ -35,8 +35,10 @@ class Overlap:
 
     @property
     def mean_purity(self) -> float:
-        """Over all images."""
+        """Over all images; NaN where no labelled image has a labelled neighbour."""
         known = ~np.isnan(self.purity)
+        if not known.any():
+            return float("nan")
         return float(np.average(self.purity[known], weights=self.counts[known]))
 
 

@@ -25,7 +25,7 @@ from core.quality.active import choose
 from core.quality.active_compare import n_trainings
 from core.training.inference import predict
 from core.training.loop import fit
-from core.training.parts import Parts
+from core.training.parts import Parts, check_trainable
 from core.training.pixels import run_pixels
 from core.worker import Job, Outcome, Stopped
 from core.worker.parts import spread
@@ -77,6 +77,7 @@ class _Comparison:
                 f"There are {len(self.pool):,} labelled training and {len(self.test):,} test images.",
                 "Ask for fewer labels, or choose data with a test split.",
             )
+        check_trainable(self.labels[self.pool])
         self.pixels = run_pixels(job.workspace, self.dataset, self.recipe, stoppable(job))
         self.n_trainings = n_trainings(len(wanted["strategies"]), wanted["rounds"], wanted["seeds"])
         self.done, self.began = 0, time.monotonic()

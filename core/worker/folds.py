@@ -27,7 +27,7 @@ from core.training.inference import predict
 from core.training.loop import fit
 from core.training.multilabel import treat_unknown
 from core.training.neighbours import nearest
-from core.training.parts import Parts
+from core.training.parts import Parts, check_trainable
 from core.training.pixels import run_pixels
 from core.worker import Job, Stopped
 from core.worker.kept_margins import KeptMargins
@@ -71,6 +71,8 @@ class FoldTrainer:
         self.rest = np.flatnonzero((in_test | ~is_labelled(self.labels)) & ~excluded)
         deal = multilabel_folds if several else stratified_folds
         self.folds = deal(self.labels[self.pool], self.n_folds, self.recipe.split_seed)
+        for number in range(self.n_folds):
+            self.check_fold(number)
         self.pixels = run_pixels(job.workspace, self.dataset, self.recipe, stoppable(job))
         self._spent, self._n_trained = 0.0, 0
 
@@ -79,6 +81,14 @@ class FoldTrainer:
         self.job.on_event("started", n_trainings=self.n_folds)
         spread(self.job, [f"fold-{number}" for number in range(self.n_folds)], self.n_folds)
         return [self.fold(number) for number in range(self.n_folds)]
+
+    def check_fold(self, number: int) -> None:
+        """Check that a fold's judge has something to tell apart. Raises BadInput."""
+        labels = self.labels[self.pool[self.folds != number]]
+        if labels.ndim == 2:
+            labels = treat_unknown(labels, self.recipe.unknown_labels)
+            labels = labels[is_labelled(labels)]
+        check_trainable(labels, f"outside fold {number + 1} of {self.n_folds}, the test split left out")
 
     def held(self, number: int) -> NDArray[np.int64]:
         """Positions of one fold."""
