@@ -35,8 +35,10 @@ class Overlap:
 
     @property
     def mean_purity(self) -> float:
-        """Over all images."""
+        """Over all images; NaN where no labelled image has a labelled neighbour."""
         known = ~np.isnan(self.purity)
+        if not known.any():
+            return float("nan")
         return float(np.average(self.purity[known], weights=self.counts[known]))
 
 
@@ -89,8 +91,13 @@ def in_words(overlap: Overlap, classes: Sequence[str], most: int = 5) -> list[st
         for i, j, share, back in mixed_pairs(overlap)[:most]
     ]
     known = np.flatnonzero(~np.isnan(overlap.purity))
-    if len(known) == 1:
-        return [f"There is only one class, {classes[known[0]]}: nothing can be mixed."]
+    present = np.flatnonzero(overlap.counts)
+    if len(present) == 1:
+        return [f"There is only one class, {classes[present[0]]}: nothing can be mixed."]
+    if len(present) and not len(known):
+        return [
+            "No labelled image has a labelled neighbor: label more images to see which classes are mixed."
+        ]
     if not sentences:
         sentences.append(
             f"No two classes are mixed: none has {100 * MIXED:.0f} % of another among its neighbours."

@@ -6,6 +6,8 @@ error of about a thousandth.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +61,8 @@ def map_quality(
     near = map_neighbours(xy, k)
     purity = None
     if labels is not None and (labels >= 0).any():
-        purity = class_overlap(near, labels, n_classes).mean_purity
+        mean = class_overlap(near, labels, n_classes).mean_purity
+        purity = None if math.isnan(mean) else mean
     return MapQuality(
         trustworthiness=_rank_score(features, xy, drawn, k),
         continuity=_rank_score(xy, features, drawn, k),

@@ -76,13 +76,7 @@ def make_parts(roles: NDArray[np.int8], labels: NDArray[Any], excluded: NDArray[
         return _parts_of_labels(roles, labels, excluded)
     usable = is_labelled(labels) & ~excluded
     train, val, test = (np.flatnonzero(usable & (roles == role)) for role in range(3))
-    n_classes = len(np.unique(labels[train]))
-    if len(train) < 2 or n_classes < 2:
-        raise BadInput(
-            f"There is too little to train on: {len(train)} labelled images of {n_classes} "
-            f"class{'' if n_classes == 1 else 'es'} in the training split.",
-            "At least two images of two classes are needed: label some, or import data with more classes.",
-        )
+    check_can_learn(labels[train])
     return Parts(train, val, test)
 
 
@@ -91,14 +85,37 @@ def _parts_of_labels(
 ) -> Parts:
     usable = is_labelled(labels) & ~excluded
     train, val, test = (np.flatnonzero(usable & (roles == role)) for role in range(3))
-    both = (labels[train] == 1).any(axis=0) & (labels[train] == 0).any(axis=0)
-    if len(train) < 2 or not both.any():
-        raise BadInput(
-            f"There is too little to train on: {len(train)} images with a known label in the training split, "
-            "and no label that is yes for one of them and no for another.",
-            "Label some images, or change unlabelled ones' treatment in the recipe (unknown_labels).",
-        )
+    check_can_learn(labels[train])
     return Parts(train, val, test)
+
+
+def check_can_learn(labels: NDArray[Any], where: str = "in the training split") -> None:
+    """Check that there is something to tell apart.
+
+    Args:
+        labels: Of the training images, all with a known label: (n,) int64, or (n, K) float32 with 1, 0, NaN.
+        where: Where those images are, for the message.
+
+    Raises:
+        BadInput: There are fewer than two images, or they are of one class (of no label is there a yes and a
+            no): a model that always answers the same would look perfect.
+    """
+    if labels.ndim == 2:
+        both = (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
+        if len(labels) < 2 or not both.any():
+            raise BadInput(
+                f"There is too little to train on: {len(labels)} images with a known label {where}, "
+                "and no label that is yes for one of them and no for another.",
+                "Label some images, or change unlabelled ones' treatment in the recipe (unknown_labels).",
+            )
+        return
+    n_classes = len(np.unique(labels))
+    if len(labels) < 2 or n_classes < 2:
+        raise BadInput(
+            f"There is too little to train on: {len(labels)} labelled images of {n_classes} "
+            f"class{'' if n_classes == 1 else 'es'} {where}.",
+            "At least two images of two classes are needed: label some, or import data with more classes.",
+        )
 
 
 def hold_back(

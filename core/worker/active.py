@@ -20,7 +20,7 @@ from core.data.hiding import drawn
 from core.files import Json, digest, write_json
 from core.quality.active import choose
 from core.quality.active_compare import n_trainings
-from core.training.parts import Parts
+from core.training.parts import Parts, check_can_learn
 from core.worker import Job, Outcome
 from core.worker.material import Training, gather_material, silent
 from core.worker.parts import spread
@@ -67,6 +67,7 @@ class _Comparison:
         self.pool = self.train[self.labels[self.train] >= 0]
         self.test = np.flatnonzero((split == SPLITS.index("test")) & (self.labels >= 0))
         wanted = self.wanted
+        check_can_learn(self.labels[self.pool])
         self.n_trainings = n_trainings(len(wanted["strategies"]), wanted["rounds"], wanted["seeds"])
         self.done, self.began = 0, time.monotonic()
 

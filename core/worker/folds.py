@@ -22,9 +22,9 @@ from core.files import digest
 from core.quality.evidence import N_NEIGHBOURS
 from core.training.dynamics import no_margins
 from core.training.neighbours import nearest
-from core.training.parts import Parts
+from core.training.parts import Parts, check_can_learn
 from core.worker import Job, Stopped
-from core.worker.material import Training, gather_material
+from core.worker.material import Training, gather_material, treated
 from core.worker.parts import spread
 
 CACHE = "issue-fold-3"
@@ -60,6 +60,8 @@ class FoldTrainer:
         self.rest = np.flatnonzero((in_test | ~is_labelled(self.labels)) & ~self.material.excluded)
         deal = multilabel_folds if self.labels.ndim == 2 else stratified_folds
         self.folds = deal(self.labels[self.pool], self.n_folds, job.run.recipe.split_seed)
+        for number in range(self.n_folds):
+            self.check_fold(number)
         self._spent, self._n_trained = 0.0, 0
 
     def all(self) -> list[Arrays]:
@@ -67,6 +69,13 @@ class FoldTrainer:
         self.job.on_event("started", n_trainings=self.n_folds)
         spread(self.job, [f"fold-{number}" for number in range(self.n_folds)], self.n_folds)
         return [self.fold(number) for number in range(self.n_folds)]
+
+    def check_fold(self, number: int) -> None:
+        """Check that a fold's judge has something to tell apart. Raises BadInput."""
+        labels = self.labels[self.pool[self.folds != number]]
+        labels = treated(labels, np.ones(len(labels), bool), self.material.recipe)
+        labels = labels[is_labelled(labels)]
+        check_can_learn(labels, f"outside fold {number + 1} of {self.n_folds}, the test split left out")
 
     def held(self, number: int) -> NDArray[np.int64]:
         """Positions of one fold."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,25 @@ def test_several_labels_an_image_are_judged_by_the_area_under_their_curves(
     found = load_predictions(run.predictions_file)
     assert found.has_many_labels
     assert sum(fold["n"] for fold in value["folds"]) == (found.split != "test").sum()
+
+
+@pytest.mark.parametrize("kind", [create_crossval, create_search])
+def test_one_class_is_refused_in_the_words_of_train(workspace: Workspace, sample: Dataset, kind: Any) -> None:
+    rows = np.arange(len(sample))[::20]
+    only = part_of(workspace, sample, rows, "only", labels=np.zeros(len(rows), np.int64))
+    run = kind(workspace, only, TINY, label_version=0, n_folds=3)
+    assert work(run.folder) == 1
+    error = status(run).error
+    assert "There is too little to train on" in error
+    assert "of 1 class outside fold 1 of 3" in error
+    assert "At least two images of two classes are needed" in error
+
+
+def test_a_fold_that_holds_all_of_the_other_class_is_refused(workspace: Workspace, sample: Dataset) -> None:
+    rows = np.arange(len(sample))[::20]
+    labels = np.zeros(len(rows), np.int64)
+    labels[np.flatnonzero(np.asarray(sample.split)[rows] != 2)[0]] = 1
+    lone = part_of(workspace, sample, rows, "lone", labels=labels)
+    run = create_crossval(workspace, lone, TINY, label_version=0, n_folds=3)
+    assert work(run.folder) == 1
+    assert "of 1 class outside fold" in status(run).error

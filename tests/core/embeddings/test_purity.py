@@ -47,3 +47,10 @@ def test_map_neighbours_leave_out_the_point_itself_even_among_copies() -> None:
     assert near.shape == (600, 7)
     assert (near != np.arange(600)[:, None]).all()
     assert (near[:500] < 500).all()
+
+
+def test_two_labelled_images_without_labelled_neighbours() -> None:
+    labels = np.array([0, 1, -1, -1])
+    found = class_overlap(np.array([[2, 3], [2, 3], [0, 3], [1, 2]]), labels, 3)
+    assert np.isnan(found.mean_purity)
+    assert in_words(found, CLASSES)[0].startswith("No labelled image has a labelled neighbor")

@@ -64,3 +64,15 @@ def test_too_few_points_have_no_quality() -> None:
 
 def test_the_note_says_what_a_map_cannot_tell() -> None:
     assert "keeps neighbourhoods, not distances" in quality.CANNOT_TELL
+
+
+def test_two_labelled_points_far_apart_have_no_purity() -> None:
+    values = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    values[0] -= 50
+    values[1] += 50
+    labels = np.full(60, -1)
+    labels[:2] = [0, 1]
+    found = map_quality(values, values[:, :2], labels, 2)
+    assert found is not None
+    assert found.purity is None
+    assert found.trustworthiness > 0.5

@@ -64,8 +64,30 @@ def test_a_real_model_knows_more_about_what_it_is_sure_of(workspace: Workspace, 
     assert wanted is not None
     assert wanted.ci95[0] >= 0.9
     assert 0 < wanted.share_people < 0.9
-    lower = curve.threshold[curve.threshold < wanted.threshold]
-    assert all(at_threshold(test.labels, test.pred_probs, float(t)).ci95[0] < 0.9 for t in lower[:50])
+    assert any(wanted.threshold == t for t in curve.threshold)
+
+
+@pytest.mark.parametrize("decimals", [1, 8])  # with ties, and next to none
+def test_a_threshold_promises_no_more_than_it_holds_where_confidence_says_nothing(decimals: int) -> None:
+    """All thresholds leave 89 % right: whoever finds one for 90 % is wrong."""
+    rng, n_wrong = np.random.default_rng(0), 0
+    for _ in range(400):
+        confidence = rng.uniform(0.5, 1, 300).round(decimals)
+        given, probs = two_classes(list(confidence), list(rng.random(300) < 0.89))
+        n_wrong += threshold_for(given, probs, 0.9) is not None
+    assert n_wrong <= 0.045 * 400  # 2.5 %, and the luck of 400 worlds
+
+
+def test_a_threshold_is_found_where_confidence_says_much() -> None:
+    confidence = np.linspace(0.5, 1, 1000)
+    right = (confidence > 0.7) | (np.arange(1000) % 2 == 0)
+    found = threshold_for(*two_classes(list(confidence), list(right)), 0.95)
+    assert found is not None
+    assert 0.65 < found.threshold < 0.7
+    assert found.ci95[0] >= 0.95
+    all_kept = threshold_for(*two_classes([0.9] * 200, [True] * 200), 0.9)
+    assert all_kept is not None
+    assert all_kept.n_people == 0
 
 
 def test_nothing_labelled_and_nothing_kept() -> None:
