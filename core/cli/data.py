@@ -141,6 +141,7 @@ def import_command(
             "format": result.format,
             "left_out": [str(problem) for problem in result.problems],
             "n_left_out": result.n_problems,
+            "notes": list(result.notes),
         }
         left = (
             f"\n{result.n_problems} left out:\n" + "\n".join(about["left_out"]) if result.n_problems else ""
@@ -148,6 +149,7 @@ def import_command(
         made = result.dataset
         counts = split_counts(made.split, SPLITS)
         text = f"{name}: {len(made):,} images of {len(made.classes)} classes ({counts}){left}"
+        text += "".join(f"\n{note}" for note in result.notes)
         text += "" if "train" in made.splits else "\n" + " ".join(NO_TRAINING)
         emit(about, text, as_json=as_json)
 

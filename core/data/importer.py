@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from core.data.builder import DatasetBuilder
 from core.data.columns import Seen, Texts
 from core.data.dataset import LABEL_GROUPS, SPLITS, UNLABELLED, Dataset, Task
-from core.data.images import decode
+from core.data.images import decoded
 from core.data.problems import ProblemLog
 from core.data.readers import (
     archives,
@@ -75,12 +76,13 @@ class ImportOptions:
 
 @dataclass(frozen=True, eq=False)
 class ImportResult:
-    """What came of it: the data set, and what was left out."""
+    """What came of it: the data set, what was left out, and what was done to images on the way."""
 
     dataset: Dataset
     format: str
     problems: tuple[Problem, ...]
     n_problems: int
+    notes: tuple[str, ...] = ()
 
 
 _NO_HINTS = Hints()
@@ -219,7 +221,8 @@ def import_source(
             },
             left_out=log.as_json() if log.n_found else None,
         )
-    return ImportResult(dataset, recognised.format, tuple(log.listed), log.n_found)
+    notes = tuple(f"{n:,} images: {how}" for how, n in columns.reductions.most_common())
+    return ImportResult(dataset, recognised.format, tuple(log.listed), log.n_found, notes)
 
 
 class _Columns:
@@ -230,6 +233,7 @@ class _Columns:
         self.captions = Texts()
         self.splits = array("b")  # -1 where the source does not say
         self.seen = Seen(scratch)
+        self.reductions = Counter[str]()  # how images were reduced, and how many were
         self._task = recognised.task
         self._classes = recognised.classes
         self._index = {name: k for k, name in enumerate(recognised.classes)}
@@ -306,7 +310,9 @@ class _Columns:
         if isinstance(record.image, np.ndarray):
             return record.image
         try:
-            return decode(record.image)
+            found = decoded(record.image)
+            self.reductions.update(found.reductions)
+            return found.pixels
         except DamagedFile as error:
             reason = error.problem.partition("(")[2].removesuffix(").") or error.problem
             self._note(record, f"The image cannot be decoded ({reason}).", "Replace it, or leave it out.")
