@@ -4,7 +4,8 @@
 
     TidysetError                 anything below; the message ends with what to do next
     ├── BadInput                 a file, row or value that cannot be used
-    │   └── ImportRejected       an import with problems; carries the full report
+    │   ├── ImportRejected       an import with problems; carries the full report
+    │   └── Unclear              a source that can be read in two ways; carries the questions
     ├── NotFound                 a data set, run, item or label version that does not exist
     ├── NameTaken                the name is in use already
     ├── Busy                     another process holds it (a running run, a locked journal)
@@ -109,3 +110,22 @@ class ImportRejected(BadInput):
         more = f"\n  and {self.n_found - 20} more" if self.n_found > 20 else ""
         noun = "problem" if self.n_found == 1 else "problems"
         super().__init__(f"{self.n_found} {noun} found:\n{first}{more}\n", mend)
+
+
+class Unclear(BadInput):
+    """A source that can be read in more than one way.
+
+    Args:
+        source: What it is called.
+        questions: What is asked, each with (answer, option) pairs.
+    """
+
+    def __init__(self, source: str, questions: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> None:
+        self.questions = tuple((text, tuple(answers)) for text, answers in questions)
+        listed = "\n".join(
+            f"  {text}\n" + "\n".join(f"    {option}  ({answer})" for answer, option in answers)
+            for text, answers in self.questions
+        )
+        super().__init__(
+            f"{source} can be read in more than one way.\n{listed}\n", "Give the option that is meant."
+        )

@@ -51,9 +51,14 @@ def current() -> Workspace:
     return Workspace(Path.home() / ".tidyset")
 
 
+def is_name(name: str) -> bool:
+    """Whether ``name`` can name a data set or a run."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str, kind: str) -> str:
     """Return ``name`` if it can name a ``kind`` ("data set", "run"). Raises BadInput."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise BadInput(
             f"{name!r} cannot name a {kind}.",
             "Use 1 to 64 lower-case letters, digits, '.', '_' or '-', beginning with a letter or digit.",

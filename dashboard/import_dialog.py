@@ -8,21 +8,17 @@ import re
 import secrets
 import shutil
 import time
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.data import catalog, uploads
 from core.data.dataset import Task
-from core.data.images import as_channels, decode
-from core.data.importer import FORMATS, ImportOptions, recognise
-from core.data.problems import ProblemLog
-from core.data.readers import archives
-from core.data.readers.base import Hints, Recognised
+from core.data.importer import FORMATS, ImportOptions, understand
+from core.data.plan import Plan
+from core.data.readers.base import Choice, Hints
 from core.data.splits import NO_TRAINING
 from core.errors import BadInput, NotAllowed, NotFound, TidysetError
 from core.files import Json, read_json, storage_failed
@@ -32,9 +28,26 @@ from dashboard import picker
 from dashboard.errors import shown_as_message
 from dashboard.wording import counted, duration, plain
 
-_KEY = "import_run"
+_KEY, _PLAN, _ANSWERS = "import_run", "import_plan", "import_answers"
+_HINT_QUESTIONS = "The questions above have to be answered first."
 COMPOSE = "Compose characters"
-_TYPES = ["zip", "tar", "gz", "tgz", "csv", "npz", "npy", "parquet"]
+_TYPES = [
+    "zip",
+    "tar",
+    "gz",
+    "tgz",
+    "csv",
+    "tsv",
+    "txt",
+    "json",
+    "jsonl",
+    "npz",
+    "npy",
+    "parquet",
+    "png",
+    "jpg",
+    "jpeg",
+]
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -85,26 +98,102 @@ def _ask() -> None:
     if way == COMPOSE:
         _compose()
         return
-    source = _source(str(way))
-    if source is None:
+    sources = _sources(str(way))
+    if not sources:
         st.caption(f"Known formats: {FORMATS}.")
         return
-    classes = st.text_input(
-        "Class names", help="In the order of the label numbers, parted by commas. Optional."
-    )
+    classes = st.text_input("Class names", help="Class names in label order, separated by commas. Optional.")
     hints = Hints(tuple(part.strip() for part in classes.split(",") if part.strip()))
-    if not archives.is_archive(source):
-        _preview(recognise(source, hints))
+    left, right = st.columns(2)
+    test = left.number_input(
+        "Test share", 0.0, 0.9, None, 0.05, placeholder="0.2", help="Used where no test split is given."
+    )
+    val = right.number_input("Validation share", 0.0, 0.9, 0.0, 0.05)
+    key = "|".join(f"{path}:{path.stat().st_mtime_ns}" for path in sources if path.exists())
+    answers: list[Choice] = st.session_state.setdefault(_ANSWERS, {}).setdefault(key, [])
+    for choice in answers:
+        hints = replace(hints, **dict(choice.hints))
+    options = ImportOptions(hints, "", test, val, 0)
+    plan = _planned(sources, key, options)
+    _show(plan)
+    _ask_questions(plan, answers)
     taken = {entry.name for entry in catalog.list_datasets(picker.workspace())}
     name = st.text_input(
-        "Name", _free_name(source, taken), help="Lower-case letters, digits, '.', '_' and '-'."
+        "Name", _free_name(sources[0], taken), help="Also a title such as Holiday photos 2024."
     )
-    left, right = st.columns(2)
-    test = left.number_input("Test share", 0.0, 0.9, 0.2, 0.05, help="Used where no test split is given.")
-    val = right.number_input("Validation share", 0.0, 0.9, 0.0, 0.05)
     skip_bad = st.checkbox("Leave out what is wrong, and list it")
-    if st.button("Import", type="primary", icon=":material/upload:"):
-        _start(str(source), name, ImportOptions(hints, "", test, val, 0, skip_bad))
+    if st.button(
+        "Import",
+        type="primary",
+        icon=":material/upload:",
+        disabled=bool(plan.questions),
+        help=_HINT_QUESTIONS,
+    ):
+        chosen = [str(path) for path in sources]
+        title = "" if catalog.as_name(name) == name else name
+        options = replace(options, skip_bad=skip_bad, title=title)
+        _start(chosen if len(chosen) > 1 else chosen[0], catalog.as_name(name), options)
+
+
+def _planned(sources: list[Path], key: str, options: ImportOptions) -> Plan:
+    """What the sources are understood as; kept while nothing about them changes."""
+    wanted = (key, options)
+    kept = st.session_state.get(_PLAN)
+    if kept is None or kept[0] != wanted:
+        with st.spinner("Reading the labels"):
+            kept = (wanted, understand(sources, options))
+        st.session_state[_PLAN] = kept
+    plan: Plan = kept[1]
+    return plan
+
+
+def _show(plan: Plan) -> None:
+    """The plan: format, thumbnails with their labels, classes with counts by split, what is not used."""
+    n_classes = f", {counted(len(plan.classes), 'class', 'classes')}" if plan.classes else ""
+    task = "several labels per image" if plan.task is Task.MULTI_LABEL else "one label per image"
+    task = task if plan.classes else "no labels"
+    said = f"{counted(plan.n_items, 'image')}, {plan.format}: {task}{n_classes}."
+    st.success(plain(said), icon=":material/check_circle:")
+    if plan.examples:
+        st.image(
+            [example.pixels for example in plan.examples],
+            width=72,
+            caption=[plain(example.label or "no label") for example in plan.examples],
+            alt=[f"{example.item_id}: {example.label or 'no label'}" for example in plan.examples],
+        )
+    if plan.classes:
+        rows = [{"Class": name, **counts} for name, counts in plan.classes.items()]
+        st.dataframe(rows, hide_index=True, height=min(36 * len(rows) + 38, 220))
+    if plan.columns:
+        st.caption(
+            plain("Read as: " + ", ".join(f"{name} = {role}" for name, role in plan.columns.items()) + ".")
+        )
+    for text in plan.warnings:
+        st.warning(plain(text), icon=":material/warning:")
+    if plan.unused:
+        with st.expander(f"Not used ({len(plan.unused)})"):
+            st.dataframe([{"Not used": text} for text in plan.unused], hide_index=True)
+    if plan.n_left_out:
+        st.warning(f"{counted(plan.n_left_out, 'problem')} found so far.", icon=":material/warning:")
+        with st.expander("Problems"):
+            st.dataframe([{"Problem": text} for text in plan.left_out], hide_index=True)
+
+
+def _ask_questions(plan: Plan, answers: list[Choice]) -> None:
+    """Each question as a choice; an answer changes the plan."""
+    for question in plan.questions:
+        words = [plain(choice.text) for choice in question.choices]
+        key = f"question_{len(answers)}_{question.text}"
+        chosen = st.radio(plain(question.text), words, index=None, key=key)
+        if chosen is not None:
+            answers.append(question.choices[words.index(chosen)])
+            st.rerun(scope="fragment")
+    if answers:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(plain("Answered: " + "; ".join(choice.text for choice in answers) + "."))
+            if st.button("Answer again"):
+                answers.clear()
+                st.rerun(scope="fragment")
 
 
 def _compose() -> None:
@@ -129,13 +218,15 @@ def _compose() -> None:
         _start(NAME, name, ImportOptions(), values)
 
 
-def _source(way: str) -> Path | None:
-    """The chosen file or folder; an upload is put into the workspace first."""
+def _sources(way: str) -> list[Path]:
+    """The chosen files or folder; uploads are put into the workspace first."""
     if way == "Upload":
-        uploaded = st.file_uploader("File", type=_TYPES, label_visibility="collapsed")
-        return _kept(uploaded) if uploaded is not None else None
+        uploaded = st.file_uploader(
+            "File", type=_TYPES, label_visibility="collapsed", accept_multiple_files=True
+        )
+        return [_kept(one) for one in uploaded]
     typed = st.text_input("File or folder", placeholder="A file, or a folder of images")
-    return allowed(Path(typed)) if typed else None
+    return [allowed(Path(typed))] if typed else []
 
 
 def _kept(uploaded: Any) -> Path:
@@ -161,28 +252,7 @@ def _free_name(source: Path, taken: set[str]) -> str:
     return next(name for name in [stem, *(f"{stem}-{i}" for i in range(2, 1000))] if name not in taken)
 
 
-def _preview(recognised: Recognised) -> None:
-    """What the source was recognised as, and its first images."""
-    count = f"{recognised.n_items:,} images, " if recognised.n_items is not None else ""
-    classes = f", {len(recognised.classes)} classes" if recognised.classes else ""
-    task = "several labels an image" if recognised.task is Task.MULTI_LABEL else "one label an image"
-    said = f"{count}{recognised.format}: {task}{classes}."
-    st.success(plain(said[0].upper() + said[1:]), icon=":material/check_circle:")
-    try:
-        first = [_shown(record.image) for record in islice(recognised.records(ProblemLog()), 12)]
-        st.image(
-            first, width=56, alt=[f"Image {number} of the source" for number in range(1, len(first) + 1)]
-        )
-    except (TidysetError, OSError):
-        st.caption("The first images cannot be shown; the import will say what is wrong with them.")
-
-
-def _shown(image: NDArray[np.uint8] | Path | bytes) -> NDArray[np.uint8]:
-    pixels = image if isinstance(image, np.ndarray) else decode(image)
-    return as_channels(pixels, 3)
-
-
-def _start(source: str, name: str, options: ImportOptions, settings: Json | None = None) -> None:
+def _start(source: str | list[str], name: str, options: ImportOptions, settings: Json | None = None) -> None:
     from core.worker.importing import job_of
     from core.workspace import check_name
 
@@ -235,6 +305,14 @@ def _finished(summary: Json) -> None:
     if summary.get("n_left_out"):
         st.warning(f"{summary['n_left_out']:,} were left out.", icon=":material/warning:")
         st.dataframe([{"Left out": text} for text in summary["left_out"]], hide_index=True)
+        st.download_button(
+            "Download the list",
+            "\n".join(summary["left_out"]) + "\n",
+            f"{summary['dataset']}-left-out.txt",
+            icon=":material/download:",
+        )
+    for text in summary.get("warnings", []):
+        st.warning(plain(text), icon=":material/warning:")
     with st.container(horizontal=True):
         if st.button("Open it", type="primary"):
             del st.session_state[_KEY]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +17,9 @@ from core.data.splits import NO_TRAINING, split_counts
 from core.errors import BadInput
 from core.wording import percent
 from core.workspace import current
+
+if TYPE_CHECKING:
+    from core.data.importer import ImportOptions
 
 COMBO = "combo-mnist"
 data = typer.Typer(help="Data sets: list, import, describe, delete.", no_args_is_help=True)
@@ -95,63 +99,125 @@ def _words(value: Any) -> str:
 
 @data.command("import")
 def import_command(
-    source: Annotated[str, typer.Argument(help="A path, a hub name, or combo-mnist to compose it.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="A path, several (images.zip train.csv), a hub name, or combo-mnist to compose it."
+        ),
+    ],
     name: Annotated[str, typer.Option(help="What to call it.")] = "",
     *,
     title: Annotated[str, typer.Option(help="Its name for people.")] = "",
     classes: Annotated[str, typer.Option(help="Class names in the order of the label numbers: a,b,c.")] = "",
     shape: Annotated[str, typer.Option(help="HEIGHTxWIDTH of pixel rows; a square is assumed.")] = "",
     images: Annotated[Path | None, typer.Option(help="Folder of the images that a table names.")] = None,
-    test_share: Annotated[float, typer.Option(min=0, max=0.9, help="Where no test split is given.")] = 0.2,
+    image: Annotated[str, typer.Option(help="Column that names the image.")] = "",
+    label: Annotated[
+        str,
+        typer.Option(
+            help="Column of labels, several (a,b,c: one class each), folders, top-folder, last-folder or none."
+        ),
+    ] = "",
+    split: Annotated[str, typer.Option(help="Column that names the split.")] = "",
+    group: Annotated[str, typer.Option(help="Column of which equal values belong together.")] = "",
+    caption: Annotated[str, typer.Option(help="Column of captions.")] = "",
+    item_id: Annotated[str, typer.Option("--id", help="Column that names the item.")] = "",
+    unknown: Annotated[
+        str | None, typer.Option(help="Words that mean no label, separated by commas; empty for none.")
+    ] = None,
+    labels_separated_by: Annotated[
+        str | None,
+        typer.Option(help="What separates the labels of one cell: |, space, ...; none for one label."),
+    ] = None,
+    splits_from: Annotated[
+        str, typer.Option(help="folders, none, a column, or values: 0=train,1=test, after COLUMN: perhaps.")
+    ] = "",
+    table: Annotated[
+        list[str] | None, typer.Option(help="Table to read, where a folder has several.")
+    ] = None,
+    read_as: Annotated[
+        str, typer.Option(help="Reader, where several know the source: images, numpy, ...")
+    ] = "",
+    test_share: Annotated[
+        float | None, typer.Option(min=0, max=0.9, help="Share for test where there is no test split; 0.2.")
+    ] = None,
     val_share: Annotated[float, typer.Option(min=0, max=0.9, help="Share held out for validation.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the drawn splits.")] = 0,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out what is wrong, and list it.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how the source is read, and import nothing.")
     ] = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="For combo-mnist: --set n=20000, noise, seed, ...")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Import a file, a folder, an archive or a Hugging Face data set; the format is seen from the content."""
-    from core.data import thumbnails
-    from core.data.importer import ImportOptions, import_source
+    """Import files, a folder, an archive or a Hugging Face data set; the format is seen from the content."""
+    from core.data.importer import ImportOptions, understand
     from core.data.readers.base import Hints
 
     with errors_explained(as_json=as_json):
-        names = tuple(part.strip() for part in classes.split(",")) if classes else ()
-        options = ImportOptions(
-            hints=Hints(names, _shape(shape), images),
-            title=title,
-            test_share=test_share,
-            val_share=val_share,
-            seed=seed,
-            skip_bad=skip_bad,
+        hints = Hints(
+            classes=_listed(classes),
+            shape=_shape(shape),
+            image_folder=images,
+            image=image,
+            label=_listed(label),
+            split=split,
+            group=group,
+            caption=caption,
+            id=item_id,
+            unknown=_listed(unknown) if unknown is not None else None,
+            separator=labels_separated_by,
+            splits_from=splits_from,
+            table=tuple(table or ()),
+            read_as=read_as,
         )
-        progress = None if as_json or not sys.stderr.isatty() else _show_progress
-        if source == COMBO:
+        options = ImportOptions(hints, title, test_share, val_share, seed, skip_bad)
+        if sources == [COMBO]:
             _compose(name or COMBO, settings or [], as_json=as_json)
             return
-        if settings or not name:
-            said = f"--set is for {COMBO}" if settings else "There is no --name"
-            raise BadInput(f"{said}; the source is {source!r}.", "Give --name NAME and no --set.")
-        result = import_source(current(), source, name, options, progress)
-        thumbnails.make_sheets(result.dataset)
-        about = describe(result.dataset) | {
-            "format": result.format,
-            "left_out": [str(problem) for problem in result.problems],
-            "n_left_out": result.n_problems,
-            "notes": list(result.notes),
-        }
-        left = (
-            f"\n{result.n_problems} left out:\n" + "\n".join(about["left_out"]) if result.n_problems else ""
-        )
-        made = result.dataset
-        counts = split_counts(made.split, SPLITS)
-        text = f"{name}: {len(made):,} images of {len(made.classes)} classes ({counts}){left}"
-        text += "".join(f"\n{note}" for note in result.notes)
-        text += "" if "train" in made.splits else "\n" + " ".join(NO_TRAINING)
-        emit(about, text, as_json=as_json)
+        if settings:
+            raise BadInput(f"--set is for {COMBO}; the source is {sources[0]!r}.", "Leave --set out.")
+        if dry_run:
+            plan = understand(sources, options)
+            emit(plan.as_json(), plan.as_text(), as_json=as_json)
+            return
+        if not name:
+            raise BadInput(f"There is no --name; the source is {sources[0]!r}.", "Give --name NAME.")
+        _import(sources, name, options, as_json=as_json)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _import(sources: list[str], name: str, options: ImportOptions, *, as_json: bool) -> None:
+    """Import and describe what came of it."""
+    from core.data import thumbnails
+    from core.data.importer import import_source
+
+    progress = None if as_json or not sys.stderr.isatty() else _show_progress
+    called = catalog.as_name(name)
+    options = replace(options, title=options.title or name)
+    result = import_source(current(), sources, called, options, progress)
+    thumbnails.make_sheets(result.dataset)
+    about = result.plan.as_json() | describe(result.dataset)
+    about |= {
+        "format": result.format,
+        "left_out": [str(problem) for problem in result.problems],
+        "n_left_out": result.n_problems,
+    }
+    made, plan = result.dataset, result.plan
+    counts = split_counts(made.split, SPLITS)
+    lines = [f"{called}: {len(made):,} images of {len(made.classes)} classes ({counts})"]
+    lines += [f"not used: {text}" for text in plan.unused] + [f"note: {text}" for text in plan.warnings]
+    if result.n_problems:
+        lines += [f"{result.n_problems} left out:", *about["left_out"]]
+    lines += [] if "train" in made.splits else [" ".join(NO_TRAINING)]
+    emit(about, "\n".join(lines), as_json=as_json)
 
 
 def _compose(name: str, settings: list[str], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.errors import ImportRejected, TidysetError
+from core.errors import ImportRejected, TidysetError, Unclear
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object (or list) and nothing else.")]
 
@@ -24,7 +24,8 @@ def emit(value: Any, text: str, *, as_json: bool) -> None:
 def errors_explained(*, as_json: bool = False) -> Iterator[None]:
     """Turn a TidysetError of the enclosed block into a message on stderr and exit status 1.
 
-    With --json the message is an object with ``error`` and ``mend`` (and ``problems`` for an import).
+    With --json the message is an object with ``error`` and ``mend`` (and ``problems`` or
+    ``questions`` for an import).
     """
     try:
         yield
@@ -34,6 +35,11 @@ def errors_explained(*, as_json: bool = False) -> Iterator[None]:
             if isinstance(error, ImportRejected):
                 report["problems"] = [
                     {"file": p.file, "row": p.row, "what": p.what, "mend": p.mend} for p in error.problems
+                ]
+            if isinstance(error, Unclear):
+                report["questions"] = [
+                    {"question": text, "choices": [{"answer": a, "option": o} for a, o in answers]}
+                    for text, answers in error.questions
                 ]
             print(json.dumps(report, ensure_ascii=False), file=sys.stderr)
         else:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
 import shutil
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +16,7 @@ from core.errors import DamagedFile, NameTaken, NotFound
 from core.files import read_json, storage_failed
 from core.people.acting import acting_as, allow
 from core.people.roles import SERVER, Right
-from core.workspace import Workspace, check_name
+from core.workspace import Workspace, check_name, is_name
 
 
 def _combo_mnist(workspace: Workspace) -> Dataset:
@@ -91,6 +94,8 @@ def open_dataset(workspace: Workspace, name: str) -> Dataset:
         NotFound: There is none of that name.
         DamagedFile: A file of it cannot be read.
     """
+    if not is_name(name) and is_name(as_name(name)) and dataset_folder(workspace, as_name(name)).exists():
+        raise NotFound(f"There is no data set {name!r}.", f"It is called {as_name(name)} here.")
     folder = dataset_folder(workspace, check_name(name, "data set"))
     if name not in BUILT_IN and not folder.exists():
         raise _no_such(name)
@@ -109,6 +114,20 @@ def check_there(workspace: Workspace, name: str) -> None:
     """
     if not dataset_folder(workspace, check_name(name, "data set")).exists():
         raise _no_such(name)
+
+
+def as_name(text: str) -> str:
+    """What a data set is called in files, commands and addresses: "Holiday photos 2024" is holiday-photos-2024.
+
+    What could lead elsewhere (a path, a hidden file) stays as it is, for ``check_name`` to refuse.
+    """
+    if is_name(text) or not text.isprintable() or set(text) & {"/", "\\", ":"} or text.startswith("."):
+        return text
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-._")[:64].rstrip("-._")
+    return name or (
+        f"data-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}" if text.strip() else text
+    )
 
 
 def _no_such(name: str) -> NotFound:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +22,28 @@ from core.data.builder import DatasetBuilder
 from core.data.columns import Seen, Texts
 from core.data.dataset import LABEL_GROUPS, SPLITS, UNLABELLED, Dataset, Task
 from core.data.images import decoded
+from core.data.plan import Plan, example_of, make_plan
 from core.data.problems import ProblemLog
-from core.data.readers import (
-    archives,
-    class_folders,
-    hugging_face,
-    idx,
-    image_table,
-    numpy_files,
-    pickled,
-    pixel_csv,
+from core.data.readers import archives, hugging_face, image_files, pixel_csv
+from core.data.readers.base import (
+    Choice,
+    Hints,
+    Question,
+    Reader,
+    Recognised,
+    Record,
+    natural,
+    readers,
+    tidy_name,
 )
-from core.data.readers.base import Hints, Recognised, Record
 from core.data.splits import stratified_split
-from core.errors import BadInput, DamagedFile, NotFound, Problem
+from core.errors import BadInput, DamagedFile, NotFound, Problem, Unclear
 from core.files import storing
 from core.workspace import Workspace
 
-_READERS = (
-    idx.recognise,
-    pickled.recognise,
-    numpy_files.recognise,
-    hugging_face.recognise,
-    pixel_csv.recognise,
-    image_table.recognise,
-    class_folders.recognise,
-)
-FORMATS = (
-    "idx files, a pixel CSV (a label and H x W columns), .npy, .npz or .pkl arrays, a folder per class, "
-    "a folder of images with a table of labels, a Hugging Face data set (folder, parquet or hub name), or "
-    "an archive of these"
-)
+FORMATS = f"{', '.join(one.formats for one in readers())}, or an archive of these"
 Progress = Callable[[float | None, str], None]
+Source = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +53,8 @@ class ImportOptions:
     Attributes:
         hints: What a person says about the source.
         title: For people; the name when empty.
-        test_share: Of the items that the source puts in no split, the share for test; 0 for none. Not used
-            where the source has a test split.
+        test_share: The share for test where the source has no test split; 0 for none. None is 0.2 of the
+            items that the source puts in no split; a share that was asked for is taken from train, too.
         val_share: Likewise for validation, and of the same items: 0.2 and 0.1 leave 0.7 to train on.
         seed: Of the split.
         skip_bad: Import what is sound and list what was left out, instead of refusing.
@@ -68,7 +62,7 @@ class ImportOptions:
 
     hints: Hints = field(default_factory=Hints)
     title: str = ""
-    test_share: float = 0.2
+    test_share: float | None = None
     val_share: float = 0.0
     seed: int = 0
     skip_bad: bool = False
@@ -76,13 +70,13 @@ class ImportOptions:
 
 @dataclass(frozen=True, eq=False)
 class ImportResult:
-    """What came of it: the data set, what was left out, and what was done to images on the way."""
+    """What came of it: the data set, how the source was read, and what was left out."""
 
     dataset: Dataset
+    plan: Plan
     format: str
     problems: tuple[Problem, ...]
     n_problems: int
-    notes: tuple[str, ...] = ()
 
 
 _NO_HINTS = Hints()
@@ -100,31 +94,77 @@ def recognise(source: Path, hints: Hints = _NO_HINTS) -> Recognised:
         raise NotFound(f"There is no file or folder {source}.", "Check the path.")
     if source.is_file() and source.stat().st_size == 0:
         raise BadInput(f"{source.name} is empty.", "Give a file with content.")
-    for reader in _READERS:
-        recognised = reader(source, hints)
+    found: list[tuple[Reader, Recognised]] = []
+    refused: list[BadInput] = []
+    for reader in readers():
+        if hints.read_as and reader.name != hints.read_as:
+            continue
+        try:
+            recognised = reader.recognise(source, hints)
+        except BadInput as error:
+            if source.is_file():
+                raise
+            refused.append(error)
+            continue
         if recognised is not None:
-            return recognised
-    raise BadInput(f"{source.name} is in no format that is known here.", f"Give {FORMATS}.")
+            if source.is_file():
+                return recognised
+            found.append((reader, recognised))
+    if not found:
+        raise (
+            refused[0]
+            if refused
+            else BadInput(f"{source.name} is in no format that is known here.", f"Give {FORMATS}.")
+        )
+    return _strongest(found, refused)
 
 
-def _recognised(path: Path, hints: Hints, source: str | Path, log: ProblemLog) -> Recognised:
+MANY_TIMES = 10
+"""Of two readings of a folder, the one with so many times the items of the other is meant."""
+
+
+def _strongest(found: Sequence[tuple[Reader, Recognised]], refused: Sequence[BadInput]) -> Recognised:
+    """The reading for which most items speak; a question where two do as well."""
+    ranked = sorted(found, key=lambda pair: (-_weight(pair[1]), pair[0].name != "images"))
+    best, others = ranked[0][1], ranked[1:]
+    warnings = [f"Not used: {error.problem}" for error in refused]
+    rivals = [(r, one) for r, one in others if _weight(one) * MANY_TIMES > _weight(best)]
+    warnings += [
+        f"There are {_weight(one):,} items of another format too ({one.format}), which are not used."
+        for r, one in others
+        if (r, one) not in rivals and _weight(one)
+    ]
+    questions = best.questions
+    if rivals:
+        choices = tuple(
+            Choice(f"{one.format}, {_weight(one):,} items", {"read_as": r.name}, f"--read-as {r.name}")
+            for r, one in (ranked[0], *rivals)
+        )
+        questions = (Question("There are items of several formats. Which are meant?", choices), *questions)
+    return replace(best, warnings=(*best.warnings, *warnings), questions=questions)
+
+
+def _weight(recognised: Recognised) -> int:
+    return recognised.weight if recognised.weight is not None else recognised.n_items or 0
+
+
+def _recognised(path: Path, hints: Hints, source: Source, log: ProblemLog) -> Recognised:
     """The same; of an archive of which not all came out, what was wrong with that says more."""
     try:
         return recognise(path, hints)
     except BadInput as error:
         if log.n_found:
             raise log.rejected("Mend it, or import another file.") from error
-        name = Path(source).name
-        raise BadInput(error.problem.replace(path.name, name), error.mend) from error
+        raise BadInput(error.problem.replace(path.name, called(source)), error.mend) from error
 
 
 @contextmanager
 def opened_source(
-    source: str | Path, hints: Hints, log: ProblemLog, scratch: Path | None = None
+    source: Source, hints: Hints, log: ProblemLog, scratch: Path | None = None
 ) -> Iterator[tuple[Path, Hints]]:
     """The local path of a source, and hints that fit it, for the enclosed block.
 
-    Archives are unpacked (the source, the image folder, or those beside a table whose images are nowhere
+    Several sources become one folder that has all of them. Archives are unpacked (the source, the image folder, or those beside a table whose images are nowhere
     else), hub names are fetched; what was made for that is deleted afterwards.
 
     Args:
@@ -134,20 +174,66 @@ def opened_source(
         NotFound, Offline: There is no such thing here, nor on the hub.
         StorageFailed: There is no room to unpack.
     """
-    path = Path(source).expanduser()
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    path = Path(sources[0]).expanduser()
     with storing(scratch or Path("The system's folder for temporary files")):
         temporary = tempfile.TemporaryDirectory(prefix="tidyset-", dir=scratch, ignore_cleanup_errors=True)
     with temporary as name:
         folder = Path(name)
-        if path.exists() and archives.is_archive(path):
+        if len(sources) > 1:
+            path = _gathered(sources, folder, log)
+        elif path.exists() and archives.is_archive(path):
             path = archives.unpack(path, folder, log)
         elif path.exists():
             hints = _with_images_unpacked(path, hints, folder, log)
-        elif _is_hub_name(str(source)):
-            path = hugging_face.from_hub(str(source), folder)
+        elif _is_hub_name(str(sources[0])):
+            path = hugging_face.from_hub(str(sources[0]), folder)
         else:
-            raise NotFound(f"There is no file or folder {source}.", "Check the path.")
+            raise NotFound(f"There is no file or folder {sources[0]}.", "Check the path.")
         yield path, hints
+
+
+def _gathered(sources: Sequence[str | Path], folder: Path, log: ProblemLog) -> Path:
+    """One folder with all sources: archives unpacked, the rest linked where the disk allows it.
+
+    Raises:
+        NotFound: There is no such file.
+        StorageFailed: There is no room.
+    """
+    root = folder / "sources"
+    root.mkdir()
+    for source in sources:
+        path = Path(source).expanduser().resolve()
+        if not path.exists():
+            raise NotFound(f"There is no file or folder {source}.", "Check the path.")
+        target = root / path.name
+        if archives.is_archive(path):
+            target = root / path.name.split(".")[0]
+        if target.exists():
+            raise BadInput(f"Two of the sources are called {target.name}.", "Rename one of them.")
+        with storing(target):
+            if archives.is_archive(path):
+                target.mkdir()
+                archives.unpack(path, target, log)
+            elif path.is_dir():
+                shutil.copytree(path, target, copy_function=_link, symlinks=True)
+            else:
+                _link(path, target)
+    return root
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """A second name for a file, or a copy where the disk is another one."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def called(source: Source) -> str:
+    """The source as people call it."""
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    return ", ".join(Path(one).name for one in sources)
 
 
 def _with_images_unpacked(path: Path, hints: Hints, folder: Path, log: ProblemLog) -> Hints:
@@ -157,9 +243,8 @@ def _with_images_unpacked(path: Path, hints: Hints, folder: Path, log: ProblemLo
     else:
         beside = path if path.is_dir() else path.parent
         packed = []
-        if (
-            image_table.lacks_images(path) and pixel_csv.recognise(path, hints) is None
-        ):  # else none is touched
+        # Where the table needs no images, or has them, no archive is touched.
+        if pixel_csv.recognise(path, hints) is None and image_files.lacks_images(path):
             packed = [file for file in sorted(beside.iterdir()) if archives.is_archive(file)]
     for archive in packed:
         archives.unpack(archive, folder, log)
@@ -173,7 +258,7 @@ def _is_hub_name(source: str) -> bool:
 
 def import_source(
     workspace: Workspace,
-    source: str | Path,
+    source: Source,
     name: str,
     options: ImportOptions = _DEFAULTS,
     on_progress: Progress | None = None,
@@ -181,6 +266,7 @@ def import_source(
     """Import ``source`` as the data set ``name``, as a stream: memory does not grow with it.
 
     Raises:
+        Unclear: It can be read in two ways, and ``options.hints`` do not say which.
         ImportRejected: With every problem found, unless ``options.skip_bad``.
         NameTaken, NotFound, BadInput, Offline, StorageFailed: As their names say; nothing is left behind.
     """
@@ -192,6 +278,7 @@ def import_source(
         opened_source(source, options.hints, log, builder.scratch) as (path, hints),
     ):
         recognised = _recognised(path, hints, source, log)
+        check_answered(recognised, called(source))
         columns = _Columns(recognised, log, builder.scratch)
         columns.notes_empty = bool(options.hints.classes)
         for record in recognised.records(log):
@@ -204,25 +291,84 @@ def import_source(
                 report(n / total if total else None, f"{n:,} images read")
         columns.seen.close()
         classes, labels = columns.classes_and_labels()
-        if log.n_found and not (options.skip_bad and len(builder)):
+        if log.n_found and not ((options.skip_bad or not log.refuses) and len(builder)):
             raise log.rejected("Mend them, or import the rest without them (--skip-bad).")
+        split = _splits(np.frombuffer(columns.splits, np.int8), labels, options)
         dataset = builder.finish(
             title=options.title or name,
             task=recognised.task,
             classes=classes,
             item_ids=columns.item_ids,
-            split=_splits(np.frombuffer(columns.splits, np.int8), labels, options),
+            split=split,
             labels=labels,
             captions=columns.captions if columns.captions.has_words else None,
             info={
-                "source": Path(source).name,
+                "source": called(source),
                 "format": recognised.format,
                 **({LABEL_GROUPS: recognised.label_groups} if recognised.label_groups else {}),
+                **({PARENTS: json.dumps(dict(recognised.parents))} if recognised.parents else {}),
             },
             left_out=log.as_json() if log.n_found else None,
         )
-    notes = tuple(f"{n:,} images: {how}" for how, n in columns.reductions.most_common())
-    return ImportResult(dataset, recognised.format, tuple(log.listed), log.n_found, notes)
+    plan = make_plan(
+        recognised, classes, labels, split, log, hashes=dataset.content_hashes, sizes=dataset.images.sizes
+    )
+    reduced = tuple(f"{n:,} images: {how}." for how, n in columns.reductions.most_common())
+    plan = replace(plan, warnings=(*plan.warnings, *reduced))
+    return ImportResult(dataset, plan, recognised.format, tuple(log.listed), log.n_found)
+
+
+PARENTS = "class_parents"
+"""The entry of a data set's info with the parent of each class that has one, as a JSON object."""
+
+
+def check_answered(recognised: Recognised, source: str) -> None:
+    """Raises Unclear where the source can be read in two ways."""
+    if recognised.questions:
+        asked = [(q.text, [(c.text, c.option) for c in q.choices]) for q in recognised.questions]
+        raise Unclear(source, asked)
+
+
+def understand(source: Source, options: ImportOptions = _DEFAULTS, scratch: Path | None = None) -> Plan:
+    """Look at a source without importing it: one pass over its labels, as a stream.
+
+    Args:
+        scratch: Where archives are unpacked meanwhile.
+
+    Raises:
+        NotFound, BadInput, Offline, StorageFailed: As of ``import_source``; what is wrong with single items is in
+            the plan.
+    """
+    log = ProblemLog()
+    _check_shares(options)
+    with opened_source(source, options.hints, log, scratch) as (path, hints):
+        recognised = _recognised(path, hints, source, log)
+        columns = _Columns(recognised, log, None)
+        files: list[Path] = []
+        shown: dict[str, Record] = {}
+        for record in (recognised.peek or recognised.records)(log):
+            if not columns.check(record):
+                continue
+            if isinstance(record.image, Path):
+                files.append(record.image)
+            if len(shown) < MOST_EXAMPLES:
+                shown.setdefault(_shown_under(record, len(shown)), record)
+        columns.seen.close()
+        classes, labels = columns.classes_and_labels()
+        split = _splits(np.frombuffer(columns.splits, np.int8), labels, options)
+        if recognised.peek is not None:
+            shown = {r.item_id: r for r in islice(recognised.records(ProblemLog()), MOST_EXAMPLES)}
+        examples = tuple(e for r in shown.values() if (e := example_of(r, classes)) is not None)
+        return make_plan(recognised, classes, labels, split, log, files=files, examples=examples)
+
+
+MOST_EXAMPLES = 12
+
+
+def _shown_under(record: Record, n: int) -> str:
+    """What an example stands for: its label for the first few, so that many classes are seen."""
+    label = record.label
+    return str(label) if isinstance(label, int | str) and n < MOST_EXAMPLES - 4 else record.item_id
 
 
 class _Columns:
@@ -247,25 +393,34 @@ class _Columns:
 
     def take(self, record: Record) -> NDArray[np.uint8] | None:
         """The record's pixels when it is sound; else the problem is noted and it is left out."""
-        if not record.item_id.isprintable() and not _is_text(record.item_id):
-            self._note(record, f"The name {record.item_id!r} is not UTF-8.", "Rename the file.")
-            return None
-        label = self._checked_label(record)
+        label = self._sound_label(record)
         if label is _WRONG:
             return None
         pixels = self._pixels(record)
-        if pixels is None:
-            return None
+        return pixels if pixels is not None and self._gather(record, label) else None
+
+    def check(self, record: Record) -> bool:
+        """Take a record without looking at its image; False where something else is wrong with it."""
+        label = self._sound_label(record)
+        return label is not _WRONG and self._gather(record, label)
+
+    def _sound_label(self, record: Record) -> Any:
+        if not record.item_id.isprintable() and not _is_text(record.item_id):
+            self._note(record, f"The name {record.item_id!r} is not UTF-8.", "Rename the file.")
+            return _WRONG
+        return self._checked_label(record)
+
+    def _gather(self, record: Record, label: Any) -> bool:
         if not self.seen.add(record.item_id):
             self._note(record, f"The id {record.item_id!r} occurs twice.", "Keep one of them.")
-            return None
-        if isinstance(label, str) and not label.isdecimal() and len(self._strays) <= MOST_STRAYS:
+            return False
+        if isinstance(label, str) and not label.lstrip("-").isdecimal() and len(self._strays) <= MOST_STRAYS:
             self._strays[len(self.item_ids)] = replace(record, image=b"")
         self._keep(label)
         self.item_ids.append(record.item_id)
         self.splits.append(SPLITS.index(record.split) if record.split else -1)
         self.captions.append(record.caption or "")
-        return pixels
+        return True
 
     def _keep(self, label: Any) -> None:
         if self._task is Task.MULTI_LABEL:
@@ -286,6 +441,8 @@ class _Columns:
         label = record.label
         if label is None or isinstance(label, np.ndarray):
             return label
+        if isinstance(label, str):
+            label = tidy_name(label)
         if isinstance(label, int) and label < 0:
             self._note(record, f"The label is {label}.", "Number the classes from 0, or leave the row out.")
             return _WRONG
@@ -332,16 +489,15 @@ class _Columns:
         codes = self._without_strays(codes)
         found = list(self._index)  # as they came; a stray's name is gone where no other image has it
         used = np.bincount(codes[codes >= 0], minlength=len(found)) > 0
-        names = sorted(
-            (name for name, is_used in zip(found, used, strict=True) if is_used), key=class_folders.natural
-        )
+        names = sorted((name for name, is_used in zip(found, used, strict=True) if is_used), key=natural)
         place = {name: k for k, name in enumerate(names)}
         order = np.array([*(place.get(name, UNLABELLED) for name in found), UNLABELLED], np.int64)
         return tuple(names), order[codes]  # -1 finds the last one
 
     def _without_strays(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """A few words among numbers are slips of the pen and no classes: their images stay unlabelled."""
-        if not 0 < len(self._strays) <= min(MOST_STRAYS, STRAY_SHARE * len(codes)):
+        n_labelled = int((codes >= 0).sum())
+        if not 0 < len(self._strays) <= min(MOST_STRAYS, STRAY_SHARE * n_labelled):
             return codes
         codes = codes.copy()
         for index, record in self._strays.items():
@@ -372,7 +528,7 @@ def _is_text(name: str) -> bool:
 
 
 def _check_shares(options: ImportOptions) -> None:
-    shares = options.test_share, options.val_share
+    shares = 0.2 if options.test_share is None else options.test_share, options.val_share
     if min(shares) < 0 or sum(shares) >= 1:
         raise BadInput(
             f"Shares of {shares[0]:g} for test and {shares[1]:g} for validation leave nothing to train on.",
@@ -387,13 +543,20 @@ def _suffix(image: object) -> str:
 
 
 def _splits(given: NDArray[np.int8], labels: NDArray[Any], options: ImportOptions) -> NDArray[np.int8]:
-    """The given splits; items without one (-1) go to train, and shares of them to test and validation."""
+    """The given splits; items without one (-1) go to train, and shares of them to test and validation.
+
+    A share that was asked for is drawn from those that the source calls train where no others are free.
+    """
+    split = np.where(given < 0, np.int8(0), given)
     free = given < 0
-    split = np.where(free, np.int8(0), given)
     left = 1.0
-    for name, share in (("test", options.test_share), ("val", options.val_share)):
-        chosen = np.flatnonzero(free)
-        if share > 0 and len(chosen) and not (split == SPLITS.index(name)).any():
+    share_of_test = 0.2 if options.test_share is None else options.test_share
+    asked = {"test": options.test_share is not None, "val": True}
+    for name, share in (("test", share_of_test), ("val", options.val_share)):
+        if share <= 0 or (split == SPLITS.index(name)).any():
+            continue
+        chosen = np.flatnonzero(free if free.any() or not asked[name] else split == 0)
+        if len(chosen):
             drawn = chosen[stratified_split(labels[chosen], share / left, options.seed)]
             split[drawn] = SPLITS.index(name)
             free[drawn] = False

@@ -20,6 +20,7 @@ class ProblemLog:
     """The problems of one import; the first thousand are kept in full, the rest are counted."""
 
     n_found: int = 0
+    n_noted: int = 0
     listed: list[Problem] = field(default_factory=list)
 
     def add(self, file: str, row: int | None, what: str, mend: str) -> None:
@@ -27,6 +28,16 @@ class ProblemLog:
         self.n_found += 1
         if len(self.listed) < LISTED:
             self.listed.append(Problem(_as_text(file), row, _as_text(what), mend))
+
+    def note(self, file: str, row: int | None, what: str, mend: str) -> None:
+        """Note something that is left out and is no reason to refuse the rest."""
+        self.n_noted += 1
+        self.add(file, row, what, mend)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether there is anything but notes."""
+        return self.n_found > self.n_noted
 
     def as_json(self) -> Json:
         """The report as it is kept beside a data set."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +19,32 @@ from core.worker import Job, Outcome
 PROBLEMS_FILE = "problems.json"
 
 
-def job_of(source: str, name: str, options: ImportOptions) -> Json:
+def job_of(source: str | list[str], name: str, options: ImportOptions) -> Json:
     """What run.json keeps of an import."""
-    hints = options.hints
-    return {
-        "source": source,
-        "name": name,
+    told = asdict(options.hints)
+    told["image_folder"] = str(options.hints.image_folder) if options.hints.image_folder else None
+    rest = {
         "title": options.title,
-        "classes": list(hints.classes),
-        "shape": list(hints.shape) if hints.shape else None,
-        "image_folder": str(hints.image_folder) if hints.image_folder else None,
         "test_share": options.test_share,
         "val_share": options.val_share,
         "seed": options.seed,
         "skip_bad": options.skip_bad,
     }
+    return {"source": source, "name": name, **told, **rest}
 
 
 def options_of(job: Json) -> ImportOptions:
     """The options that ``job_of`` kept."""
-    shape, folder = job.get("shape"), job.get("image_folder")
-    hints = Hints(
-        tuple(job.get("classes", ())),
-        (int(shape[0]), int(shape[1])) if shape else None,
-        Path(folder) if folder else None,
-    )
+    told = {field.name: job[field.name] for field in fields(Hints) if job.get(field.name) is not None}
+    for name in ("classes", "shape", "label", "unknown", "table"):
+        if name in told:
+            told[name] = tuple(told[name])
+    if "image_folder" in told:
+        told["image_folder"] = Path(told["image_folder"])
     return ImportOptions(
-        hints,
+        Hints(**told),
         job.get("title", ""),
-        job.get("test_share", 0.2),
+        job.get("test_share"),
         job.get("val_share", 0.0),
         job.get("seed", 0),
         job.get("skip_bad", False),
@@ -78,7 +76,9 @@ def import_data(job: Job) -> Outcome:
         thumbnails.make_sheets(dataset)
     except _Stopped:
         return Outcome("stopped", {})
-    uploads.forget(job.workspace, job.run.job["source"])
+    sources = job.run.job["source"]
+    for source in [sources] if isinstance(sources, str) else sources:
+        uploads.forget(job.workspace, source)
     about = {
         "n_items": len(dataset),
         "splits": split_counts(dataset.split, SPLITS),
@@ -101,4 +101,11 @@ def _imported(job: Job, report: Any) -> tuple[Dataset, Json]:
         write_json(job.run.folder / PROBLEMS_FILE, {"problems": problems, "n_found": error.n_found})
         raise
     left_out = [str(problem) for problem in result.problems]
-    return result.dataset, {"format": result.format, "n_left_out": result.n_problems, "left_out": left_out}
+    plan = result.plan
+    return result.dataset, {
+        "format": result.format,
+        "n_left_out": result.n_problems,
+        "left_out": left_out,
+        "unused": list(plan.unused),
+        "warnings": list(plan.warnings),
+    }

@@ -81,7 +81,7 @@ def test_a_pixel_csv_is_recognised_imported_and_opened(
     dialog: AppTest, workspace: Workspace, sample: Dataset
 ) -> None:
     upload(dialog, "My Pixels.csv", as_csv(rows_of(sample, 60)))
-    assert dialog.success[0].value == r"Pixel CSV, 28 x 28\: one label an image."
+    assert dialog.success[0].value == r"60 images, pixel CSV, 28 x 28\: one label per image, 10 classes."
     assert dialog.text_input[1].value == "my_pixels"
     assert do(dialog, "Import", workspace) is RunState.FINISHED
     assert "60 images are there: 47 train, 13 test." in said(dialog)

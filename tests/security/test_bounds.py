@@ -21,7 +21,7 @@ from core.data import uploads
 from core.data.images import decode
 from core.data.importer import import_source
 from core.data.problems import ProblemLog
-from core.data.readers import hugging_face, idx, image_table
+from core.data.readers import hugging_face, idx, tables
 from core.data.readers.base import Hints
 from core.errors import BadInput, DamagedFile, ImportRejected
 from core.files import read_limited
@@ -106,7 +106,7 @@ def test_a_file_that_is_read_as_a_whole_may_not_be_huge(
     with pytest.raises(BadInput, match=r"huge\.toml has more than"):
         load_recipe(sparse(tmp_path / "huge.toml", 2 << 20))
     for module, name, read in (
-        (image_table, "LARGEST_TABLE", image_table.read_table),
+        (tables, "LARGEST_TABLE", tables.read_table),
         (answers, "LARGEST", answers.read_answers),
         (patch, "LARGEST", patch.read_patch),
     ):

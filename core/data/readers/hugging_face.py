@@ -8,20 +8,53 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
+from core.data.dataset import Task
 from core.data.problems import ProblemLog
-from core.data.readers.base import Hints, Recognised, Record, split_of
+from core.data.readers.base import (
+    Choice,
+    Hints,
+    Question,
+    Recognised,
+    Record,
+    natural,
+    reader,
+    split_of,
+    tidy_name,
+)
 from core.errors import BadInput, NotFound, Offline
 from core.files import read_limited
 
-_IMAGE_COLUMNS = ("image", "img", "picture", "pixel_values")
+_IMAGE_COLUMNS = ("image", "img", "picture", "pixel_values", "jpg", "png")
 _BOMB_BYTES, _BOMB_RATIO = 64 << 20, 200
 _LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
+_SPLIT_COLUMNS = ("split", "subset", "partition")
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Which column of a file is what; None where there is none."""
+
+    image: str
+    label: str | None
+    caption: str | None
+    split: str | None
+    id: str | None
+    unknown: str | None
+
+    @property
+    def wanted(self) -> list[str]:
+        found = (self.image, self.label, self.caption, self.split, self.id, self.unknown)
+        return [name for name in dict.fromkeys(found) if name]
+
+
+@reader("hugging-face", "a Hugging Face data set (folder, parquet or hub name)", rank=40)
 def recognise(source: Path, hints: Hints) -> Recognised | None:
     """Parquet files or Arrow files with an image column of bytes."""
     files = [source] if source.is_file() else sorted([*source.rglob("*.parquet"), *source.rglob("*.arrow")])
@@ -30,21 +63,134 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
         return None
     _check_growth(files)
     schema = _schema(files[0])
-    image = next((name for name in _IMAGE_COLUMNS if name in schema.names), None)
-    label = next((name for name in _LABEL_COLUMNS if name in schema.names), None)
-    if image is None:
-        raise BadInput(
-            f"{files[0].name} has no image column (its columns: {', '.join(schema.names)}).",
-            f"Name it one of: {', '.join(_IMAGE_COLUMNS)}.",
-        )
-    classes = hints.classes or _class_names(files[0], schema, label)
-    caption = next((name for name in ("caption", "text") if name in schema.names), None)
+    image = _image_column(files[0], schema, hints)
+    questions: list[Question] = []
+    label = _label_column(files[0], schema, image, hints, questions)
+    columns = _Columns(
+        image,
+        label,
+        _named(schema, hints.caption, ("caption", "text")),
+        None if hints.splits_from in ("none", "folders") else _named(schema, hints.split, _SPLIT_COLUMNS),
+        _named(schema, hints.id, ("item_id",)),
+        "unknown" if label == "labels" and "unknown" in schema.names else None,
+    )
+    names = {path: _class_names(path, _schema(path), label) for path in files}
+    several = label is not None and _is_list(schema.field(label).type)
+    classes = hints.classes or tuple(dict.fromkeys(name for path in files for name in names[path]))
+    if several and not classes:
+        classes = _listed_classes(files, str(label))
+    roles = {
+        "image": image,
+        "label": label,
+        "caption": columns.caption,
+        "split": columns.split,
+        "id": columns.id,
+    }
+    used = {name: role for role, name in roles.items() if name}
+
+    def records(log: ProblemLog, *, labels_only: bool = False) -> Iterator[Record]:
+        for path in files:
+            own = names[path] or next((some for some in names.values() if some), ())
+            said = classes if hints.classes else own
+            form = _Form(columns, said, classes, several=several, labels_only=labels_only)
+            yield from _rows(path, source, form, log)
+
     return Recognised(
         format="Hugging Face data set",
-        records=lambda log: (r for path in files for r in _rows(path, source, image, label, caption, log)),
+        records=records,
+        task=Task.MULTI_LABEL if several else Task.SINGLE_LABEL,
         classes=classes,
         n_items=_n_rows(files),
+        columns=used,
+        unused=tuple(
+            f"{name}: columns are not kept yet" for name in schema.names if name not in columns.wanted
+        ),
+        questions=tuple(questions),
+        weight=_n_rows(files),
+        peek=lambda log: records(log, labels_only=True),
     )
+
+
+def _named(schema: Any, told: str, usual: tuple[str, ...]) -> str | None:
+    """The column that was named, or one of the usual ones. Raises BadInput when the named one is not there."""
+    if told and told not in schema.names:
+        raise BadInput(f"There is no column {told!r} (but {', '.join(schema.names)}).", "Correct the option.")
+    return told or next((name for name in usual if name in schema.names), None)
+
+
+def _image_column(path: Path, schema: Any, hints: Hints) -> str:
+    """The column of images. Raises BadInput where it cannot be told."""
+    import pyarrow as pa
+
+    image = _named(schema, hints.image, _IMAGE_COLUMNS)
+    if image is not None:
+        return image
+    holds = [
+        field.name
+        for field in schema
+        if pa.types.is_binary(field.type)
+        or pa.types.is_large_binary(field.type)
+        or (pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
+    ]
+    if len(holds) == 1:
+        return str(holds[0])
+    raise BadInput(
+        f"{path.name} has no image column (its columns: {', '.join(schema.names)}).",
+        f"Say which it is (--image), or name it one of: {', '.join(_IMAGE_COLUMNS)}.",
+    )
+
+
+def _label_column(path: Path, schema: Any, image: str, hints: Hints, questions: list[Question]) -> str | None:
+    """The column of labels: by its name, else the one that has class names, else the only one that can be."""
+    import pyarrow as pa
+
+    if hints.label == ("none",):
+        return None
+    label = _named(schema, hints.label[0] if hints.label else "", _LABEL_COLUMNS)
+    if label is not None:
+        return label
+    with_names = [name for name in schema.names if _class_names(path, schema, name)]
+    others = [
+        field.name
+        for field in schema
+        if field.name not in (image, "caption", "text", "item_id", *_SPLIT_COLUMNS)
+        and (
+            pa.types.is_integer(field.type)
+            or pa.types.is_string(field.type)
+            or pa.types.is_boolean(field.type)
+        )
+    ]
+    likely = with_names or [name for name in others if _repeats(path, name)]
+    if len(likely) > 1:
+        choices = [Choice(name, {"label": (name,)}, f'--label "{name}"') for name in likely]
+        choices.append(Choice("none of them", {"label": ("none",)}, "--label none"))
+        questions.append(Question(f"Which column of {path.name} is the label?", tuple(choices)))
+    return likely[0] if likely else None
+
+
+def _repeats(path: Path, column: str) -> bool:
+    """Whether the values of a column repeat, as those of classes do."""
+    values: list[Any] = []
+    for batch in _batches(path, [column]):
+        values += batch.column(column).to_pylist()
+        if len(values) > 20_000:
+            break
+    return 2 <= len(set(values)) <= max(2, len(values) // 2)
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _listed_classes(files: list[Path], label: str) -> tuple[str, ...]:
+    """The classes that occur in lists of labels."""
+    found: set[str] = set()
+    for path in files:
+        for batch in _batches(path, [label]):
+            found |= {str(one) for row in batch.column(label).to_pylist() for one in row or ()}
+    return tuple(sorted(found, key=natural))
 
 
 def _check_growth(files: list[Path]) -> None:
@@ -134,15 +280,15 @@ def _magic(path: Path) -> bool:
     )
 
 
-def _batches(path: Path) -> Iterator[Any]:
-    """Record batches of a parquet, Arrow file or Arrow stream."""
+def _batches(path: Path, columns: list[str] | None = None) -> Iterator[Any]:
+    """Record batches of a parquet, Arrow file or Arrow stream; of parquet these columns only."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with path.open("rb") as file:
         start = file.read(6)
     if start[:4] == b"PAR1":
-        yield from pq.ParquetFile(path).iter_batches(batch_size=256)
+        yield from pq.ParquetFile(path).iter_batches(batch_size=256, columns=columns)
         return
     with pa.memory_map(str(path)) as mapped:
         if start == b"ARROW1":
@@ -177,46 +323,119 @@ def _class_names(path: Path, schema: Any, label: str | None) -> tuple[str, ...]:
             about = json.loads(metadata[b"huggingface"])["info"]["features"]
         elif beside.exists():
             about = json.loads(read_limited(beside, 16 << 20))["features"] or {}
-        names = (about.get(label or "") or {}).get("names") or []
+        feature = about.get(label or "") or {}
+        if isinstance(feature, list):
+            feature = feature[0]
+        names = feature.get("names") or (feature.get("feature") or {}).get("names") or []
     except (
         ValueError,
         KeyError,
         TypeError,
         AttributeError,
+        IndexError,
         RecursionError,
         BadInput,
     ):  # names are a comfort: numbers do without
         return ()
-    return tuple(str(name) for name in names)
+    return tuple(tidy_name(str(name)) for name in names)
 
 
-def _rows(
-    path: Path, source: Path, image: str, label: str | None, caption: str | None, log: ProblemLog
-) -> Iterator[Record]:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the rows of a file are read.
+
+    Attributes:
+        names: Of the label numbers of this file; empty where numbers are classes.
+        classes: Of the data set.
+        several: Whether a row has a list of labels.
+        labels_only: Whether the images are passed over.
+    """
+
+    columns: _Columns
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    several: bool
+    labels_only: bool
+
+    def label(self, value: Any, unknown: Any) -> Any:
+        """The label of a row as the rest of the import knows it. Raises ValueError with what is wrong."""
+        if self.several:
+            return self._answers(value, unknown)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        if isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, int | str):
+            raise ValueError(f"The label is {value!r}; a number or a name was expected.")
+        if isinstance(value, str):
+            return tidy_name(value)
+        if value < 0:
+            return None
+        if not self.names:
+            return value
+        if value >= len(self.names):
+            raise ValueError(f"The label is {value}; there are {len(self.names)} classes.")
+        return self.names[value]
+
+    def _answers(self, value: Any, unknown: Any) -> Any:
+        if value is None:
+            return None
+        marks = np.zeros(len(self.classes), np.float32)
+        index = {name: k for k, name in enumerate(self.classes)}
+        for listed, mark in ((value, 1.0), (unknown or (), np.nan)):
+            for one in listed:
+                inside = isinstance(one, int) and 0 <= one < len(self.names)
+                name = self.names[one] if inside else tidy_name(str(one))
+                if name not in index:
+                    raise ValueError(f"The label {one!r} is none of the {len(self.classes)} classes.")
+                marks[index[name]] = mark
+        return marks
+
+
+def _rows(path: Path, source: Path, form: _Form, log: ProblemLog) -> Iterator[Record]:
     import pyarrow as pa
 
     name = path.relative_to(source).as_posix() if source.is_dir() else path.name
-    split = split_of(path.name) or (split_of(path.parent.name) if path.parent != source else None)
-    prefix = name.rpartition(".")[0] if source.is_dir() else (split or path.stem)
-    row = 0
+    of_file = split_of(path.name) or (split_of(path.parent.name) if path.parent != source else None)
+    prefix = name.rpartition(".")[0] if source.is_dir() else (of_file or path.stem)
+    columns, row = form.columns, 0
+    wanted = [key for key in columns.wanted if not (form.labels_only and key == columns.image)]
     try:
-        for batch in _batches(path):
-            columns = {key: batch.column(key).to_pylist() for key in (image, label, caption) if key}
+        for batch in _batches(path, wanted):
+            cells = {key: batch.column(key).to_pylist() for key in wanted}
             for i in range(batch.num_rows):
                 row += 1
-                cell = columns[image][i]
-                content = cell.get("bytes") if isinstance(cell, dict) else cell
-                value = columns[label][i] if label else None
-                if not isinstance(content, bytes):
-                    log.add(
-                        name, row, "The image's bytes are missing.", "Leave the row out, or embed the file."
-                    )
-                elif value is not None and not isinstance(value, int | str):
-                    said = f"The label is {value!r}; a number or a name was expected."
-                    log.add(name, row, said, "Give one class a row.")
-                else:
-                    text = columns[caption][i] if caption else None
-                    wanted = None if isinstance(value, int) and value < 0 else value
-                    yield Record(f"{prefix}-{row - 1:05d}", wanted, content, name, row, split, text)
+                of_row = {key: values[i] for key, values in cells.items()}
+                record = _record(of_row, form, name, row, log)
+                if record is not None:
+                    split = split_of(str(of_row.get(columns.split or "") or "")) or of_file
+                    yield replace(record, item_id=record.item_id or f"{prefix}-{row - 1:05d}", split=split)
     except (pa.ArrowException, OSError) as error:
         log.add(name, row + 1, f"The file is damaged from here on ({error}).", "Fetch it again.")
+
+
+def _record(cells: dict[str, Any], form: _Form, name: str, row: int, log: ProblemLog) -> Record | None:
+    """The record of a row; None where something is wrong with it, which is noted."""
+    columns = form.columns
+    cell = cells.get(columns.image)
+    content = cell.get("bytes") if isinstance(cell, dict) else cell
+    if not isinstance(content, bytes):
+        if not form.labels_only:
+            log.add(name, row, "The image's bytes are missing.", "Leave the row out, or embed the file.")
+            return None
+        content = b""
+    try:
+        label = form.label(cells.get(columns.label or ""), cells.get(columns.unknown or ""))
+    except ValueError as error:
+        log.add(name, row, str(error), "Give one class a row.")
+        return None
+    item, caption = cells.get(columns.id or ""), cells.get(columns.caption or "")
+    return Record(
+        str(item) if item is not None else "",
+        label,
+        content,
+        name,
+        row,
+        None,
+        str(caption) if caption is not None else None,
+    )

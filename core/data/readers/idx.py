@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from core.data.problems import ProblemLog
-from core.data.readers.base import Hints, Recognised, Record, split_of
+from core.data.readers.base import Hints, Recognised, Record, reader, split_of
 from core.errors import BadInput
 
 _BLOCK_BYTES = 4 << 20
@@ -64,6 +64,7 @@ def header(path: Path) -> tuple[int, ...] | None:
         return None
 
 
+@reader("idx", "idx files", rank=10)
 def recognise(source: Path, hints: Hints) -> Recognised | None:
     """A folder with pairs of idx files, or one of a pair."""
     if source.is_file() and header(source) is None and not _NAME.search(source.name):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Task
 from core.data.problems import ProblemLog
-from core.data.readers.base import Hints, Recognised, Record, split_of
+from core.data.readers.base import Hints, Recognised, Record, reader, split_of
 from core.data.readers.pixel_csv import side_of
 from core.data.readers.stored_arrays import StoredArray, arrays_in
 from core.errors import BadInput
@@ -23,9 +23,11 @@ from core.errors import BadInput
 _LABEL_WORDS = ("label", "target", "class")
 _CLASS_KEYS = {"classes", "class_names", "label_names", "names"}
 _ID_KEYS = {"ids", "item_ids", "files", "filenames", "file_names", "paths"}
+_SPLIT_KEYS = {"split", "splits", "subset"}
 _LARGEST_IMAGE = 64_000_000
 
 
+@reader("numpy", ".npy or .npz arrays", rank=30)
 def recognise(source: Path, hints: Hints) -> Recognised | None:
     """A .npz, a .npy of images (labels beside it), or a folder of them."""
     arrays = _arrays(source)
@@ -34,6 +36,7 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
         "labels": [],
         "classes": [],
         "ids": [],
+        "splits": [],
         "other": [],
     }
     has_pictures = any(len(array.shape) in (3, 4) for array in arrays)
@@ -44,7 +47,10 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
         images = [array for array in images if array.path == source]
     if not images:
         return None
-    pairs = [_Pair(array, _partner(array, by_role["labels"], images), by_role["ids"]) for array in images]
+    pairs = [
+        _Pair(array, _partner(array, by_role["labels"], images), by_role["ids"], by_role["splits"])
+        for array in images
+    ]
     for pair in pairs:
         pair.find_shape(hints)
     labels = next((pair.labels for pair in pairs if pair.labels is not None), None)
@@ -56,6 +62,13 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
         task=Task.MULTI_LABEL if multi else Task.SINGLE_LABEL,
         classes=hints.classes or _classes(by_role["classes"], labels),
         n_items=sum(array.shape[0] for array in images),
+        columns={
+            **{pair.images_name: "image" for pair in pairs},
+            **{pair.labels_name: "label" for pair in pairs if pair.labels_name},
+            **{array.name: role for role in ("classes", "ids", "splits") for array in by_role[role]},
+        },
+        unused=tuple(f"{array.name}: neither images nor labels" for array in by_role["other"]),
+        weight=sum(array.shape[0] for array in images),
     )
 
 
@@ -81,6 +94,8 @@ def _role(array: StoredArray, *, has_pictures: bool) -> str:
         return "classes"
     if n_axes == 1 and word in _ID_KEYS:
         return "ids"
+    if n_axes == 1 and is_text and word in _SPLIT_KEYS:
+        return "splits"
     if n_axes == 1 or (n_axes == 2 and array.shape[1] == 1):
         return "labels"
     if n_axes == 2 and not word.startswith("x"):
@@ -130,8 +145,15 @@ def _is_one_hot(labels: NDArray[Any]) -> bool:
 class _Pair:
     """An array of images and the labels that belong to it."""
 
-    def __init__(self, images: StoredArray, labels: StoredArray | None, ids: Sequence[StoredArray]) -> None:
+    def __init__(
+        self,
+        images: StoredArray,
+        labels: StoredArray | None,
+        ids: Sequence[StoredArray],
+        splits: Sequence[StoredArray] = (),
+    ) -> None:
         self._images = images
+        self.images_name, self.labels_name = images.name, labels.name if labels else ""
         self._labels_name = labels.name if labels else ""
         self.labels = labels.whole() if labels else None
         if self.labels is not None and self.labels.ndim == 2 and self.labels.shape[1] == 1:
@@ -142,6 +164,8 @@ class _Pair:
         self._one_hot = self.labels is not None and self.labels.ndim == 2 and _is_one_hot(self.labels)
         fitting = [array for array in ids if array.shape == images.shape[:1] and array.path == images.path]
         self._ids = fitting[0].whole() if fitting else None
+        told = [array for array in splits if array.shape == images.shape[:1] and array.path == images.path]
+        self._splits = told[0].whole() if told else None
         self._shape: tuple[int, ...] = images.shape[1:]
 
     def find_shape(self, hints: Hints) -> None:
@@ -181,7 +205,8 @@ class _Pair:
                     label = self._label(i, log) if pixels is not None else _BAD
                     if pixels is not None and label is not _BAD:
                         item_id = str(self._ids[i]) if self._ids is not None else f"{prefix}-{i:05d}"
-                        yield Record(item_id, label, pixels, images.name, i + 1, split)
+                        own = split_of(str(self._splits[i])) if self._splits is not None else split
+                        yield Record(item_id, label, pixels, images.name, i + 1, own)
                     i += 1
         except BadInput as error:
             log.add(images.name, i + 1, error.problem, error.mend)

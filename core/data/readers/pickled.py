@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from core.data.dataset import Task
 from core.data.handwriting import CHARACTERS, GROUPS
 from core.data.problems import ProblemLog
-from core.data.readers.base import Hints, Recognised, Record, split_of
+from core.data.readers.base import Hints, Recognised, Record, reader, split_of
 from core.errors import BadInput
 
 _MOST_OPCODES = 10_000
@@ -183,6 +183,7 @@ class _Pair:
     labels: NDArray[Any] | None
 
 
+@reader("pickled", ".pkl arrays", rank=20)
 def recognise(source: Path, hints: Hints) -> Recognised | None:
     """A .pkl of images, or a folder of such files; images_x goes with labels_x.
 

@@ -276,12 +276,14 @@ def test_tables_with_semicolons_folds_and_ids_without_suffix(
     np.testing.assert_array_equal(kept(dataset), images[:4])
 
 
-def test_a_table_that_is_not_utf8_says_where(
+def test_a_table_of_windows_is_read_and_other_bytes_are_named(
     workspace: Workspace, tmp_path: Path, images: np.ndarray
 ) -> None:
     source = table_of(tmp_path / "d", images, b"file,label\n0.png,cat\n1.png,caf\xe9\n")
-    with pytest.raises(BadInput, match=r"line 3 has the byte 0xe9"):
-        import_source(workspace, source, "a")
+    assert import_source(workspace, source, "a", ALL_TRAIN).dataset.classes == ("caf\xe9", "cat")
+    (source / "labels.csv").write_bytes(b"file,label\n0.png,cat\n1.png,caf\x81\n")
+    with pytest.raises(BadInput, match=r"line 3 has the byte 0x81"):
+        import_source(workspace, source, "b")
 
 
 def test_packed_images_beside_a_table(workspace: Workspace, tmp_path: Path, images: np.ndarray) -> None:
@@ -472,7 +474,7 @@ def test_how_images_were_reduced_is_said_and_counted(workspace: Workspace, tmp_p
         pages = [Image.fromarray(np.full((20, 30), 9_000 * k + page, np.uint16)) for page in (0, 1)]
         pages[0].save(path, save_all=True, append_images=pages[1 : 1 + k])
     result = import_source(workspace, tmp_path / "d", "d")
-    assert result.notes == (
-        "3 images: 16 bits per channel scaled to 8",
-        "2 images: only the first page of several used",
+    assert result.plan.warnings[-2:] == (
+        "3 images: 16 bits per channel scaled to 8.",
+        "2 images: only the first page of several used.",
     )
