@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from core.errors import DamagedFile
+from core.data.image_opening import Decoded, decode_image
+from core.errors import BadInput, DamagedFile
 from core.files import confined
-
-_DEEP_GREY = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
-Image.MAX_IMAGE_PIXELS = 64_000_000  # a decompression bomb is an error, not a warning, above twice this
 
 
 def as_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
@@ -30,52 +27,28 @@ def as_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
 
 
 def decode(path: Path | bytes) -> NDArray[np.uint8]:
-    """Decode an image file, or the content of one, to (H, W, C) uint8, C being 1 for grey and 3 for all else.
+    """The pixels of ``decoded``."""
+    return decoded(path).pixels
 
-    It is turned as its EXIF data say, as browsers show it; what is transparent lies on white; grey of more
-    than eight bits is scaled (see ``_eight_bits``). Of an animation it is the first frame.
+
+def decoded(path: Path | bytes) -> Decoded:
+    """Decode an image file, or the content of one: see core.data.image_opening.decode_image.
 
     Raises:
         DamagedFile: The file is missing, truncated, not an image or too large.
     """
     try:
-        with Image.open(io.BytesIO(path) if isinstance(path, bytes) else path) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            if image.mode in _DEEP_GREY:
-                converted = _eight_bits(image)
-            else:
-                visible = _on_white(image) if image.has_transparency_data else image
-                converted = np.asarray(visible.convert("L" if visible.mode in {"1", "L"} else "RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return decode_image(path)
+    except MemoryError:
+        why, mend = "there is not enough memory", "Scale it down, or leave the image out."
+    except BadInput as error:
+        why, mend = error.problem, error.mend
+    except UnidentifiedImageError:
         # Pillow's own words would name the file once more, which for an upload is a temporary one.
-        why = "of no known kind" if isinstance(error, UnidentifiedImageError) else error
-        raise DamagedFile(
-            f"{'The image' if isinstance(path, bytes) else path} cannot be decoded ({why}).",
-            "Replace the file, or leave the image out.",
-        ) from error
-    return converted[:, :, None] if converted.ndim == 2 else converted
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """What is seen of an image with transparent parts on a white page."""
-    grey = image.mode in {"LA", "La", "L", "1"}
-    seen = image.convert("RGBA")
-    page = Image.new("RGBA", seen.size, "white")
-    return Image.alpha_composite(page, seen).convert("L" if grey else "RGB")
-
-
-def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
-    """(H, W) uint8 of grey with 16 or 32 bits a pixel, or floats.
-
-    16 bits by all that they can say, and floats from 0 to 1 by that: so one grey is the same in all images.
-    What fits into eight bits stays. Of other ranges nobody knows the ends: each image by its own.
-    """
-    values = np.nan_to_num(np.asarray(image).astype(np.float64))
-    low, high = float(values.min()), float(values.max())
-    ranges = [(0, 65_535)] if image.mode.startswith("I;16") else [(0, 255), (0, 65_535)]
-    ranges = [(0, 1), (0, 255)] if image.mode == "F" else ranges
-    start, end = next((known for known in ranges if known[0] <= low and high <= known[1]), (low, high))
-    return np.rint((values - start) / max(end - start, 1e-12) * 255).astype(np.uint8)
+        why, mend = "of no known kind", "Replace the file, or leave the image out."
+    except Exception as error:  # decoders of damaged files raise errors of many kinds
+        why, mend = str(error) or type(error).__name__, "Replace the file, or leave the image out."
+    raise DamagedFile(f"{'The image' if isinstance(path, bytes) else path} cannot be decoded ({why}).", mend)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from core.data.builder import DatasetBuilder
 from core.data.columns import Seen, Texts
 from core.data.dataset import LABEL_GROUPS, SPLITS, UNLABELLED, Dataset, Task
-from core.data.images import decode
+from core.data.images import decoded
 from core.data.plan import Plan, example_of, make_plan
 from core.data.problems import ProblemLog
 from core.data.readers import archives, hugging_face, image_files, pixel_csv
@@ -242,8 +243,8 @@ def _with_images_unpacked(path: Path, hints: Hints, folder: Path, log: ProblemLo
     else:
         beside = path if path.is_dir() else path.parent
         packed = []
-        # Else none is touched.
-        if image_files.lacks_images(path) and pixel_csv.recognise(path, hints) is None:
+        # Where the table needs no images, or has them, no archive is touched.
+        if pixel_csv.recognise(path, hints) is None and image_files.lacks_images(path):
             packed = [file for file in sorted(beside.iterdir()) if archives.is_archive(file)]
     for archive in packed:
         archives.unpack(archive, folder, log)
@@ -312,6 +313,8 @@ def import_source(
     plan = make_plan(
         recognised, classes, labels, split, log, hashes=dataset.content_hashes, sizes=dataset.images.sizes
     )
+    reduced = tuple(f"{n:,} images: {how}." for how, n in columns.reductions.most_common())
+    plan = replace(plan, warnings=(*plan.warnings, *reduced))
     return ImportResult(dataset, plan, recognised.format, tuple(log.listed), log.n_found)
 
 
@@ -376,6 +379,7 @@ class _Columns:
         self.captions = Texts()
         self.splits = array("b")  # -1 where the source does not say
         self.seen = Seen(scratch)
+        self.reductions = Counter[str]()  # how images were reduced, and how many were
         self._task = recognised.task
         self._classes = recognised.classes
         self._index = {name: k for k, name in enumerate(recognised.classes)}
@@ -463,7 +467,9 @@ class _Columns:
         if isinstance(record.image, np.ndarray):
             return record.image
         try:
-            return decode(record.image)
+            found = decoded(record.image)
+            self.reductions.update(found.reductions)
+            return found.pixels
         except DamagedFile as error:
             reason = error.problem.partition("(")[2].removesuffix(").") or error.problem
             self._note(record, f"The image cannot be decoded ({reason}).", "Replace it, or leave it out.")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Task, is_labelled
+from core.data.image_opening import open_image
 from core.data.images import as_channels, decode, resize
 from core.data.problems import ProblemLog
 from core.data.readers.base import IMAGE_SUFFIXES, SPLIT_NAMES, Question, Recognised, Record
@@ -264,12 +265,10 @@ def _about_sizes(files: Sequence[Path], sizes: NDArray[np.int32] | None) -> list
 
 def _size(path: Path) -> tuple[int, int] | None:
     """(height, width) from the head of an image file."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return image.height, image.width
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # decoders of damaged files raise errors of many kinds
         return None
 
 

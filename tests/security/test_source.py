@@ -64,6 +64,24 @@ def faults(
     ]
 
 
+def test_images_are_opened_in_one_place() -> None:
+    """Whatever else opens an image has no list of formats and no bound."""
+    opener = ROOT / "core" / "data" / "image_opening.py"
+
+    def check(tree: ast.Module, path: Path) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "PIL.Image":
+                yield node, "imports of Image what hides where it is from"
+        for name, call in calls(tree):
+            owner = ast.unparse(call.func).rpartition(".")[0]
+            if name == "open" and owner in {"Image", "PIL.Image"} and path != opener:
+                yield call, "opens an image by itself"
+            if name == "exif_transpose":
+                yield call, "writes EXIF data again, which may be odd"
+
+    assert faults(check) == []
+
+
 def test_nothing_is_unpickled_or_run_from_text() -> None:
     def check(tree: ast.Module, path: Path) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
         for node in ast.walk(tree):

@@ -238,8 +238,12 @@ SPLIT_NAMES = {
     "t10k": "test",
 }
 IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+    """
+    .png .apng .jpg .jpeg .jpe .jfif .mpo .bmp .dib .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .tga
+    .avif .avifs .jp2 .j2k .jpx .heic .heif
+    """.split()  # noqa: SIM905
 )
+"""Endings that core.data.image_opening reads (HEIC with the extra "heic")."""
 
 
 def split_of(name: str) -> str | None:

@@ -465,3 +465,16 @@ def test_no_room_to_unpack_is_said(tmp_path: Path) -> None:
         opened_source("anything.zip", Hints(), ProblemLog(), scratch=tmp_path / "gone"),
     ):
         pass
+
+
+def test_how_images_were_reduced_is_said_and_counted(workspace: Workspace, tmp_path: Path) -> None:
+    for k in range(3):
+        path = tmp_path / "d" / "ab"[k % 2] / f"{k}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pages = [Image.fromarray(np.full((20, 30), 9_000 * k + page, np.uint16)) for page in (0, 1)]
+        pages[0].save(path, save_all=True, append_images=pages[1 : 1 + k])
+    result = import_source(workspace, tmp_path / "d", "d")
+    assert result.plan.warnings[-2:] == (
+        "3 images: 16 bits per channel scaled to 8.",
+        "2 images: only the first page of several used.",
+    )
