@@ -114,9 +114,7 @@ def import_command(
     image: Annotated[str, typer.Option(help="Column that names the image.")] = "",
     label: Annotated[
         str,
-        typer.Option(
-            help="Column of labels, several (a,b,c: one class each), folders, top-folder, last-folder or none."
-        ),
+        typer.Option(help="Column of labels, several (a,b,c), folders, top-folder, last-folder or none."),
     ] = "",
     split: Annotated[str, typer.Option(help="Column that names the split.")] = "",
     group: Annotated[str, typer.Option(help="Column of which equal values belong together.")] = "",

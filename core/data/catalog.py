@@ -117,7 +117,7 @@ def check_there(workspace: Workspace, name: str) -> None:
 
 
 def as_name(text: str) -> str:
-    """What a data set is called in files, commands and addresses: "Holiday photos 2024" is holiday-photos-2024.
+    """The name in files, commands and addresses: "Holiday photos 2024" is holiday-photos-2024.
 
     What could lead elsewhere (a path, a hidden file) stays as it is, for ``check_name`` to refuse.
     """

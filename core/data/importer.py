@@ -164,7 +164,8 @@ def opened_source(
 ) -> Iterator[tuple[Path, Hints]]:
     """The local path of a source, and hints that fit it, for the enclosed block.
 
-    Several sources become one folder that has all of them. Archives are unpacked (the source, the image folder, or those beside a table whose images are nowhere
+    Several sources become one folder that has all of them. Archives are unpacked (the source, the image
+    folder, or those beside a table whose images are nowhere
     else), hub names are fetched; what was made for that is deleted afterwards.
 
     Args:
@@ -336,8 +337,8 @@ def understand(source: Source, options: ImportOptions = _DEFAULTS, scratch: Path
         scratch: Where archives are unpacked meanwhile.
 
     Raises:
-        NotFound, BadInput, Offline, StorageFailed: As of ``import_source``; what is wrong with single items is in
-            the plan.
+        NotFound, BadInput, Offline, StorageFailed: As of ``import_source``; what is wrong with single items
+            is in the plan.
     """
     log = ProblemLog()
     _check_shares(options)

@@ -102,3 +102,50 @@ def test_a_zip_of_class_folders_is_refused_mended_imported_and_seen(
     made = open_dataset(Workspace(server.workspace), "my_wardrobe")
     assert made.classes == tuple(CLASSES)
     assert len(made) == EACH * len(CLASSES)
+
+
+def test_a_zip_with_a_folder_around_it_is_shown_asked_about_and_imported(
+    page: Page, server: Server, sample: Dataset, tmp_path: Path
+) -> None:
+    expect.set_options(timeout=PATIENCE)
+    root = tmp_path / "set"
+    rows = ["image,garment,season"]
+    for split, first in (("train", 0), ("val", 6)):
+        for name, kind in CLASSES.items():
+            for position in np.flatnonzero(np.asarray(sample.labels) == kind)[first : first + 4]:
+                file = root / "wardrobe" / split / "images" / f"{name}-{position}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.asarray(sample.images.read(int(position)))[:, :, 0]).save(file)
+                relative = file.relative_to(root / "wardrobe")
+                rows.append(f"{relative},{name},{'winter' if position % 2 else 'summer'}")
+    (root / "wardrobe" / "about.csv").write_text("\n".join(rows))
+    (root / "README.txt").write_text("about these pictures")
+    packed = tmp_path / "wrapped.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(path for path in root.rglob("*") if path.is_file()):
+            archive.write(file, file.relative_to(root))
+
+    page.goto(server.url)
+    page.get_by_role("button", name="Import data").click()
+    dialog = page.get_by_role("dialog", name="Import data")
+    upload(dialog, packed)
+    question = "Which column of wardrobe/about.csv is the label?"
+    expect(dialog.get_by_text(question)).to_be_visible()
+    expect(dialog.get_by_role("button", name="Import", exact=True)).to_be_disabled()
+    dialog.get_by_text("garment: boots, shirts, trousers").click()
+    settled(page)
+    expect(dialog.get_by_text(question)).to_have_count(0)
+    expect(
+        dialog.get_by_text("24 images, images with a table of labels: one label per image, 3 classes.")
+    ).to_be_visible()
+    for name in CLASSES:
+        expect(cell(dialog, name)).to_be_attached()
+    title = dialog.get_by_label("Name", exact=True)
+    title.fill("Wardrobe of 2024")
+    title.press("Enter")
+    settled(page)
+    dialog.get_by_role("button", name="Import", exact=True).click()
+    expect(dialog.get_by_text("24 images are there: 12 train, 12 val.")).to_be_visible()
+    made = open_dataset(Workspace(server.workspace), "wardrobe-of-2024")
+    assert (made.title, made.classes) == ("Wardrobe of 2024", tuple(CLASSES))
+    assert [len(made.in_split(split)) for split in ("train", "val")] == [12, 12]

@@ -1,7 +1,7 @@
-"""What every reader yields: records, one per item, read as a stream; what it was told; and the registry of readers.
+"""What every reader yields: records, one per item, read as a stream; what it was told; and the registry.
 
-A reader is a module of this package with one function under ``@reader(...)``: it looks at a source and returns
-what it understood, or None. Adding a format adds a module and touches nothing else.
+A reader is a module of this package with one function under ``@reader(...)``: it looks at a source and
+returns what it understood, or None. Adding a format adds a module and touches nothing else.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Hints:
         id: The column that names the item.
         unknown: Words that mean "no label"; None when nothing was said.
         separator: Between the labels of one cell; "" for one label per cell; None when nothing was said.
-        splits_from: "folders", "none", or VALUE=SPLIT pairs such as "0=train,1=test", after "COLUMN:" perhaps.
+        splits_from: "folders", "none", a column, or VALUE=SPLIT pairs, after "COLUMN:" perhaps.
         table: The tables to read where a folder has several, by their paths below it.
         read_as: The name of the reader, where two know the source.
     """
@@ -104,7 +104,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Two readings are possible: what is asked, and the answers; the first is what the plan shows meanwhile."""
+    """Two readings are possible: what is asked, and the answers. The plan shows the first one meanwhile."""
 
     text: str
     choices: tuple[Choice, ...]

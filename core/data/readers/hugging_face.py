@@ -112,7 +112,7 @@ def recognise(source: Path, hints: Hints) -> Recognised | None:
 
 
 def _named(schema: Any, told: str, usual: tuple[str, ...]) -> str | None:
-    """The column that was named, or one of the usual ones. Raises BadInput when the named one is not there."""
+    """The column that was named, or one of the usual ones. Raises BadInput when it is not there."""
     if told and told not in schema.names:
         raise BadInput(f"There is no column {told!r} (but {', '.join(schema.names)}).", "Correct the option.")
     return told or next((name for name in usual if name in schema.names), None)

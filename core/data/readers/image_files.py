@@ -1,7 +1,7 @@
 """Image files in folders: classes and splits are told by the folders, by tables beside them, or by nothing.
 
-First the whole tree is looked at (core.data.readers.tree), then what its folders mean (layout), then each table:
-whether it names images of the tree (paths), and what its columns are (roles). A file decides nothing by its name.
+First the whole tree is looked at (core.data.readers.tree), then what its folders mean (layout), then each
+table: whether it names images of the tree (paths), and what its columns are (roles).
 """
 
 from __future__ import annotations
@@ -314,7 +314,7 @@ def _which_folder(tree: Tree, table: Table, where: Found) -> Question:
 
 
 def _chosen(found: _Source, tables: list[_LabelTable]) -> list[_LabelTable]:
-    """The tables to read: of one form; one without labels adds captions and splits to the images of others."""
+    """The tables to read, of one form; those without labels add captions and splits to the images."""
     labelled = [one for one in tables if one.roles.labels]
     if not labelled:
         return _without_repeats(found, tables)
@@ -474,7 +474,7 @@ def _as_number(label: str) -> str:
 
 
 def _find_no_labels(found: _Source, counts: Counter[str], one: _LabelTable) -> None:
-    """Which words mean that there is no label: those that were named; else none, but where all else are numbers."""
+    """Which words mean that there is no label: those that were named; else none, but among numbers."""
     told, column = found.hints.unknown, one.table.header[one.roles.labels[0]]
     if told is not None:
         found.no_label = frozenset(word.lower() for word in told)
@@ -509,7 +509,8 @@ def _find_no_labels(found: _Source, counts: Counter[str], one: _LabelTable) -> N
         )
         return
     found.warnings.append(
-        f'{listed} in the column {column!r} ({n:,} rows) is read as a class; if it means no label, say --unknown "{listed}".'
+        f"{listed} in the column {column!r} ({n:,} rows) is read as a class; "
+        f'if it means no label, say --unknown "{listed}".'
     )
 
 
