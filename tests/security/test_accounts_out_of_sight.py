@@ -87,7 +87,7 @@ def test_a_first_start_makes_a_workspace(workspace: Workspace) -> None:
     assert acting(workspace) is LOCAL
 
 
-def test_accounts_are_given_up_by_an_admin_or_whoever_has_the_folder_once_they_are_lost(
+def test_an_admin_gives_accounts_up_or_whoever_has_the_folder_of_lost_ones(
     team: Workspace,
 ) -> None:
     with acting_as("Vic"), pytest.raises(NotAllowed):
