@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import BadInput
+from core import remembered
+from core.errors import BadInput, StorageFailed
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -47,13 +48,41 @@ def current() -> Workspace:
     """The workspace of this process.
 
     TIDYSET_WORKSPACE if set; data/workspace of the checkout; for an installed wheel, ~/.tidyset.
+
+    Raises:
+        StorageFailed: The folder that TIDYSET_WORKSPACE names held a workspace before, and is gone or empty:
+            a share that is not mounted. Where it never did, whoever writes first makes one.
     """
     chosen = os.environ.get("TIDYSET_WORKSPACE")
     if chosen:
-        return Workspace(Path(chosen).expanduser().resolve())
+        root = Path(chosen).expanduser().resolve()
+        _check_there(root)
+        return Workspace(root)
     if (PROJECT_ROOT / "pyproject.toml").exists():
         return Workspace(PROJECT_ROOT / "data" / "workspace")
     return Workspace(Path.home() / ".tidyset")
+
+
+def _check_there(root: Path) -> None:
+    try:
+        with os.scandir(root) as entries:
+            is_there = next(entries, None) is not None
+    except (FileNotFoundError, NotADirectoryError):
+        is_there = False
+    except PermissionError:  # said, with the file, by whatever needs one
+        return
+    except OSError as error:
+        raise StorageFailed(
+            f"The workspace {root} cannot be read ({error.strerror}).", "Mount it again."
+        ) from error
+    if is_there:
+        remembered.remember(root, "workspace")
+    elif remembered.remembers(root, "workspace"):
+        file = remembered.state_file(root, "workspace")
+        raise StorageFailed(
+            f"The workspace {root} is gone: there is no such folder, or it is empty.",
+            f"Mount it again. To begin a new one there, delete {file} and start anew.",
+        )
 
 
 def is_name(name: str) -> bool:

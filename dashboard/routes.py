@@ -26,6 +26,7 @@ from dashboard import late_fragments, links, waiting, warmup
 from dashboard.admission import Admission
 from dashboard.borders import Borders
 from dashboard.preload import Preload
+from dashboard.upload_bounds import UploadBounds
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -169,6 +170,7 @@ GUARDED = (f"{PREFIX}/", f"{BASE}/media/", f"{BASE}/_stcore/upload_file/")
 MIDDLEWARE = [
     Middleware(Borders),  # first: what it refuses reaches nothing else
     Middleware(Admission, guarded=GUARDED, open_to_all=(SIGN_IN,)),
+    Middleware(UploadBounds, below=f"{BASE}/_stcore/upload_file/"),
     Middleware(Preload),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -27,7 +28,8 @@ def start() -> None:
 def _run() -> None:
     while True:
         time.sleep(SECONDS)
-        send(workspaces.current())
+        with contextlib.suppress(TidysetError):  # the workspace is out of sight
+            send(workspaces.current())
 
 
 def send(workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -21,6 +22,9 @@ os.environ.setdefault("TIDYSET_WORKER_NICE", "0")
 
 # The name that Starlette's test client asks for.
 os.environ.setdefault("TIDYSET_ALLOWED_HOSTS", "testserver")
+
+# What is remembered of workspaces is not left in the home of whoever runs the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tidyset-state-")
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("no-deadline", deadline=None)

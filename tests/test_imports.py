@@ -18,6 +18,7 @@ LAYERS = (
     {
         "core.errors",
         "core.bounded",
+        "core.remembered",
         "core.wording",
         "core.files",
         "core.json_text",

@@ -62,6 +62,16 @@ def add_command(
         emit({"name": made.name, "role": str(made.role)}, text, as_json=as_json)
 
 
+@people.command("clear")
+def clear_command(as_json: JsonFlag = False) -> None:
+    """Delete all accounts: whoever uses the workspace may do everything again."""
+    with errors_explained(as_json=as_json):
+        from core.people.accounts import clear_accounts
+
+        clear_accounts(current())
+        emit({"accounts": 0}, "There are no accounts any more.", as_json=as_json)
+
+
 @people.command("role")
 def role_command(
     name: NameArgument,

@@ -288,7 +288,7 @@ class LabelJournal:
         with schema.writing(self._engine, f"edits:{dataset.name}") as connection:
             if only_at is not None and _newest(connection, dataset.name) != only_at:
                 raise Outrun(f"Labels of {dataset.name!r} were edited at the same time.", "Try again.")
-            draft = _Draft(connection, dataset, new, own)
+            draft = _Draft(connection, dataset, new, own, signed=bool(person.name))
             for edit in new:
                 try:
                     made.append(draft.add(edit))
@@ -459,21 +459,6 @@ def live(edits: Sequence[Edit]) -> list[Edit]:
     return [edit for edit in edits if edit.number not in gone]
 
 
-def _if_sent_again(known: Edit, new: NewEdit) -> Edit:
-    """The committed edit, where ``new`` is the same sent once more. Raises BadInput: it is another edit.
-
-    Acknowledging another edit as this one would lose it without a word.
-    """
-    undo = new.kind is EditKind.UNDO  # names an edit, not an item
-    named = new.new is None or known.new == new.new
-    if known.kind is new.kind and (undo or (known.item_id == new.item_id and named)):
-        return known
-    raise BadInput(
-        f"Edit {new.seq} of {new.session} is already there as another one: {known.kind} of {known.item_id}.",
-        "Give every edit of a session a number of its own, or leave the session out.",
-    )
-
-
 class _Draft:
     """The rows of one transaction while they are put together; sees the journal and its own new rows.
 
@@ -482,8 +467,15 @@ class _Draft:
     """
 
     def __init__(
-        self, connection: Connection, dataset: Dataset, new: Sequence[NewEdit], own: str | None = None
+        self,
+        connection: Connection,
+        dataset: Dataset,
+        new: Sequence[NewEdit],
+        own: str | None = None,
+        *,
+        signed: bool = False,
     ) -> None:
+        self._signed = signed
         self.rows: list[dict[str, Any]] = []
         self._own = own
         self._dataset = dataset
@@ -506,7 +498,7 @@ class _Draft:
         """
         known = self._by_key.get((new.session, new.seq))
         if known is not None:
-            return _if_sent_again(known, new)
+            return self._if_sent_again(known, new)
         target = self._target(new) if new.kind is EditKind.UNDO else None
         item_id = target.item_id if target else new.item_id
         position = int(self._dataset.positions([item_id])[0])
@@ -535,6 +527,31 @@ class _Draft:
             edit = replace(edit, new=_label([*history, edit], given, class_name))
         self._keep(edit, position)
         return edit
+
+    def _if_sent_again(self, known: Edit, new: NewEdit) -> Edit:
+        """The committed edit, where ``new`` is the same sent once more. Raises BadInput: it is another edit.
+
+        Acknowledging another edit as this one would lose it without a word. Without accounts a name may have
+        been changed between two tries.
+        """
+        same = known.kind is new.kind and (known.who == new.who or not self._signed)
+        if new.kind is EditKind.UNDO:  # names an edit, not an item
+            same = same and known.undoes is not None and self._target_number(new) == known.undoes
+        else:
+            same = same and known.item_id == new.item_id and new.new in (None, known.new)
+        if same:
+            return known
+        was = f"{known.kind} of {known.item_id}"
+        raise BadInput(
+            f"Edit {new.seq} of {new.session} is already there as another one: {was}.",
+            "Give every edit of a session a number of its own, or leave the session out.",
+        )
+
+    def _target_number(self, new: NewEdit) -> int | None:
+        if new.undoes is None or isinstance(new.undoes, int):
+            return new.undoes
+        target = self._by_key.get(new.undoes)
+        return target.number if target else None
 
     def decisions(self) -> list[Decision]:
         """What the new rows mean for the lists that a team shares; what a model said means nothing."""

@@ -1,11 +1,13 @@
 """The people of a workspace: ``people.txt``, a line ``name:role:hash`` each, readable by its owner only.
 
-The hash is empty for whoever signs in elsewhere (OpenID Connect) or only on the command line. Without the
-file there are no accounts, and whoever uses the workspace may do everything. A damaged one lets nobody in.
+The hash is empty for whoever signs in elsewhere (OpenID Connect) or only on the command line. Where
+there never was one there are no accounts, and whoever uses the workspace may do everything. A damaged one, or
+one that is lost or out of sight, lets nobody in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +16,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from core import remembered
 from core.errors import BadInput, Busy, DamagedFile, NameTaken, NotFound
-from core.files import storage_failed, write_bytes
+from core.files import delete_file, storage_failed, write_bytes
 from core.people.roles import Role
 from core.workspace import Workspace
 
@@ -43,19 +46,59 @@ def people_file(workspace: Workspace) -> Path:
 
 
 def has_accounts(workspace: Workspace) -> bool:
-    """Whether people sign in here."""
-    return people_file(workspace).exists()
+    """Whether people sign in here, also while the accounts are out of sight."""
+    return people_file(workspace).exists() or _had_accounts(workspace)
+
+
+def _marker(workspace: Workspace) -> Path:
+    """There in a workspace that has accounts, even where people.txt is lost."""
+    return workspace.root / ".accounts"
+
+
+def _had_accounts(workspace: Workspace) -> bool:
+    return remembered.remembers(workspace.root, "accounts") or _marker(workspace).exists()
+
+
+def _note_accounts(workspace: Workspace) -> None:
+    """Remember, in the workspace and outside it, that it has accounts, for when they are out of sight."""
+    with contextlib.suppress(OSError):
+        if not _marker(workspace).exists():
+            _marker(workspace).touch()
+    remembered.remember(workspace.root, "accounts")
+
+
+def clear_accounts(workspace: Workspace) -> None:
+    """Go back to a workspace without accounts. Where they are lost already, whoever has the folder may.
+
+    Raises:
+        NotAllowed: Whoever acts is no admin.
+        StorageFailed: The file cannot be deleted.
+    """
+    from core.people.acting import allow
+    from core.people.roles import Right
+
+    if people_file(workspace).exists():
+        allow(workspace, Right.PEOPLE)
+    delete_file(people_file(workspace))
+    delete_file(_marker(workspace))
+    remembered.forget(workspace.root, "accounts")
 
 
 def accounts(workspace: Workspace) -> dict[str, Account] | None:
-    """All accounts by name; None where there are none. Raises DamagedFile, naming the line."""
+    """All accounts by name; None where there are none and never were. Raises DamagedFile, naming the line."""
     file = people_file(workspace)
     try:
         found = file.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        if _had_accounts(workspace):
+            raise DamagedFile(
+                f"{file} is gone, and this workspace has accounts. Nobody can sign in.",
+                "Mount its folder again, or restore it; `tidyset people clear` goes on without accounts.",
+            ) from None
         return None
     except OSError as error:
         raise _damaged(file, None, str(error.strerror)) from error
+    _note_accounts(workspace)
     return _read(file, found.st_mtime_ns, found.st_size, found.st_ino)
 
 
@@ -204,6 +247,7 @@ def _changing(workspace: Workspace, own: str | None = None) -> Iterator[dict[str
                 raise BadInput("That is the last admin.", "Make somebody else an admin first.")
             lines = [f"{one.name}:{one.role}:{one.kept}\n" for one in people.values()]
             write_bytes(file, "".join([_HEAD, *lines]).encode(), private=True)
+            _note_accounts(workspace)
     except Timeout:
         raise Busy("Somebody else changes the accounts.", "Try again.") from None
     except OSError as error:

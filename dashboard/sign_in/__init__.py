@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core import workspace as workspaces
-from core.errors import DamagedFile, NotAllowed
+from core.errors import DamagedFile, NotAllowed, StorageFailed
 from core.people import sessions
 from core.people.accounts import accounts, has_accounts
 from core.people.acting import acting, tell_with
@@ -48,7 +48,7 @@ def is_admitted() -> bool:
     """Whether the session may see anything; nobody may while the accounts are damaged."""
     try:
         return acting(workspaces.current()).may(Right.LOOK)
-    except (NotAllowed, DamagedFile):
+    except (NotAllowed, DamagedFile, StorageFailed):
         return False
 
 

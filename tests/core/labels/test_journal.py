@@ -17,6 +17,9 @@ from core.data.dataset import Dataset, Task
 from core.errors import BadInput, Busy, NameTaken, NotFound
 from core.labels.journal import ChangedSince, EditFilter, EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
+from core.people.accounts import add_account
+from core.people.acting import acting_as
+from core.people.roles import Role
 from core.workspace import Workspace
 
 
@@ -465,3 +468,28 @@ def test_what_a_page_shows_can_always_be_confirmed(
             shown = now.classes[int(state.labels[k])]
             (edit,) = journal.append(now, [confirm(ids[k], (shown,), 6 * step + k)])
             journal.append(now, [NewEdit("", EditKind.UNDO, undoes=edit.number)])
+
+
+def test_an_edit_under_another_s_session_is_refused_and_not_acknowledged(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    """Taken for the other's sent once more, it would be told as saved and never be made."""
+    add_account(workspace, "Ada", Role.ADMIN)
+    with acting_as("Ada"):
+        add_account(workspace, "Bob", Role.ANNOTATOR)
+        journal = LabelJournal(workspace)
+        ids = [str(one) for one in sample.item_ids[:2]]
+        adas = [
+            NewEdit(id_, EditKind.LABEL, "Bag", who="Ada", session="ada", seq=n) for n, id_ in enumerate(ids)
+        ]
+        undo = NewEdit("", EditKind.UNDO, undoes=("ada", 0), who="Ada", session="ada", seq=2)
+        journal.append(sample, [*adas, undo])
+        assert journal.append(sample, [undo])[0].number == 3  # sent once more
+        other = replace(undo, undoes=("ada", 1))
+        saved, refused = journal.append_each(sample, [other])
+        assert (saved, len(refused)) == ([], 1)
+    with acting_as("Bob"):
+        bobs = [replace(undo, who="Bob"), replace(adas[1], who="Bob")]
+        saved, refused = journal.append_each(sample, bobs)
+        assert (saved, len(refused)) == ([], 2)
+    assert journal.version(sample.name) == 3

@@ -52,6 +52,7 @@ AS_ADMIN = {
     "team close": ["first"],
     "people add": ["zoe", "--no-password"],
     "people role": ["ann", "admin"],
+    "people clear": [],
     "people password": ["root", "--no-password"],
     "people remove": ["vic"],
     "runs stop": [RUN],
@@ -112,7 +113,7 @@ def given(workspace: Workspace, sample: Dataset, tmp_path: Path) -> dict[str, st
 def lasting(workspace: Workspace) -> dict[str, object]:
     """All that must not change: every file but caches and the database's own, and the database's rows."""
     root = workspace.root
-    skip = {"cache", "labels.db", "labels.db-wal", "labels.db-shm", ".people.lock", "sessions"}
+    skip = {"cache", "labels.db", "labels.db-wal", "labels.db-shm", ".people.lock", ".accounts", "sessions"}
     found: dict[str, object] = {
         str(file.relative_to(root)): file.read_bytes()
         for top in root.iterdir()

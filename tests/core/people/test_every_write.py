@@ -49,7 +49,9 @@ FREE = {
         "core/runs/export.py": "export_csv",
         "core/doctor.py": "examine",
     },
+    "what this machine remembers outside of workspaces": {"core/remembered.py": "forget remember"},
     "what signing in itself needs": {
+        "core/people/accounts.py": "accounts find_account",  # note that there are accounts
         "core/people/secret.py": "secret_of signature",
         "core/people/sessions.py": "begin end",
         "core/team/presence.py": "note",
