@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from core.data.item_index import ItemIndex
 from core.data.labels import Labels, Task
 from core.errors import BadInput
-from core.evaluation.crossed import detectable_errors, grouped_sums, over_groups, sign_flip
+from core.evaluation.crossed import detectable_difference as unit_difference
+from core.evaluation.crossed import grouped_sums, over_groups, sign_flip
 from core.evaluation.paired import (
     FEWEST_DISCORDANT,
     detectable_difference,
@@ -225,14 +226,11 @@ class Comparison:
                 n_loss, n_gain = self.counts["only_a"], self.counts["only_b"]
             low, high = tango_interval(n_loss, n_gain, self.n_units)
         else:
-            half = self._errors(lambda df: _t_quantile(df)) * self.standard_error
+            half = _t_quantile(max(self.n_units - 1, 1)) * self.standard_error
             low, high = max(-1.0, self.difference - half), min(1.0, self.difference + half)
         if self.p_value >= SIGNIFICANT:
             low, high = min(low, 0.0), max(high, 0.0)
         return low, high
-
-    def _errors(self, of_df: Callable[[int], float]) -> float:
-        return of_df(self.n_units - 1) if self.n_units > 1 else 1.0
 
     @cached_property
     def detectable(self) -> float:
@@ -242,7 +240,9 @@ class Comparison:
         least = min(1.0, FEWEST_DISCORDANT * len(self) / self.n_units / self.n_known)
         if not math.isfinite(self.standard_error):
             return 1.0
-        return min(1.0, max(least, self._errors(detectable_errors) * self.standard_error))
+        if self.n_units < 2:
+            return 1.0
+        return min(1.0, max(least, unit_difference(self.standard_error, self.n_units - 1, self.n_units)))
 
     @property
     def outcome(self) -> str:

@@ -64,7 +64,7 @@ def effect(
 
     The variance is that of the crossed random-effects model of Obuchowski and Rockette (Communications in
     Statistics 24, 1995), seeds as readers and items as cases, with the degrees of freedom of Hillis
-    (Statistics in Medicine 26, 2007) less one of the seeds'. How much luck of the seed matters is judged by
+    (Statistics in Medicine 26, 2007). How much luck of the seed matters is judged by
     all arms together, and never below what the items explain; two arms with much more luck than the others
     are judged by their own. The p-value is the larger one of this and of the exact sign-flip test, so that
     few differing items prove nothing: with fewer than six, no p-value is below 0.05.
@@ -130,8 +130,8 @@ def over_groups(values: Floats, groups: NDArray[Any] | None) -> Floats:
     names, index = np.unique(groups, return_inverse=True)
     flat = values.reshape(-1, values.shape[-1])
     sums = np.stack([np.bincount(index, row, minlength=len(names)) for row in flat])
-    scaled: Floats = sums * (len(names) / values.shape[-1])
-    return scaled.reshape(*values.shape[:-1], len(names))
+    shape = (*values.shape[:-1], len(names))
+    return np.asarray(sums * (len(names) / values.shape[-1]), np.float64).reshape(shape)
 
 
 def grouped_sums(values: Ints, groups: NDArray[Any] | None) -> Ints:
@@ -153,10 +153,22 @@ def crossed(values: Floats, first: int, second: int, *, level: float = LEVEL) ->
         return Effect(difference, (difference, difference), 1.0, 0.0, df, 0.0, gap.shape[1])
     p_value = 2 * float(stats.t.sf(abs(difference) / error, df))
     half = float(stats.t.ppf(0.975, df)) * error
-    detectable = detectable_errors(df, level) * error
+    detectable = detectable_difference(error, df, gap.shape[1], level)
     return Effect(
         difference, (difference - half, difference + half), p_value, error, df, detectable, gap.shape[1]
     )
+
+
+def detectable_difference(error: float, df: float, n_units: int, level: float = LEVEL) -> float:
+    """The true difference that is found with a power of 80 %, given the standard error that was seen.
+
+    A difference makes items (or groups) differ, and so adds at least the variance of a share of that size.
+    """
+    errors, found = detectable_errors(df, level), 0.0
+    for _ in range(20):  # to a fixed point
+        share = min(found, 0.5)
+        found = errors * math.sqrt(error**2 + share * (1 - share) / n_units)
+    return found
 
 
 def detectable_errors(df: float, level: float = LEVEL) -> float:
@@ -187,8 +199,11 @@ def _standard_error(values: Floats, first: int, second: int) -> tuple[float, flo
     seed_df = (n_arms - 1) * (n_seeds - 1)
     pooled = max(2 * n * float((luck**2).sum()) / seed_df, ms_rest)  # twice: a difference of two arms
     own = n * float(by_seed.var(ddof=1))
-    known = max(1, seed_df - (n_arms > 2))  # one held back, since the luck of the arms is not quite alike
-    ms_seed, known = (own, n_seeds - 1) if own > OWN_LUCK * pooled else (pooled, known)
+    ms_seed, known = pooled, seed_df
+    if n_seeds == 2:  # two seeds tell nothing of an arm's own luck; one degree is held back for it
+        known = max(1, seed_df - 1)
+    elif own > OWN_LUCK * pooled:
+        ms_seed, known = own, n_seeds - 1
     from_items = max(ms_item - ms_rest, 0.0)
     below = ms_seed**2 / known + from_items**2 / (n - 1)
     df = (ms_seed + from_items) ** 2 / below if below else float(known)

@@ -27,7 +27,7 @@ from core.metrics.scores import Scores
 
 BEFORE, AFTER, PLACEBO, DROP = "before", "after", "placebo", "drop"
 ARMS = (BEFORE, AFTER, PLACEBO, DROP)
-FIRST_LEVEL = 0.045
+FIRST_LEVEL, LATER_LEVELS = 0.045, 0.005
 MEASURES = {Task.SINGLE_LABEL: "accuracy", Task.MULTI_LABEL: "the Hamming score"}
 
 
@@ -378,7 +378,7 @@ def look_level(look: int) -> float:
     wrong verdict over all looks has a chance of at most 5 %, however they depend on each other (the online
     fallback procedure of Tian and Ramdas, Statistical Methods in Medical Research 30, 2021).
     """
-    return FIRST_LEVEL if look == 1 else (LEVEL - FIRST_LEVEL) / (look * (look - 1))
+    return FIRST_LEVEL if look == 1 else LATER_LEVELS / (look * (look - 1))
 
 
 def look_penalty(look: int) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
+from core.data.labels import Labels
 from core.errors import BadInput
 from core.evaluation.proof import (
     AFTER,
@@ -17,9 +18,12 @@ from core.evaluation.proof import (
     PLACEBO,
     look_level,
     look_penalty,
+    macro_f1_parts,
     make_proof,
     text_proof,
 )
+from core.metrics.bootstrap import bootstrap_scores
+from core.metrics.scores import Scores
 
 CLASSES = ("cat", "dog", "owl")
 RNG = np.random.default_rng(0)
@@ -118,9 +122,15 @@ def test_the_macro_f1_interval_is_from_the_model_of_the_test() -> None:
     """Where macro-F1 is nearly accuracy (equal classes), its interval is nearly that of accuracy."""
     proof = make_proof(CLASSES, (0, 1, 2), LABELS, arms(0.86))
     assert proof.macro_f1_ci95 == pytest.approx(proof.effect.ci95, abs=0.004)
-    two = {arm: guess[:2] for arm, guess in arms(0.86).items()}
-    few = make_proof(CLASSES, (0, 1), LABELS, two)
-    assert np.diff(few.macro_f1_ci95)[0] > 1.2 * np.diff(proof.macro_f1_ci95)[0]
+
+
+def test_the_parts_of_macro_f1_have_its_mean_and_its_variance() -> None:
+    guess = arms(0.86)[AFTER][0]
+    scores = Scores(Labels.of(LABELS, CLASSES), guess)
+    parts = macro_f1_parts(scores)
+    assert parts.mean() == pytest.approx(f1_score(LABELS, guess, average="macro"))
+    drawn = bootstrap_scores("macro_f1", scores, n_draws=1_000)["macro_f1"].draws
+    assert parts.std() / np.sqrt(len(parts)) == pytest.approx(drawn.std(), rel=0.1)
 
 
 def test_a_gain_that_a_placebo_brings_too_is_none() -> None:
