@@ -53,7 +53,7 @@ def duplicates(workspace: Workspace, dataset: Dataset) -> Duplicates:
 def _duplicates(
     root: str, fingerprint: str, version: int, _dataset: Dataset, _state: LabelState
 ) -> Duplicates:
-    return find_duplicates(_dataset, np.arange(len(_dataset)), _state.labels)
+    return find_duplicates(_dataset, np.arange(len(_dataset)), _state.current)
 
 
 def recent_runs(workspace: Workspace, dataset: Dataset, n: int = 20) -> list[tuple[Run, RunStatus]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.data.captions import CaptionStatistics, caption_statistics
 from core.data.dataset import Task
+from core.data.labels import Labels
 from core.files import digest
 from dashboard import gallery
 from dashboard.charts import captions as charts
@@ -56,7 +57,7 @@ def _statistics(fingerprint: str, chosen: str, _captions: list[str]) -> CaptionS
 
 @kept
 def _associated(
-    fingerprint: str, chosen: str, labels: str, _found: CaptionStatistics, _labels: NDArray[Any]
+    fingerprint: str, chosen: str, labels: str, _found: CaptionStatistics, _labels: Labels
 ) -> NDArray[np.float64]:
     return _found.association(_labels)
 
@@ -80,8 +81,8 @@ def _association(view: View, found: CaptionStatistics) -> None:
     st.caption(
         "The surest first. In brackets: the share of captions with the word, with the label / without."
     )
-    labels = view.labels[view.positions]
-    key = (view.dataset.fingerprint, digest(view.positions), digest(np.asarray(labels)))
+    labels = view.labels.take(view.positions)
+    key = (view.dataset.fingerprint, digest(view.positions), labels.digest())
     scores = _associated(*key, found, labels)
     rows = []
     for k, name in enumerate(view.dataset.classes[: scores.shape[1]]):
@@ -93,7 +94,7 @@ def _association(view: View, found: CaptionStatistics) -> None:
     st.table(rows, border="horizontal", hide_index=True, height=height)
 
 
-def _word(found: CaptionStatistics, word: int, labels: NDArray[Any], k: int) -> str:
+def _word(found: CaptionStatistics, word: int, labels: Labels, k: int) -> str:
     yes, no = found.shares(word, labels, k)
     return f"{plain(found.vocabulary[word])} ({percent(yes, 0)} / {percent(no)})"
 

@@ -79,7 +79,7 @@ def balance(view: View) -> None:
     with st.container(border=True, height="stretch"):
         if view.dataset.task is Task.MULTI_LABEL:
             st.subheader("Labels", anchor=False)
-            labels = view.labels[view.positions]
+            labels = view.labels.values[view.positions]
             show(
                 charts.frequency(labels, view.dataset.classes),
                 "labels",
@@ -213,7 +213,4 @@ def examples(view: View) -> int | None:
 
 def caption(view: View, position: int) -> str:
     """The label of an item in words."""
-    labels, names = view.labels[position], view.dataset.classes
-    if np.ndim(labels) == 0:
-        return names[int(labels)] if labels >= 0 else "unlabelled"
-    return ", ".join(names[k] for k in np.flatnonzero(labels == 1)) or "none"
+    return view.labels.words(position)

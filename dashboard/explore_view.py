@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Dataset
-from core.data.findings import Finding, class_counts, findings
-from core.data.portraits import Portraits, belongs, portraits
+from core.data.findings import Finding, findings
+from core.data.labels import Labels
+from core.data.portraits import Portraits, portraits
 from core.data.statistics import ImageStatistics, image_statistics
 from core.labels.filters import Filter, select
 from core.labels.versions import LabelState
@@ -28,7 +29,7 @@ class View:
     Attributes:
         dataset: The data set.
         positions: (n,) the chosen items, ascending.
-        labels: (N,) or (N, K), of the whole set in the newest version.
+        labels: N, of the whole set in the newest version.
         statistics: Those of the whole set.
         portraits: Those of the classes, over the chosen items.
         findings: Those on the chosen items.
@@ -36,7 +37,7 @@ class View:
 
     dataset: Dataset
     positions: NDArray[np.int64]
-    labels: Array
+    labels: Labels
     statistics: ImageStatistics
     portraits: Portraits
     findings: list[Finding]
@@ -50,7 +51,7 @@ class View:
         """Items of each class (K,), by split."""
         codes = self.dataset.split[self.positions]
         return {
-            name: class_counts(self.labels[self.positions[codes == code]], len(self.dataset.classes))
+            name: self.labels.take(self.positions[codes == code]).counts
             for code, name in enumerate(SPLITS)
             if (codes == code).any()
         }
@@ -61,7 +62,8 @@ class View:
 
     def masks(self, positions: NDArray[np.int64]) -> list[Array]:
         """For each of ``classes``, which of ``positions`` belong to it."""
-        return [belongs(self.labels, positions, k) for k in self.classes]
+        labels = self.labels.take(positions)
+        return [labels.belongs(k) for k in self.classes]
 
 
 def statistics_of(
@@ -108,6 +110,6 @@ def _view(
     positions = select(_dataset, _state, chosen)
     statistics = statistics_of(_workspace, _dataset, _on_progress)
     key = {"fingerprint": fingerprint, "version": version, "filter": chosen.key()}
-    drawn = portraits(_workspace, statistics, positions, _state.labels, len(_dataset.classes), key)
-    said = findings(_dataset, positions, _state.labels, statistics, drawn)
-    return View(_dataset, positions, _state.labels, statistics, drawn, said)
+    drawn = portraits(_workspace, statistics, positions, _state.current, key)
+    said = findings(_dataset, positions, _state.current, statistics, drawn)
+    return View(_dataset, positions, _state.current, statistics, drawn, said)

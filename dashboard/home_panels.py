@@ -9,8 +9,7 @@ import numpy as np
 import streamlit as st
 
 from core.data.dataset import Dataset
-from core.data.findings import Duplicates, class_counts, unknown
-from core.data.portraits import members
+from core.data.findings import Duplicates
 from core.labels.versions import LabelState
 from core.runs.store import Run, RunState, RunStatus
 from dashboard import gallery
@@ -122,7 +121,7 @@ def _images(dataset: Dataset) -> None:
 
 
 def _balance(dataset: Dataset, state: LabelState, *, beside_a_chart: bool) -> None:
-    counts = class_counts(state.labels, len(dataset.classes))
+    counts = state.current.counts
     worth_drawing = beside_a_chart or counts.min() < counts.max()
     chart = counts.tolist() if worth_drawing and 1 < len(counts) <= MAX_PILLS else None
     if not counts.min():
@@ -139,7 +138,7 @@ def _balance(dataset: Dataset, state: LabelState, *, beside_a_chart: bool) -> No
 
 
 def _labels(state: LabelState, n_edits: int) -> None:
-    n_unknown = unknown(state.labels)
+    n_unknown = state.current.n_unknown
     value = counted(n_edits, "edit") if n_edits else "As given"
     n_proposed = len(state.proposed)  # such images are left out of training until the class is there
     numbers = (
@@ -203,7 +202,7 @@ def samples(dataset: Dataset, state: LabelState) -> None:
         )
         everything = np.arange(len(dataset))
         k = dataset.classes.index(chosen) if chosen in dataset.classes else None
-        shown = (everything if k is None else members(state.labels, everything, k))[:SAMPLES]
+        shown = (everything if k is None else np.flatnonzero(state.current.belongs(k)))[:SAMPLES]
         done = gallery.show(dataset, shown.tolist(), key="home_samples", label="Samples")
         if done.clicked is not None:
             open_item(dataset, done.clicked)

@@ -17,7 +17,7 @@ MOST_SHOWN = 8
 
 def draw(view: View) -> int | None:
     """All of them; the position of the image that was opened just now, or None."""
-    found = label_statistics(view.labels[view.positions])
+    found = label_statistics(view.labels.values[view.positions])
     left, right = st.columns([3, 2])
     with left, st.container(border=True, height="stretch"):
         _table(view, found)

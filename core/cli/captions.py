@@ -48,7 +48,7 @@ def _described(dataset: Dataset) -> dict[str, Any]:
     if dataset.captions is None:
         raise BadInput(f"Data set {dataset.name!r} has no captions.", "Import a table with a caption column.")
     found = caption_statistics(dataset.captions)
-    scores = found.association(np.asarray(dataset.labels))
+    scores = found.association(dataset.given)
     words = {
         name: [found.vocabulary[int(one)] for one in np.argsort(-scores[:, k], kind="stable")[:WORDS_EACH]]
         for k, name in enumerate(dataset.classes[: scores.shape[1]])

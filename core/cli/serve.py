@@ -21,9 +21,14 @@ def open_app(
 ) -> None:
     """Open the workbench in the browser."""
     with errors_explained():
-        found = find_spec("dashboard")
-        if found is None or found.origin is None:
-            raise NotFound("The dashboard is not installed.", "Install tidyset again.")
-        home = Path(found.origin).with_name("Home.py")
-        command = ["-m", "streamlit", "run", str(home), "--server.port", str(port)]
-        os.execv(sys.executable, [sys.executable, *command])
+        os.execv(sys.executable, [sys.executable, *app_command(port)])
+
+
+def app_command(port: int) -> list[str]:
+    """What Python is told, to serve the app. Raises NotFound when it is not installed."""
+    found = find_spec("dashboard")
+    if found is None or found.origin is None:
+        raise NotFound("The dashboard is not installed.", "Install tidyset again.")
+    home = Path(found.origin).with_name("Home.py")
+    # -P: a folder called core or dashboard where the command is given must not be taken for ours.
+    return ["-P", "-m", "streamlit", "run", str(home), "--server.port", str(port)]

@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.data.labels import Labels
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 PRIOR = 0.01  # pretended occurrences of the commonest word for one of all words
@@ -70,32 +71,29 @@ class CaptionStatistics:
         rows = np.repeat(np.arange(len(self.used)), sizes)
         return rows, np.concatenate([*self.used, np.zeros(0, np.int64)]).astype(np.int64)
 
-    def association(self, labels: NDArray[Any]) -> NDArray[np.float64]:
+    def association(self, labels: Labels) -> NDArray[np.float64]:
         """(V, K) z-scores: how much more often a word is in captions of images with a label than of others.
 
         Args:
-            labels: (n, K) with 1, 0 and NaN unknown; unknown ones are left out. Or (n,) int64 with -1
-                unlabelled, of which each class counts as a label.
+            labels: n; unknown ones are left out. Of one class an image each class counts as a label.
         """
-        answers = _as_answers(labels)
+        has, lacks = labels.yes, labels.no
         rows, words = self._incidence
         n_words, scores = len(self.vocabulary), []
         prior = PRIOR * self.in_captions
-        for k in range(answers.shape[1]):
-            told = answers[rows, k]
-            yes = np.bincount(words[told == 1], minlength=n_words) + prior
-            no = np.bincount(words[told == 0], minlength=n_words) + prior
+        for k in range(len(labels.classes)):
+            yes = np.bincount(words[has[rows, k]], minlength=n_words) + prior
+            no = np.bincount(words[lacks[rows, k]], minlength=n_words) + prior
             odds = np.log(yes / (yes.sum() - yes)) - np.log(no / (no.sum() - no))
             scores.append(np.where(self.in_captions >= LEAST_IMAGES, odds / np.sqrt(1 / yes + 1 / no), 0.0))
         return np.stack(scores, axis=1) if scores else np.zeros((n_words, 0))
 
-    def shares(self, word: int, labels: NDArray[Any], k: int) -> tuple[float, float]:
+    def shares(self, word: int, labels: Labels, k: int) -> tuple[float, float]:
         """The share of the captions with a word among images with label ``k``, and among those without."""
         rows, words = self._incidence
         has = np.zeros(len(self.used), bool)
         has[rows[words == word]] = True
-        told = _as_answers(labels)[:, k]
-        return _share(has[told == 1]), _share(has[told == 0])
+        return _share(has[labels.yes[:, k]]), _share(has[labels.no[:, k]])
 
 
 def caption_statistics(captions: Sequence[str]) -> CaptionStatistics:
@@ -127,16 +125,6 @@ def _duplicated(captions: Sequence[str], split: list[list[str]]) -> tuple[tuple[
     shared = [positions for positions in places.values() if len(positions) > 1]
     shared.sort(key=lambda positions: -len(positions))
     return tuple((captions[positions[0]].strip(), tuple(positions)) for positions in shared)
-
-
-def _as_answers(labels: NDArray[Any]) -> NDArray[Any]:
-    if labels.ndim == 2:
-        return labels
-    known = np.unique(labels[labels >= 0])
-    n_classes = int(known[-1]) + 1 if len(known) else 0
-    answers: NDArray[Any] = (labels[:, None] == np.arange(n_classes)).astype(np.float32)
-    answers[labels < 0] = np.nan
-    return answers
 
 
 def _share(has: NDArray[np.bool_]) -> float:

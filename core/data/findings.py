@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, Dataset
+from core.data.labels import Labels, Task
 from core.data.portraits import Portraits
 from core.data.statistics import ImageStatistics
 
@@ -61,8 +62,8 @@ class Duplicates:
     groups: tuple[tuple[int, ...], ...]
 
 
-def find_duplicates(dataset: Dataset, positions: Positions, labels: Array) -> Duplicates:
-    """Exact duplicates by content hash among ``positions``; labels (N,) or (N, K) are of the whole set."""
+def find_duplicates(dataset: Dataset, positions: Positions, labels: Labels) -> Duplicates:
+    """Exact duplicates by content hash among ``positions``; the labels are of the whole set."""
     # 64 of the 128 bits: at a million images the odds of one false pair are 1 to 37 million.
     hashes = np.ascontiguousarray(dataset.content_hashes[positions, :8]).view(np.uint64)[:, 0]
     order = np.argsort(hashes, kind="stable")
@@ -73,7 +74,8 @@ def find_duplicates(dataset: Dataset, positions: Positions, labels: Array) -> Du
     members = positions[order[has_copies]]  # of every group, group after group
     starts = np.flatnonzero(is_first[has_copies])
     n = len(starts)
-    leaks, conflicts = _differ(dataset.split[members], starts), _differ(labels[members], starts)
+    split = Labels.of(np.asarray(dataset.split[members]), SPLITS)
+    leaks, conflicts = split.contradicting(starts), labels.take(members).contradicting(starts)
     first = np.lexsort((members[starts], ~leaks, ~conflicts))[:MOST_GROUPS]
     ends = np.append(starts[1:], len(members))
     return Duplicates(
@@ -83,38 +85,6 @@ def find_duplicates(dataset: Dataset, positions: Positions, labels: Array) -> Du
         n_conflicts=int(conflicts.sum()),
         groups=tuple(tuple(members[starts[k] : ends[k]].tolist()) for k in first),
     )
-
-
-def _differ(values: Array, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(n,) whether known values (>= 0, not NaN) within a group contradict each other, in any column.
-
-    Args:
-        values: (m,) or (m, K), group after group.
-        starts: (n,) where each group begins.
-    """
-    if not len(starts):
-        return np.zeros(0, bool)
-    unknown = np.isnan(values) | (values < 0)
-    low = np.minimum.reduceat(np.where(unknown, np.inf, values), starts, axis=0)
-    high = np.maximum.reduceat(np.where(unknown, -np.inf, values), starts, axis=0)
-    return np.asarray(high > low if values.ndim == 1 else (high > low).any(axis=1))
-
-
-def contradict(labels: Array) -> bool:
-    """Whether labels (n,) or (n, K) of one picture cannot all be right; unknown ones contradict nothing."""
-    return bool(len(labels) and _differ(labels, np.zeros(1, np.int64))[0])
-
-
-def class_counts(labels: Array, n_classes: int) -> NDArray[np.int64]:
-    """(K,) items of each class; for multi-label data the items that say yes."""
-    if labels.ndim == 1:
-        return np.bincount(labels[labels >= 0], minlength=n_classes)
-    return np.asarray((labels == 1).sum(axis=0), np.int64)
-
-
-def unknown(labels: Array) -> int:
-    """How many labels are unknown: unlabelled items, or cells of a multi-label table."""
-    return int((labels < 0).sum()) if labels.ndim == 1 else int(np.isnan(labels).sum())
 
 
 def skewness(values: Array) -> float:
@@ -135,27 +105,27 @@ def skew_in_words(skew: float) -> str:
 
 
 def findings(
-    dataset: Dataset, positions: Positions, labels: Array, statistics: ImageStatistics, portraits: Portraits
+    dataset: Dataset, positions: Positions, labels: Labels, statistics: ImageStatistics, portraits: Portraits
 ) -> list[Finding]:
     """All findings on the items at ``positions``, those that need attention first.
 
     Args:
         dataset: The data set.
         positions: (n,) the chosen items.
-        labels: (N,) or (N, K), the labels of the whole set in the version to speak of.
+        labels: N, the labels of the whole set in the version to speak of.
         statistics: Those of the whole set.
         portraits: Those of the chosen items.
     """
     if not len(positions):
         return []
-    chosen = labels[positions]
+    chosen = labels.take(positions)
     found = [
         _balance(dataset, chosen),
         _split_balance(dataset, positions, chosen),
         _alike(dataset, portraits),
         _intensity(statistics.mean[positions]),
         _contrast(statistics.deviation[positions]),
-        _brightness_of_classes(dataset, positions, labels, statistics),
+        _brightness_of_classes(chosen, statistics.mean[positions]),
         _duplicates(find_duplicates(dataset, positions, labels)),
         _missing(chosen),
         _sizes(dataset, positions),
@@ -165,12 +135,12 @@ def findings(
     return sorted((finding for finding in found if finding), key=lambda finding: finding.level)
 
 
-def _balance(dataset: Dataset, labels: Array) -> Finding | None:
-    counts = class_counts(labels, len(dataset.classes))
+def _balance(dataset: Dataset, labels: Labels) -> Finding | None:
+    counts = labels.counts
     if len(counts) < 2 or not counts.sum():
         return None
     most, least = int(counts.argmax()), int(counts.argmin())
-    yes = "labelled yes" if labels.ndim > 1 else "images"
+    yes = "labelled yes" if labels.task is Task.MULTI_LABEL else "images"
     if counts[least] == 0:
         empty = [dataset.classes[k] for k in np.flatnonzero(counts == 0)]
         text = f"{_listed(empty)} {'has' if len(empty) == 1 else 'have'} no {yes} here."
@@ -188,13 +158,13 @@ def _balance(dataset: Dataset, labels: Array) -> Finding | None:
     return Finding("balance", "attention", f"{text}; {mend}.", (most, least))
 
 
-def _split_balance(dataset: Dataset, positions: Positions, labels: Array) -> Finding | None:
+def _split_balance(dataset: Dataset, positions: Positions, labels: Labels) -> Finding | None:
     """The class whose share differs most between two splits: of the images, or of a label's known answers."""
     split = dataset.split[positions]
     present = [code for code in range(len(SPLITS)) if (split == code).any()]
-    counts = np.array([class_counts(labels[split == code], len(dataset.classes)) for code in present])
-    known = ~np.isnan(labels) if labels.ndim == 2 else (labels >= 0)[:, None]
-    totals = np.array([known[split == code].sum(axis=0) for code in present])
+    parts = [labels.take(split == code) for code in present]
+    counts = np.array([part.counts for part in parts])
+    totals = np.array([(part.yes | part.no).sum(axis=0) for part in parts])
     if len(present) < 2 or not totals.all():
         return None
     shares = counts / totals
@@ -207,7 +177,7 @@ def _split_balance(dataset: Dataset, positions: Positions, labels: Array) -> Fin
     more, less = _share(shares[high, k]), _share(shares[low, k])
     said = (
         f"{dataset.classes[k]} is yes in {more} of the known answers of {names[high]} but {less} of those of"
-        if labels.ndim == 2
+        if labels.task is Task.MULTI_LABEL
         else f"{dataset.classes[k]} is {more} of {names[high]} but {less} of"
     )
     text = f"{said} {names[low]}, the largest difference between splits."
@@ -266,25 +236,23 @@ def _contrast(deviation: Array) -> Finding | None:
     return Finding("contrast", "note", text)
 
 
-def _brightness_of_classes(
-    dataset: Dataset, positions: Positions, labels: Array, statistics: ImageStatistics
-) -> Finding | None:
-    """The brightest and darkest class, and whether brightness alone could tell them apart."""
-    if labels.ndim > 1:
+def _brightness_of_classes(labels: Labels, mean: Array) -> Finding | None:
+    """The brightest and darkest class, and whether brightness alone could tell them apart; (n,) each."""
+    if labels.task is Task.MULTI_LABEL:
         return None
-    mean, chosen = statistics.mean[positions], labels[positions]
-    usable = np.isfinite(mean) & (chosen >= 0)
-    counts = np.bincount(chosen[usable], minlength=len(dataset.classes))
+    usable = np.isfinite(mean) & labels.known
+    chosen = labels.take(usable)
+    counts = chosen.counts
     if (counts > 0).sum() < 2:
         return None
-    averages = np.bincount(chosen[usable], mean[usable], len(counts)) / np.maximum(counts, 1)
+    averages = np.bincount(chosen.values, mean[usable], len(counts)) / np.maximum(counts, 1)
     averages[counts == 0] = np.nan
     high, low = int(np.nanargmax(averages)), int(np.nanargmin(averages))
     between = np.nansum(counts * (averages - mean[usable].mean()) ** 2) / counts.sum()
     explained = between / max(float(mean[usable].var()), 1e-9)
     text = (
-        f"{dataset.classes[high]} is the brightest class (mean intensity {averages[high]:.0f}),"
-        f" {dataset.classes[low]} the darkest ({averages[low]:.0f});"
+        f"{labels.classes[high]} is the brightest class (mean intensity {averages[high]:.0f}),"
+        f" {labels.classes[low]} the darkest ({averages[low]:.0f});"
         f" the class explains {_share(explained)} of the variance in brightness."
     )
     return Finding("brightness", "note", text, (high, low))
@@ -307,17 +275,17 @@ def _duplicates(duplicates: Duplicates) -> Finding | None:
     return Finding("duplicates", "attention" if bad else "note", text, positions=shown)
 
 
-def _missing(labels: Array) -> Finding | None:
-    n_unknown = unknown(labels)
+def _missing(labels: Labels) -> Finding | None:
+    n_unknown = labels.n_unknown
     if not n_unknown:
         return Finding("missing", "note", "Every image is labelled; nothing is missing.")
-    share = _share(n_unknown / labels.size)
-    if labels.ndim == 1:
+    share = _share(n_unknown / labels.values.size)
+    if labels.task is Task.SINGLE_LABEL:
         text = f"{n_unknown:,} of {len(labels):,} images ({share}) are unlabelled."
     else:
-        rows = int(np.isnan(labels).any(axis=1).sum())
+        rows = int(labels.incomplete.sum())
         text = (
-            f"{n_unknown:,} of {labels.size:,} labels ({share}) are unknown,"
+            f"{n_unknown:,} of {labels.values.size:,} labels ({share}) are unknown,"
             f" in {rows:,} of {len(labels):,} images; they count as unknown, not as no."
         )
     return Finding("missing", "attention", text)

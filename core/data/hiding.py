@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import SPLITS, UNLABELLED, Dataset, is_labelled
-from core.data.splits import stratified_split
+from core.data.dataset import SPLITS, Dataset, Task
+from core.data.labels import Labels
 from core.data.writer import HIDDEN_FILE, write_relabelled
 from core.errors import BadInput
 from core.files import read_array
@@ -45,24 +45,24 @@ def hide_labels(
         BadInput: Nothing would stay, or nothing be hidden.
         NameTaken: There is a data set of that name.
     """
-    labels = np.array(source.labels)
-    train = np.flatnonzero((np.asarray(source.split) == SPLITS.index("train")) & is_labelled(labels))
+    given = source.given
+    train = np.flatnonzero((np.asarray(source.split) == SPLITS.index("train")) & given.labeled)
     wanted = keep if keep is not None else round(len(train) * (1 - share))
     if not 1 <= wanted < len(train):
         raise BadInput(
             f"Of {len(train):,} training labels {wanted:,} would stay.",
             f"Keep between 1 and {len(train) - 1:,}.",
         )
-    kept = drawn(labels[train], wanted, seed)
-    few = labels.copy()
-    few[train[~kept]] = UNLABELLED if labels.ndim == 1 else np.nan
+    kept = drawn(given.take(train), wanted, seed)
+    hidden = np.zeros(len(source), bool)
+    hidden[train[~kept]] = True
     return write_relabelled(
         workspace,
         source,
         name,
         title=f"{source.title}, {int(kept.sum()):,} labels",
         classes=source.classes,
-        labels=few,
+        labels=given.excluding(hidden).values,
         info={
             **source.info,
             "hidden_from": source.name,
@@ -70,25 +70,21 @@ def hide_labels(
             "hidden_labels": str(int((~kept).sum())),
             "kept_labels": str(int(kept.sum())),
         },
-        hidden=labels,
+        hidden=given.values,
     )
 
 
-def drawn(labels: NDArray[Any], n: int, seed: int) -> NDArray[np.bool_]:
-    """(N,) True for ``n`` items, each class (or label) in its share.
-
-    Args:
-        labels: (N,) int64, all labelled, or (N, K) float32.
-    """
+def drawn(labels: Labels, n: int, seed: int) -> NDArray[np.bool_]:
+    """(N,) True for ``n`` of the labeled items, each class in its share."""
     rng = np.random.default_rng(seed)
     out = np.zeros(len(labels), np.bool_)
-    if labels.ndim == 2:
-        out |= stratified_split(labels, n / len(labels), seed)
+    if labels.task is Task.MULTI_LABEL:
+        out |= labels.drawn(n / len(labels), seed)
     else:
         order = rng.permutation(len(labels))
         rank = np.empty(len(labels))
-        for label in np.unique(labels):
-            members = order[labels[order] == label]
+        for label in np.flatnonzero(labels.counts):
+            members = order[labels.values[order] == label]
             rank[members] = (np.arange(len(members)) + rng.random()) / len(members)
         out[np.argsort(rank, kind="stable")[:n]] = True
     surplus = int(out.sum()) - n

@@ -159,6 +159,14 @@ class Labels(ABC):
         """(N,) whether an image has another label in ``other``."""
         return self.any_cell(self.differs(other))
 
+    @abstractmethod
+    def contradicting(self, starts: Ints) -> Mask:
+        """(n,) whether known labels within a group contradict each other; unknown ones contradict nothing.
+
+        Args:
+            starts: (n,) the row where each group begins; rows are group after group.
+        """
+
     # Other labels made of these
 
     def with_values(self, values: NDArray[Any]) -> Self:
@@ -275,6 +283,10 @@ class SingleLabels(Labels):
         hit, given, said = np.diagonal(pairs), pairs.sum(axis=1), pairs.sum(axis=0)
         return hit, said - hit, pairs.sum() - given - said + hit, given - hit
 
+    def contradicting(self, starts: Ints) -> Mask:
+        """(n,)."""
+        return _vary(self.values, self.known, starts)
+
     def reordered(self, classes: Sequence[str]) -> Self:
         """The same labels, as indices into the other order."""
         back = np.append(np.argsort(self._order(classes)), UNLABELLED)  # -1 finds the last
@@ -350,6 +362,10 @@ class MultiLabels(Labels):
         pairs = self.confusion(predicted)
         return pairs[:, 1, 1], pairs[:, 0, 1], pairs[:, 0, 0], pairs[:, 1, 0]
 
+    def contradicting(self, starts: Ints) -> Mask:
+        """(n,): of any class."""
+        return np.asarray(_vary(self.values, self.known, starts).any(axis=1))
+
     def reordered(self, classes: Sequence[str]) -> Self:
         """The same labels, their columns in the other order."""
         return replace(self, values=self.values[:, self._order(classes)], classes=tuple(classes))
@@ -357,3 +373,12 @@ class MultiLabels(Labels):
     def folds(self, k: int, seed: int) -> Ints:
         """Every image is in a fold, also one of which nothing is known."""
         return multilabel_folds(self.values, k, seed)
+
+
+def _vary(values: NDArray[Any], known: Mask, starts: Ints) -> Mask:
+    """(n,) or (n, K) whether known values differ within a group."""
+    if not len(starts):
+        return np.zeros((0, *values.shape[1:]), bool)
+    low = np.minimum.reduceat(np.where(known, values, np.inf), starts, axis=0)
+    high = np.maximum.reduceat(np.where(known, values, -np.inf), starts, axis=0)
+    return np.asarray(high > low)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cached_arrays
+from core.data.labels import Labels, Task
 from core.data.statistics import ImageStatistics
 from core.files import let_go
 from core.workspace import Workspace
@@ -53,8 +54,7 @@ def portraits(
     workspace: Workspace,
     statistics: ImageStatistics,
     positions: Positions,
-    labels: Array,
-    n_classes: int,
+    labels: Labels,
     key: dict[str, object],
 ) -> Portraits:
     """Portraits of the classes, from the cache or computed and kept there.
@@ -63,40 +63,28 @@ def portraits(
         workspace: Whose cache to use.
         statistics: The data set's image statistics.
         positions: (n,) the chosen items, ascending; unreadable ones are left out.
-        labels: (N,) int64 or (N, K) float32, the labels of the whole set in the version to draw.
-        n_classes: K.
+        labels: N, the labels of the whole set in the version to draw.
         key: What positions and labels depend on: fingerprint, label version, filters.
     """
     kept = cached_arrays(
         workspace,
         "class-portraits-1",
         key,
-        lambda: _compute(statistics, positions[np.isfinite(statistics.mean[positions])], labels, n_classes),
+        lambda: _compute(statistics, positions[np.isfinite(statistics.mean[positions])], labels),
     )
     examples = {order: kept[order] for order in ORDERS}
     return Portraits(kept["n"], kept["mean"], kept["deviation"], examples, kept["nearest"])
 
 
-def members(labels: Array, positions: Positions, k: int) -> Positions:
-    """The items among ``positions`` that class ``k`` is given to."""
-    return np.asarray(positions[belongs(labels, positions, k)], np.int64)
-
-
-def belongs(labels: Array, positions: Positions, k: int) -> NDArray[np.bool_]:
-    """(n,) whether class ``k`` is given to each item of ``positions``."""
-    return np.asarray(labels[positions] == k if labels.ndim == 1 else labels[positions, k] == 1)
-
-
-def _compute(
-    statistics: ImageStatistics, positions: Positions, labels: Array, n_classes: int
-) -> dict[str, Array]:
-    small = statistics.small
+def _compute(statistics: ImageStatistics, positions: Positions, labels: Labels) -> dict[str, Array]:
+    small, n_classes = statistics.small, len(labels.classes)
+    labels_here = labels.take(positions)
     n = np.zeros(n_classes, np.int64)
     mean, deviation = (np.zeros((n_classes, *small.shape[1:]), np.float32) for _ in range(2))
     examples = {order: np.full((n_classes, EXAMPLES), -1, np.int64) for order in ORDERS}
     rng = np.random.default_rng(0)
     for k in range(n_classes):
-        of_class = members(labels, positions, k)
+        of_class = positions[labels_here.belongs(k)]
         n[k] = len(of_class)
         if not len(of_class):
             continue
@@ -107,7 +95,7 @@ def _compute(
         for order, found in zip(ORDERS, chosen, strict=True):
             examples[order][k, : len(found)] = found
         let_go(small)
-    nearest = _nearest(small, positions, labels, n_classes)
+    nearest = _nearest(small, positions, labels)
     return {"n": n, "mean": mean, "deviation": deviation, "nearest": nearest, **examples}
 
 
@@ -140,14 +128,15 @@ def _distances(small: NDArray[np.uint8], positions: Positions, mean: Array) -> A
     return np.concatenate(parts)
 
 
-def _nearest(small: NDArray[np.uint8], positions: Positions, labels: Array, n_classes: int) -> Array:
+def _nearest(small: NDArray[np.uint8], positions: Positions, labels: Labels) -> Array:
     """(K, K) how often the nearest other image of an item of the row's class is of the column's."""
+    n_classes = len(labels.classes)
     counts = np.zeros(n_classes * n_classes, np.int64)
-    labelled = positions[labels[positions] >= 0] if labels.ndim == 1 else positions[:0]
+    labelled = positions[labels.known[positions]] if labels.task is Task.SINGLE_LABEL else positions[:0]
     if len(labelled) > 1:
         drawn = np.random.default_rng(0).choice(labelled, min(SAMPLE, len(labelled)), replace=False)
         pixels = np.asarray(small[np.sort(drawn)], np.float32).reshape(len(drawn), -1)
-        of_class = labels[np.sort(drawn)]
+        of_class = labels.values[np.sort(drawn)]
         halves = np.einsum("ij,ij->i", pixels, pixels) / 2
         for start in range(0, len(pixels), _CHUNK):
             closeness = pixels[start : start + _CHUNK] @ pixels.T - halves

@@ -153,14 +153,15 @@ def _fitted(dataset: Dataset, positions: NDArray[np.int64], side: int) -> Image.
     """Images of any size, each scaled into a square of ``side`` pixels."""
     sheet = Image.new("RGBA", (COLUMNS * side, -(-len(positions) // COLUMNS) * side))
     for place, position in enumerate(positions.tolist()):
-        tile = _tile(dataset, position, side)
+        tile = thumbnail(dataset, position, side)
         left = place % COLUMNS * side + (side - tile.width) // 2
         top = place // COLUMNS * side + (side - tile.height) // 2
         sheet.paste(tile, (left, top))
     return sheet
 
 
-def _tile(dataset: Dataset, position: int, side: int) -> Image.Image:
+def thumbnail(dataset: Dataset, position: int, side: int) -> Image.Image:
+    """One image within a square of ``side`` pixels; crossed out where it cannot be read."""
     try:
         picture = _as_picture(dataset.images.read(position)).convert("RGB")
     except DamagedFile:

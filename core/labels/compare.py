@@ -41,18 +41,17 @@ class VersionDifference:
 
 def compare_versions(dataset: Dataset, before: LabelState, after: LabelState) -> VersionDifference:
     """What changed from one version to another, which may also be the older one."""
-    then, now = before.labels, after.labels
-    differs = ~((then == now) | ((then != then) & (now != now)))  # NaN alone differs from itself
+    differs = after.current.differs(before.current)
     counts: Counter[Pair] = Counter()
     is_single = dataset.task is Task.SINGLE_LABEL
     for position, *column in np.argwhere(differs).tolist():
         name = None if is_single else dataset.classes[column[0]]
-        old, new = (label_text(dataset, labels, position, name) for labels in (then, now))
+        old, new = (label_text(dataset, one.labels, position, name) for one in (before, after))
         counts[name, old, new] += 1
     return VersionDifference(
         before=before.version,
         after=after.version,
-        changed=np.flatnonzero(differs if is_single else differs.any(axis=1)),
+        changed=np.flatnonzero(after.current.any_cell(differs)),
         pairs=sorted(counts.items(), key=lambda found: (-found[1], str(found[0]))),
         left_out=np.flatnonzero(after.excluded & ~before.excluded),
         taken_in=np.flatnonzero(before.excluded & ~after.excluded),

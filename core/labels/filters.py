@@ -52,9 +52,7 @@ def select(dataset: Dataset, state: LabelState, chosen: Filter) -> NDArray[np.in
             raise BadInput(f"There is no split {min(unknown)!r}.", f"Choose one of {', '.join(SPLITS)}.")
         keep &= np.isin(dataset.split, [SPLITS.index(name) for name in chosen.splits])
     if chosen.classes:
-        labels = state.labels
-        wanted = list(chosen.classes)
-        keep &= np.isin(labels, wanted) if labels.ndim == 1 else (labels[:, wanted] == 1).any(axis=1)
+        keep &= np.logical_or.reduce([state.current.belongs(k) for k in chosen.classes])
     if chosen.state is not LabelFilter.ALL:
         keep &= _in_state(state, chosen.state)
     return np.flatnonzero(keep)
@@ -72,6 +70,5 @@ def _in_state(state: LabelState, wanted: LabelFilter) -> NDArray[np.bool_]:
         unsure[list(state.unsure)] = True
         return unsure
     if wanted is LabelFilter.UNLABELLED:
-        labels = state.labels
-        return labels < 0 if labels.ndim == 1 else np.isnan(labels).any(axis=1)
+        return state.current.incomplete
     return ~(state.edited | state.confirmed | state.excluded)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import SPLITS, UNLABELLED, Dataset, Task
+from core.data.labels import Labels
 from core.errors import NotFound
 from core.workspace import Workspace
 
@@ -41,6 +42,7 @@ class LabelState:
         filled: (N, K) int16, which of ``fillings`` answered this class, where no person has decided on it
             since; -1 for none. None with one label an image.
         fillings: Sessions of the journal in which models answered.
+        classes: K class names.
     """
 
     labels: NDArray[Any]
@@ -54,6 +56,17 @@ class LabelState:
     answered: NDArray[np.bool_] | None = None
     filled: NDArray[np.int16] | None = None
     fillings: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    @cached_property
+    def current(self) -> Labels:
+        """The labels as values; those of images that were left out are still among them."""
+        return Labels.of(self.labels, self.classes)
+
+    @property
+    def in_use(self) -> Labels:
+        """The same without the labels of images that were left out."""
+        return self.current.excluding(np.asarray(self.excluded, bool))
 
     @cached_property
     def only_filled(self) -> NDArray[np.bool_]:
@@ -115,14 +128,8 @@ def training_changes_since(workspace: Workspace, dataset: Dataset, version: int)
     if not edits_since(workspace, dataset, version):
         return 0
     then, now = labels_at(workspace, dataset, version), labels_at(workspace, dataset)
-    same = (then.labels == now.labels) | (_unknown(then.labels) & _unknown(now.labels))
-    changed = ~same if same.ndim == 1 else ~same.all(axis=1)
-    changed |= then.excluded != now.excluded
+    changed = now.current.rows_differ(then.current) | (then.excluded != now.excluded)
     return int((changed & (np.asarray(dataset.split) != SPLITS.index("test"))).sum())
-
-
-def _unknown(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.asarray(labels != labels)  # NaN alone differs from itself
 
 
 def has_journal(workspace: Workspace) -> bool:
@@ -148,10 +155,17 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
     if not live:
         nothing = np.zeros(n, bool)
         nothing.flags.writeable = False
-        several = given.ndim == 2
-        answered = np.broadcast_to(False, given.shape) if several else None
-        filled = np.broadcast_to(np.int16(-1), given.shape) if several else None
-        return LabelState(given, nothing, nothing, nothing, version, answered=answered, filled=filled)
+        several = dataset.task is Task.MULTI_LABEL
+        return LabelState(
+            given,
+            nothing,
+            nothing,
+            nothing,
+            version,
+            answered=np.broadcast_to(False, given.shape) if several else None,
+            filled=np.broadcast_to(np.int16(-1), given.shape) if several else None,
+            classes=dataset.classes,
+        )
     positions = positions_of(dataset, [row[2] for row in live], [row[3] for row in live])
     kinds = np.array([row[1] for row in live], np.str_)
     values = _values(dataset, live)
@@ -177,7 +191,7 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
         answered = np.zeros(given.shape, bool)
         answered[positions[one], values.column[one]] = True
         answered &= filled < 0
-        edited = ~((labels == given) | (np.isnan(labels) & np.isnan(given))).all(axis=1)
+        edited = dataset.given.with_values(labels).rows_differ(dataset.given)
         confirmed[positions[setting & (kinds == "confirm")]] = True
     deciding = fits & np.isin(kinds, ("exclude", "include"))
     excluded[positions[deciding]] = kinds[deciding] == "exclude"
@@ -198,6 +212,7 @@ def _fold(dataset: Dataset, changes: list[tuple[Any, ...]], version: int) -> Lab
         answered,
         filled,
         fillings,
+        dataset.classes,
     )
 
 

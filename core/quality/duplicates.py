@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from core.cache import cache_path, cached_arrays
 from core.data.dataset import SPLITS, Dataset
-from core.data.findings import contradict
 from core.data.statistics import image_statistics
 from core.labels.versions import LabelState
 from core.quality import pictures
@@ -211,7 +210,7 @@ def duplicates(dataset: Dataset, similar: SimilarImages, state: LabelState) -> D
                 exact=len(np.unique(similar.content[rows])) == 1,
                 distance=float(similar.distance[rows].max()),
                 leak=len(np.unique(dataset.split[positions])) > 1,
-                conflict=contradict(state.labels[positions]),
+                conflict=bool(state.current.take(positions).contradicting(np.zeros(1, np.int64))[0]),
             )
         )
     found.sort(key=lambda one: (not one.conflict, not one.leak, one.distance, one.positions))

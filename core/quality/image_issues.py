@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.cache import cache_path, cached_arrays
 from core.data.dataset import Dataset
 from core.data.findings import BLANK_DEVIATION
+from core.data.labels import Task
 from core.data.statistics import BINS, ImageStatistics, image_statistics
 from core.files import digest
 from core.labels.versions import LabelState
@@ -280,10 +281,12 @@ def _distance_to_own(
 
     def compute() -> dict[str, Floats]:
         positions, vectors = pictures.vectors_of(workspace, dataset, statistics)
-        labels = state.labels[positions] if state.labels.ndim == 1 else np.zeros(len(positions))
+        labels = state.current.take(positions)
+        # Where an image may have several classes it is none's: all are held against all.
+        single = labels.task is Task.SINGLE_LABEL
         out = np.full(len(dataset), np.nan)
-        for label in np.unique(labels):
-            rows = np.flatnonzero(labels == label)
+        for label in np.unique(labels.values) if single else [None]:
+            rows = np.flatnonzero(labels.values == label) if single else np.arange(len(labels))
             if len(rows) >= FEWEST:
                 out[positions[rows]] = _relative_distance(vectors[rows])
         return {"distance": out.astype(np.float32)}

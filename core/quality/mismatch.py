@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.data.captions import words_of
 from core.data.dataset import Dataset, Task
+from core.data.labels import Labels
 from core.data.splits import multilabel_folds
 from core.errors import BadInput, NotFound
 from core.files import Json, read_arrays, write_json
@@ -99,7 +100,7 @@ def create_mismatch(
 
 def against_labels(
     captions: Sequence[str],
-    labels: NDArray[Any],
+    labels: Labels,
     on_share: Callable[[float], None] = lambda share: None,
     seed: int = 0,
 ) -> Mismatches:
@@ -107,10 +108,10 @@ def against_labels(
 
     Args:
         captions: N; those without a word say nothing and are left out.
-        labels: (N, K) with 1, 0 and NaN, or (N,) class indices with -1.
+        labels: N; of one class an image each class counts as a label.
         on_share: Told how much is done, 0 to 1.
     """
-    answers = as_answers(labels)
+    answers = np.where(labels.yes, 1, np.where(labels.no, 0, np.nan)).astype(np.float32)
     worded = np.array([bool(words_of(one)) for one in captions], bool)
     rows = np.flatnonzero(worded & ~np.isnan(answers).all(axis=1))
     said = _said_crosswise([captions[row] for row in rows.tolist()], answers[rows], on_share, seed)
@@ -173,15 +174,6 @@ def against_pictures(positions: NDArray[np.int64], pictures: Floats, texts: Floa
 def shortened(caption: str) -> str:
     """As much of a caption as CLIP can take."""
     return " ".join(caption.split()[:MOST_WORDS])
-
-
-def as_answers(labels: NDArray[Any]) -> Floats:
-    """(N, K) yes, no and unknown, also of one class an image."""
-    if labels.ndim == 2:
-        return np.asarray(labels, np.float32)
-    answers: Floats = (labels[:, None] == np.arange(int(labels.max(initial=0)) + 1)).astype(np.float32)
-    answers[labels < 0] = np.nan
-    return answers
 
 
 def _mismatches(

@@ -83,7 +83,9 @@ class _Comparison:
 
     def curve(self, strategy: str, seed: int) -> list[float]:
         """Test accuracy at the start and after each round."""
-        has = self.pool[drawn(self.labels[self.pool], self.wanted["start"], seed)]
+        has = self.pool[
+            drawn(self.dataset.given.with_values(self.labels[self.pool]), self.wanted["start"], seed)
+        ]
         accuracies = []
         for number in range(self.wanted["rounds"] + 1):
             found = self.round(strategy, has, seed, last=number == self.wanted["rounds"])

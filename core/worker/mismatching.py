@@ -42,9 +42,7 @@ def mismatch(job: Job) -> Outcome:
 
 def _by_labels(job: Job) -> Mismatches:
     dataset = open_run_dataset(job, any_task=True)
-    state = labels_at(job.workspace, dataset, job.run.label_version)
-    labels = np.array(state.labels)
-    labels[np.asarray(state.excluded, bool)] = -1 if labels.ndim == 1 else np.nan
+    labels = labels_at(job.workspace, dataset, job.run.label_version).in_use
     tell = _reporter(job)
     return against_labels(dataset.captions or (), labels, lambda share: tell(share, "reading captions"))
 

@@ -73,8 +73,7 @@ def _typical_of(
         _workspace,
         image_statistics(_workspace, _dataset),
         np.arange(len(_dataset)),
-        np.asarray(_dataset.labels),
-        len(_dataset.classes),
+        _dataset.given,
         {"fingerprint": _dataset.fingerprint, "version": 0, "filter": Filter().key()},
     )
     rows = drawn.examples["typical"]

@@ -1,6 +1,7 @@
 import numpy as np
 
 from core.data.captions import caption_statistics, words_of
+from core.data.labels import Labels
 
 CAPTIONS = [
     "A dog runs.",
@@ -30,7 +31,8 @@ def test_lengths_vocabulary_empty_and_duplicated():
 
 def test_association_finds_the_word_that_goes_with_a_label():
     captions = ["a dog in the grass"] * 20 + ["a cat in the grass"] * 20 + ["the sky"] * 5
-    labels = np.array([[1.0, 0]] * 20 + [[0, 1.0]] * 20 + [[np.nan, np.nan]] * 5, np.float32)
+    values = np.array([[1.0, 0]] * 20 + [[0, 1.0]] * 20 + [[np.nan, np.nan]] * 5)
+    labels = Labels.of(values, ("dog", "cat"))
     found = caption_statistics(captions)
     scores = found.association(labels)
     assert found.vocabulary[int(scores[:, 0].argmax())] == "dog"
@@ -42,7 +44,7 @@ def test_association_finds_the_word_that_goes_with_a_label():
 
 def test_association_takes_one_label_an_image_too():
     found = caption_statistics(["red"] * 6 + ["blue"] * 6 + ["red"])
-    scores = found.association(np.array([0] * 6 + [1] * 6 + [-1]))
+    scores = found.association(Labels.of(np.array([0] * 6 + [1] * 6 + [-1]), ("red", "blue")))
     red = found.vocabulary.index("red")
     assert scores[red, 0] > 0 > scores[red, 1]
 
@@ -50,4 +52,4 @@ def test_association_takes_one_label_an_image_too():
 def test_no_caption_at_all():
     found = caption_statistics(["", ""])
     assert found.vocabulary == ()
-    assert found.association(np.zeros((2, 3), np.float32)).shape == (0, 3)
+    assert found.association(Labels.of(np.zeros((2, 3)), "abc")).shape == (0, 3)

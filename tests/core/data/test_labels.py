@@ -131,3 +131,19 @@ def test_folds_deal_every_class_in_its_share() -> None:
     assert [np.bincount(folds[labels.belongs(k)]).tolist() for k in (0, 1)] == [[2] * 5, [4] * 5]
     several = Labels.of((np.arange(60).reshape(20, 3) % 4 == 0).astype(np.float32), CLASSES)
     assert sorted(np.bincount(several.folds(2, seed=0)).tolist()) == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("values", "contradicting"),
+    [
+        (np.array([2, 2, -1]), False),
+        (np.array([1, 2, -1]), True),
+        (np.array([[1, np.nan, 0], [1, 0, 0]]), False),
+        (np.array([[1, 0, 0], [0, 0, 0]]), True),
+    ],
+)
+def test_known_labels_of_a_group_contradict_each_other(values: NDArray[Any], contradicting: bool) -> None:
+    labels = Labels.of(values, CLASSES)
+    assert labels.contradicting(np.zeros(1, np.int64)).tolist() == [contradicting]
+    assert not labels.contradicting(np.arange(len(values))).any(), "an image by itself contradicts nothing"
+    assert labels.take([]).contradicting(np.zeros(0, np.int64)).shape == (0,)

@@ -61,7 +61,7 @@ def test_portraits_are_the_mean_and_deviation_of_the_chosen_items(
 ) -> None:
     chosen = sample.in_split("test")
     statistics = image_statistics(workspace, sample)
-    drawn = portraits(workspace, statistics, chosen, sample.labels, 10, {"of": "test"})
+    drawn = portraits(workspace, statistics, chosen, sample.given, {"of": "test"})
     shirts = chosen[sample.labels[chosen] == 6]
     pixels = np.asarray(sample.images.pixels[shirts], float)  # type: ignore[attr-defined]
     assert drawn.n.tolist() == [100] * 10
@@ -74,7 +74,7 @@ def test_typical_images_are_nearest_to_the_mean_and_atypical_ones_farthest(
 ) -> None:
     everything = np.arange(len(sample))
     statistics = image_statistics(workspace, sample)
-    drawn = portraits(workspace, statistics, everything, sample.labels, 10, {})
+    drawn = portraits(workspace, statistics, everything, sample.given, {})
     pixels = sample.images.pixels.reshape(len(sample), -1).astype(float)  # type: ignore[attr-defined]
     for k in range(10):
         of_class = np.flatnonzero(sample.labels == k)
@@ -88,7 +88,7 @@ def test_typical_images_are_nearest_to_the_mean_and_atypical_ones_farthest(
 
 def test_neighbours_find_the_pair_that_models_confuse(workspace: Workspace, sample: Dataset) -> None:
     statistics = image_statistics(workspace, sample)
-    drawn = portraits(workspace, statistics, np.arange(len(sample)), sample.labels, 10, {})
+    drawn = portraits(workspace, statistics, np.arange(len(sample)), sample.given, {})
     shares = drawn.nearest / drawn.nearest.sum(axis=1, keepdims=True)
     both = np.triu(shares + shares.T, 1)
     assert drawn.nearest.sum() == 3000
@@ -98,7 +98,7 @@ def test_neighbours_find_the_pair_that_models_confuse(workspace: Workspace, samp
 def test_an_item_with_several_labels_counts_in_each_class(workspace: Workspace, tmp_path: Path) -> None:
     dataset = photographs(tmp_path / "set")
     statistics = image_statistics(workspace, dataset)
-    drawn = portraits(workspace, statistics, np.arange(N), dataset.labels, 3, {})
+    drawn = portraits(workspace, statistics, np.arange(N), dataset.given, {})
     assert drawn.n.tolist() == [4, 3, 3], "the damaged file is left out"
     assert drawn.examples["first"][1].tolist()[:4] == [4, 6, 7, -1]
     assert not drawn.nearest.any()
@@ -107,11 +107,11 @@ def test_an_item_with_several_labels_counts_in_each_class(workspace: Workspace, 
 def test_classes_without_items_are_empty_not_wrong(workspace: Workspace, sample: Dataset) -> None:
     only = np.flatnonzero(sample.labels == 3)[:5]
     statistics = image_statistics(workspace, sample)
-    drawn = portraits(workspace, statistics, only, sample.labels, 10, {"few": True})
+    drawn = portraits(workspace, statistics, only, sample.given, {"few": True})
     assert drawn.n.tolist() == [0, 0, 0, 5, 0, 0, 0, 0, 0, 0]
     assert not drawn.mean[0].any()
     assert all((drawn.examples[order][0] == -1).all() for order in ORDERS)
-    none = portraits(workspace, statistics, only[:0], sample.labels, 10, {"none": True})
+    none = portraits(workspace, statistics, only[:0], sample.given, {"none": True})
     assert not none.n.any()
 
 

@@ -59,7 +59,8 @@ def tags(small: Dataset) -> tuple[Dataset, LabelState]:
     answers[:, 3] = np.nan
     answers[:, 4] = 1
     none = np.zeros(len(small), bool)
-    return replace(small, task=Task.MULTI_LABEL, labels=answers), LabelState(answers, none, none, none, 0)
+    state = LabelState(answers, none, none, none, 0, classes=small.classes)
+    return replace(small, task=Task.MULTI_LABEL, labels=answers), state
 
 
 def kept(dataset: Dataset) -> list[str]:

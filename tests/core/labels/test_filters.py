@@ -19,7 +19,7 @@ def state_of(dataset: Dataset) -> LabelState:
     labels = np.array(dataset.labels)
     labels[0] = 3
     edited, confirmed, excluded = (np.arange(n) == place for place in range(3))
-    return LabelState(labels, edited, confirmed, excluded, 3)
+    return LabelState(labels, edited, confirmed, excluded, 3, classes=dataset.classes)
 
 
 def test_no_filter_keeps_everything(sample: Dataset) -> None:
@@ -52,7 +52,7 @@ def test_unlabelled_in_one_or_many_labels(sample: Dataset) -> None:
     assert not len(select(sample, state, Filter(state=LabelFilter.UNLABELLED)))
     several = np.ones((len(sample), 2), np.float32)
     several[5, 1] = np.nan
-    many = replace(state, labels=several)
+    many = replace(state, labels=several, classes=("cat", "dog"))
     assert select(sample, many, Filter(state=LabelFilter.UNLABELLED)).tolist() == [5]
     several[7] = 0
     assert 7 not in select(sample, many, Filter(classes=(0, 1)))

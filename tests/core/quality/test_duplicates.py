@@ -15,7 +15,6 @@ from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.labels.versions import labels_at
 from core.quality.duplicates import (
     Duplicates,
-    contradict,
     duplicates,
     exclusions,
     is_known,
@@ -157,19 +156,6 @@ def test_damaged_files_and_tiny_sets_are_no_trouble(workspace: Workspace, tmp_pa
     assert all(5 not in group.positions for group in groups), "5 cannot be decoded"
 
 
-@pytest.mark.parametrize(
-    ("labels", "contradicting"),
-    [
-        (np.array([2, 2, -1]), False),
-        (np.array([2, 3, -1]), True),
-        (np.array([[1, np.nan], [1, 0]]), False),
-        (np.array([[1, 0], [0, 0]]), True),
-    ],
-)
-def test_labels_contradict_unless_unknown(labels: np.ndarray, contradicting: bool) -> None:
-    assert contradict(labels) is contradicting
-
-
 def test_one_of_each_group_and_every_test_image_stay(workspace: Workspace, sample: Dataset) -> None:
     a = original(sample, 30)
     label = int(sample.labels[30])
@@ -204,7 +190,7 @@ def test_unknown_labels_of_several_contradict_nothing(workspace: Workspace, tmp_
     copied = replace(dataset, content_hashes=hashes, fingerprint="1" * 32)
     exact = [group for group in found(workspace, copied).groups if {0, 1} <= set(group.positions)]
     assert len(exact) == 1
-    assert not contradict(copied.labels[[0, 1]])
+    assert not exact[0].conflict
 
 
 REAL = os.environ.get("TIDYSET_REAL_DATA")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from core.data.dataset import Dataset
+from core.data.labels import Labels
 from core.errors import BadInput
 from core.quality.mismatch import (
     against_labels,
@@ -22,7 +23,7 @@ def test_a_flipped_label_is_on_top() -> None:
     labels = np.array([[1, 0], [0, 1], [1, 1]] * 40, np.float32)
     labels[30] = [0, 0]  # a dog that is none
     labels[0, 1] = np.nan
-    found = against_labels(captions, labels)
+    found = against_labels(captions, Labels.of(labels, ("dog", "cat")))
     assert found.positions[0] == 30
     assert found.label[0] == 0
     assert found.said[0] > 0.8
@@ -33,7 +34,7 @@ def test_a_flipped_label_is_on_top() -> None:
 def test_one_class_an_image_works_too() -> None:
     labels = np.array([0, 1] * 40)
     labels[7] = 0
-    found = against_labels(["red ball here", "blue cube there"] * 40, labels)
+    found = against_labels(["red ball here", "blue cube there"] * 40, Labels.of(labels, ("ball", "cube")))
     assert found.positions[0] == 7
 
 
