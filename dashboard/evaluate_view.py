@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from core.data.dataset import UNLABELLED, Dataset, Task
 from core.embeddings.zero_shot import zero_shot_runs
-from core.metrics.calibration import Reliability, fit_temperature, reliability
 from core.evaluation.compare import Comparison
 from core.evaluation.metrics import Scores, scores, top_k_accuracy
 from core.evaluation.of_run import LabelSet, compare_runs, label_sets, scored_on
@@ -18,6 +17,7 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.remarks import SURE, Remark, remarks
 from core.evaluation.selective import RiskCoverage, risk_coverage
 from core.labels.versions import current_version
+from core.metrics.calibration import Reliability, fit_temperature, reliability
 from core.runs.store import Run, RunState, list_runs, status
 from core.workspace import Workspace
 from dashboard.kept import kept

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.calibration import Reliability
 from core.evaluation.compare import ClassChange
 from core.evaluation.selective import RiskCoverage, Share
+from core.metrics.calibration import Reliability
 from dashboard.charts.template import BAD, GOOD, QUIET, figure
 
 if TYPE_CHECKING:
