@@ -57,7 +57,7 @@ def _headline(result: MultiLabelScores, split: str) -> None:
     n_known, n_unknown = int(result.known.sum()), int((~result.known).sum())
     cards = (
         ("Mean ROC AUC", result.macro_auc, tuple(result.ranking_bounds["macro_auc"])),
-        ("Macro-F1", result.macro("f1"), (worst.macro("f1"), best.macro("f1"))),
+        ("Macro-F1", result.macro("f1"), result.macro_f1_bounds),
         ("F1 of images", result.samples("f1"), result.samples_bounds("f1")),
         (
             "Hamming score",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from core.runs.recipe import ONE_LABEL, Recipe
+from core.runs.recipe import ONE_LABEL, Recipe, metric_choices
 from dashboard.wording import plain
 
 COLUMNS = 4
@@ -101,6 +101,10 @@ def _widget(name: str, field: FieldInfo, value: Any, key: str, task: str) -> Any
         options = choices.get(task, list(typing.get_args(field.annotation)))
         first = options.index(value) if value in options else 0
         return st.selectbox(title, options, first, key=key, help=help_)
+    if _extra(field).get("metric"):
+        names = metric_choices(task)
+        names += [value] if value not in names else []  # an earlier name of one
+        return st.selectbox(title, names, names.index(value), key=key, help=help_)
     if field.annotation is str:
         return st.text_input(title, value, key=key, help=help_)
     limits = _limits(field)

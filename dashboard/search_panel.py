@@ -17,13 +17,6 @@ from dashboard import engine_choice, train_panel
 from dashboard.errors import shown_as_message
 from dashboard.wording import duration
 
-OBJECTIVES: dict[studies.Objective, str] = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro-F1",
-    "loss": "Loss",
-    "macro_auc": "ROC AUC",
-    "average_precision": "Average precision",
-}
 HOW = (
     "A field of the recipe and what it may be: `learning_rate` `1e-4..1e-1:log`, `epochs` `3..15`, "
     "`model` `plain-cnn|small-resnet`."
@@ -37,8 +30,8 @@ def start_row(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
         n_trials = st.number_input("Trials", 1, studies.MOST_TRIALS, 20, key="n_trials", width=130)
         objective = st.selectbox(
             "Best by",
-            studies.OF_TASK[dataset.task],
-            format_func=lambda name: OBJECTIVES[name],
+            studies.objectives(dataset.task),
+            format_func=studies.title_of,
             key="objective",
             width=150,
             help="Measured on the validation images. Test images are not touched.",

@@ -17,7 +17,6 @@ from core.workspace import Workspace
 from dashboard import job_monitor, keep_recipe
 from dashboard.charts import search as charts
 from dashboard.errors import show_damaged, shown_as_message
-from dashboard.search_panel import OBJECTIVES
 from dashboard.wording import counted, plain
 
 EVERY_SECONDS = 2.0
@@ -100,7 +99,7 @@ def _sentence(trials: Sequence[TrialRecord], plan: StudyPlan) -> str:
         for state, word in STATES.items()
         if any(one.state is state for one in trials)
     ]
-    best, title = studies.ranked(trials, plan), OBJECTIVES[plan.objective]
+    best, title = studies.ranked(trials, plan), studies.title_of(plan.objective)
     found = (
         f"Best {title[0].lower()}{title[1:]} on validation images **{best[0].value:.4f}**, "
         f"trial {best[0].number}. "
@@ -122,7 +121,7 @@ def _trials(workspace: Workspace, run: Run, trials: Sequence[TrialRecord], plan:
         selection_mode="single-row",
         key=f"trials_{run.id}",
         height=min(36 * (len(shown) + 1) + 2, 320),
-        column_config={OBJECTIVES[plan.objective]: st.column_config.NumberColumn(format="%.4f")},
+        column_config={studies.title_of(plan.objective): st.column_config.NumberColumn(format="%.4f")},
     )
     rows = [row for row in picked.selection.rows if row < len(shown)]
     chosen = shown[rows[0]] if rows else order[0] if order else None
@@ -141,7 +140,7 @@ def _trials(workspace: Workspace, run: Run, trials: Sequence[TrialRecord], plan:
 def _row(trial: TrialRecord, plan: StudyPlan) -> dict[str, object]:
     return {
         "Trial": trial.number,
-        OBJECTIVES[plan.objective]: None if trial.value is None else round(trial.value, 4),
+        studies.title_of(plan.objective): None if trial.value is None else round(trial.value, 4),
         **{Recipe.model_fields[name].title or name: value for name, value in trial.params.items()},
         "State": STATES[trial.state] + (", from an earlier training" if trial.cached else ""),
         "Epochs done": trial.n_epochs,

@@ -261,7 +261,7 @@ class LiveLine:
 
 def recipe_help() -> str:
     """The recipe's fields by section: default, range or choices, meaning."""
-    from core.runs.recipe import Recipe
+    from core.runs.recipe import Recipe, metric_choices
 
     lines: list[str] = []
     group = ""
@@ -272,15 +272,15 @@ def recipe_help() -> str:
         lines.append(
             f"  {name:<23}  {field_range(about):<20}  {about['default']!s:<13}  {about['description']}"
         )
-        if "enum" in about:
-            lines.append(f"{'':27}{' | '.join(about['enum'])}")
+        if "enum" in about or "metric" in about:
+            lines.append(f"{'':27}{' | '.join(about.get('enum') or metric_choices())}")
     head = "Fields of a recipe: name, range, default, meaning. Set one with --set name=value."
     return "\n".join([head, *lines])
 
 
 def field_range(about: dict[str, Any]) -> str:
     """What values a field takes, from its JSON schema."""
-    if "enum" in about:
+    if "enum" in about or "metric" in about:
         return "one of"
     if about["type"] in ("boolean", "string"):
         return "true | false" if about["type"] == "boolean" else "text"

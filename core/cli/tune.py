@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -28,10 +28,10 @@ def tune(
         ),
     ] = None,
     objective: Annotated[
-        Literal["accuracy", "macro_f1", "loss", "macro_auc", "average_precision"] | None,
+        str | None,
         typer.Option(
-            help="What is best, on validation images; accuracy when not given, macro_auc where images have "
-            "several labels."
+            help="What is best on validation images: loss, or a metric such as macro_f1 or log_loss; "
+            "accuracy when not given, macro_auc where images have several labels."
         ),
     ] = None,
     cost: Annotated[bool, typer.Option("--cost", help="Seconds of training as a second objective.")] = False,
@@ -61,11 +61,11 @@ def tune(
         from core.tuning.going_on import open_study
         from core.tuning.space import parse_space
         from core.tuning.studies import (
-            OF_TASK,
             StudyPlan,
             as_value,
             load_importances,
             load_trials,
+            objectives,
             ranked,
             recipe_of,
             text_study,
@@ -77,7 +77,8 @@ def tune(
         dataset = open_dataset(workspace, data)
         base = find_recipe(workspace, recipe).with_changes(parse_settings(settings or []))
         axes = parse_space(space or list(DEFAULT_SPACE), base)
-        plan = StudyPlan(axes, trials, objective or OF_TASK[dataset.task][0], cost, prune, workers or 1, seed)
+        best_by = objective or objectives(dataset.task)[0]
+        plan = StudyPlan(axes, trials, best_by, cost, prune, workers or 1, seed)
         version = current_version(workspace, dataset.name)
         run = open_study(workspace, dataset, base, plan, label_version=version, name=name)
         start(assign(run, where))

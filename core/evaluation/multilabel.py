@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput
-from core.evaluation.ranking_bounds import auc_bounds, precision_bounds
+from core.metrics.bounds import auc_bounds, mean_bounds, precision_bounds, with_itself
 from core.training.scores import average_precision, roc_auc
 
 Ints = NDArray[np.int64]
@@ -172,22 +172,43 @@ class MultiLabelScores:
         )
 
     def auc_bounds(self, k: int) -> tuple[float, float]:
-        """The lowest and highest AUC of a label over all ways to answer its unknown ones."""
-        return auc_bounds(self.labels[:, k] == 1, ~self.known[:, k], self.pred_probs[:, k])
+        """The lowest and highest AUC of a label over all ways to answer its unknown ones, or to leave them
+        out.
+        """
+        low, high = self._auc_ends[k]
+        return float(low), float(high)
 
     def average_precision_bounds(self, k: int) -> tuple[float, float]:
         """The same of its average precision."""
-        return precision_bounds(self.labels[:, k] == 1, ~self.known[:, k], self.pred_probs[:, k])
+        low, high = self._precision_ends[k]
+        return float(low), float(high)
+
+    @cached_property
+    def _auc_ends(self) -> Floats:
+        return self._ends(auc_bounds, self.auc)
+
+    @cached_property
+    def _precision_ends(self) -> Floats:
+        return self._ends(precision_bounds, self.average_precision)
+
+    def _ends(self, ends_of: Any, figures: Floats) -> Floats:
+        yes, unknown, probs = self.labels == 1, ~self.known, self.pred_probs
+        ends = [ends_of(yes[:, k], unknown[:, k], probs[:, k]) for k in range(yes.shape[1])]
+        return with_itself(np.array(ends), figures)
 
     @cached_property
     def ranking_bounds(self) -> dict[str, Floats]:
         """macro_auc and mean_average_precision at worst and at best, each (2,); NaN for none."""
-        columns = range(self.labels.shape[1])
-        of_labels = {
-            "macro_auc": np.array([self.auc_bounds(k) for k in columns]),
-            "mean_average_precision": np.array([self.average_precision_bounds(k) for k in columns]),
-        }
-        return {name: np.array([_mean(ends) for ends in pairs.T]) for name, pairs in of_labels.items()}
+        sure = (self.labels == 1).any(axis=0) & (self.labels == 0).any(axis=0)
+        ends = {"macro_auc": self._auc_ends, "mean_average_precision": self._precision_ends}
+        return {name: np.array(mean_bounds(each, sure)) for name, each in ends.items()}
+
+    @cached_property
+    def macro_f1_bounds(self) -> tuple[float, float]:
+        """Macro F1 at worst and at best; a label that is not there for sure may join or be left out."""
+        ends = np.stack([self.at_worst.f1, self.at_best.f1], axis=1)
+        there, may = (c.tp + c.fp + c.fn > 0 for c in (self.counts, self.at_worst))
+        return mean_bounds(np.where(may[:, None], ends, np.nan), there)
 
     # Averages
 

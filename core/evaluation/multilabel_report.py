@@ -74,7 +74,7 @@ def _bounds(found: MultiLabelScores) -> Json:
     return {
         "hamming": [float(worst.accuracy[0]), float(best.accuracy[0])],
         "micro_f1": [float(worst.f1[0]), float(best.f1[0])],
-        "macro_f1": without_nan([found.at_worst.macro("f1"), found.at_best.macro("f1")]),
+        "macro_f1": without_nan(list(found.macro_f1_bounds)),
         **{name: without_nan(ends.tolist()) for name, ends in found.ranking_bounds.items()},
         **{name: list(found.samples_bounds(ours)) for name, ours in of_images.items()},
     }

@@ -12,17 +12,29 @@ Example:
     0.667
 """
 
-from core.metrics.registry import Metric, figure_of, find_metric, metric, metrics_for
+from core.metrics.registry import (
+    Metric,
+    epoch_metrics,
+    figure_of,
+    find_epoch_metric,
+    find_metric,
+    metric,
+    metrics_for,
+    valid_figures,
+)
 from core.metrics.scores import Counts, Scores, mean_of_classes, score
 
 __all__ = [
     "Counts",
     "Metric",
     "Scores",
+    "epoch_metrics",
     "figure_of",
+    "find_epoch_metric",
     "find_metric",
     "mean_of_classes",
     "metric",
     "metrics_for",
     "score",
+    "valid_figures",
 ]

@@ -201,6 +201,31 @@ def figure_of(values: Mapping[str, Any], one: Metric, part: str = "") -> float |
     return next((float(values[key]) for key in keys if values.get(key) is not None), None)
 
 
+def valid_figures(labels: Labels, pred_probs: NDArray[Any]) -> dict[str, float | None]:
+    """What an epoch's event says of the validation images: "valid_accuracy" and so on, under every name that
+    a metric has; None where it cannot be told.
+    """
+    scores = score(labels, pred_probs)
+    found: dict[str, float | None] = {}
+    for one in metrics_for(labels.task).values():
+        if one.each_epoch:
+            value = one.value(scores)
+            found |= {f"valid_{name}": value if math.isfinite(value) else None for name in one.names}
+    return found
+
+
+def epoch_metrics(task: Task | str | None = None) -> dict[str, Metric]:
+    """The metrics that training computes after every epoch, of one task or of both, by name."""
+    tasks = BOTH_TASKS if task is None else (Task(task),)
+    return {n: one for t in tasks for n, one in metrics_for(t).items() if one.each_epoch}
+
+
+def find_epoch_metric(name: str, task: Task | str | None = None) -> Metric | None:
+    """One of those, by a name or an alias, with hyphens or underscores; None where it is none."""
+    wanted = name.replace("-", "_")
+    return next((one for one in epoch_metrics(task).values() if wanted in one.names), None)
+
+
 @cache
 def _load_all() -> None:
     """Our own metrics, then those of installed packages; one that fails is left out with a warning."""

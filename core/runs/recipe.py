@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.bounded import parse_toml
 from core.errors import BadInput
 from core.files import read_limited
+from core.metrics import epoch_metrics, find_epoch_metric
 
 ModelName = Literal[
     "plain-cnn",
@@ -53,6 +54,7 @@ def _field(
     when: tuple[str, tuple[str, ...]] | None = None,
     task: str = "",
     choices: Mapping[str, tuple[str, ...]] | None = None,
+    metric: bool = False,
     later: bool = False,
     **limits: Any,
 ) -> Any:
@@ -60,19 +62,26 @@ def _field(
 
     ``group`` is the form's section; ``advanced`` fields are folded away; ``when`` names another field and
     the values of it with which this one counts (none: any but zero), so that the form can hide it else;
-    ``task`` is the only task for which it counts; ``choices`` are those that fit each task; ``later`` marks
-    a field that the first version did not have.
+    ``task`` is the only task for which it counts; ``choices`` are those that fit each task; ``metric`` marks
+    a field that names one (``metric_choices``); ``later`` marks one that the first version did not have.
     """
     extra: dict[str, Any] = {"group": group, "advanced": advanced}
     if task:
         extra["task"] = task
     if choices:
         extra["choices"] = {name: list(names) for name, names in choices.items()}
+    if metric:
+        extra["metric"] = True
     if later:
         extra["later"] = True
     if when is not None:
         extra["when"] = [when[0], list(when[1])]
     return Field(default, title=title, description=description, json_schema_extra=extra, **limits)
+
+
+def metric_choices(task: str | None = None) -> list[str]:
+    """What a field that names a metric can be, for one task or for both."""
+    return ["auto", *(name.replace("_", "-") for name in epoch_metrics(task))]
 
 
 class Recipe(BaseModel):
@@ -291,14 +300,14 @@ class Recipe(BaseModel):
         "Weights kept",
         "Those of the best epoch on validation, or the last ones.",
     )
-    keep_by: Literal["auto", "accuracy", "macro-f1", "macro-auc", "average-precision"] = _field(
+    keep_by: str = _field(
         "auto",
         "Optimisation",
         "Best epoch by",
         "The figure that says which epoch is best. Auto: accuracy; with several labels the mean ROC AUC.",
         advanced=True,
         when=("keep", ("best",)),
-        choices={ONE_LABEL: ("auto", "accuracy", "macro-f1")},
+        metric=True,
         later=True,
     )
     ema_decay: float = _field(
@@ -823,13 +832,33 @@ class Recipe(BaseModel):
         for name, field in type(self).model_fields.items():
             extra = field.json_schema_extra
             choices = extra.get("choices") if isinstance(extra, dict) else None
-            fitting = choices.get(task) if isinstance(choices, dict) else None
-            if isinstance(fitting, list) and getattr(self, name) not in fitting:
+            fitting: Any = choices.get(task) if isinstance(choices, dict) else None
+            value = getattr(self, name)
+            if isinstance(extra, dict) and extra.get("metric") and not find_epoch_metric(value, task):
+                fitting = metric_choices(task)
+            if isinstance(fitting, list) and value not in fitting:
                 raise BadInput(
-                    f"{name} = {getattr(self, name)!r} does not fit data with "
+                    f"{name} = {value!r} does not fit data with "
                     f"{'one label' if task == ONE_LABEL else 'several labels'} an image.",
                     f"Choose one of {', '.join(map(str, fitting))}.",
                 )
+
+    def deciding_figure(self, auto: str) -> str:
+        """The field that says which epoch is best; ``auto`` is the metric where none is asked for."""
+        return f"valid_{auto if self.keep_by == 'auto' else self.keep_by.replace('-', '_')}"
+
+    def signed(self, figure: float | None) -> float | None:
+        """A value of the deciding figure so that more is better."""
+        one = None if self.keep_by == "auto" else find_epoch_metric(self.keep_by)
+        lower = one is not None and not one.higher_is_better
+        return -figure if lower and figure is not None else figure
+
+    @field_validator("keep_by")
+    @classmethod
+    def _names_a_metric(cls, value: str) -> str:
+        if value != "auto" and find_epoch_metric(value) is None:
+            raise ValueError(f"Input should be one of {', '.join(metric_choices())}")
+        return value
 
     def deciding_values(self) -> dict[str, Any]:
         """All that decides the result, for keys: without the machine's fields.

@@ -18,9 +18,7 @@ from torch.nn import functional as F
 from core.errors import BadInput
 from core.models.groups import group_softmax
 from core.runs.recipe import Recipe
-from core.training.multilabel import Labels, MultiLabel, multilabel_figures
-
-EXACT = "valid_exact_match"
+from core.training.multilabel import Labels, MultiLabel
 
 
 class Grouped(MultiLabel):
@@ -72,18 +70,9 @@ class Grouped(MultiLabel):
         return torch.stack(right).all(dim=0).sum()
 
     @staticmethod
-    def figures(pred_probs: NDArray[np.float32], labels: Labels) -> dict[str, float | None]:
-        """Those of several labels, and the share of images with all known labels right."""
-        known = ~np.isnan(labels)
-        right = ((pred_probs > 0.5) == (labels == 1)) | ~known
-        rows = known.any(axis=1)
-        exact = float(right[rows].all(axis=1).mean()) if rows.any() else None
-        return {**multilabel_figures(pred_probs, labels), EXACT: exact}
-
-    @staticmethod
     def decides(recipe: Recipe) -> str:
         """The share of images with all labels right, unless the recipe names another figure."""
-        return EXACT if recipe.keep_by == "auto" else MultiLabel.decides(recipe)
+        return recipe.deciding_figure(auto="exact_match")
 
     def probs(self, scores: Tensor) -> Tensor:  # type: ignore[override]
         """(n, K), summing to one in each group."""

@@ -510,7 +510,7 @@ class Trainer:
         }
         counters.history.append(figures)
         self.on_event("epoch", **figures, share=meter.share, seconds_left=meter.seconds_left)
-        self.keep_best(valid[self.objective.decides(recipe)])
+        self.keep_best(self.recipe.signed(valid[self.objective.decides(recipe)]))
         watched = valid["valid_loss"] if self.val_decides else None
         watched = train["train_loss"] if watched is None else watched
         decision = counters.patience.after(recipe, counters.epoch, watched)
@@ -565,7 +565,7 @@ class Trainer:
         counters = self.counters
         if self.recipe.keep == "last" or not self.val_decides or figure is None:
             counters.best_epoch = counters.epoch
-        elif figure > counters.best_accuracy:
+        elif not self.best or figure > counters.best_accuracy:
             counters.best_accuracy, counters.best_epoch = figure, counters.epoch
             model = self.average.model if self.average else self.model
             self.best = copied(model.state_dict())

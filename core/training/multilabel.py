@@ -5,16 +5,15 @@ Labels are (n, K) float32: 1 yes, 0 no, NaN unknown.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.data.labels import Labels as LabelValues
+from core.metrics import valid_figures
 from core.runs.recipe import Recipe
-from core.training.scores import average_precision, binary_f1, roc_auc
 
 Labels = NDArray[np.float32]
 MOST_WEIGHT = 100.0  # a label with one yes in a thousand images would else drown all others
@@ -85,19 +84,13 @@ class MultiLabel:
 
     @staticmethod
     def figures(pred_probs: NDArray[np.float32], labels: Labels) -> dict[str, float | None]:
-        """The validation figures of an epoch; None where no label has what it takes."""
-        return multilabel_figures(pred_probs, labels)
+        """The registry's figures of an epoch; None where no label has what it takes."""
+        return valid_figures(LabelValues.of(labels, [str(k) for k in range(labels.shape[1])]), pred_probs)
 
     @staticmethod
     def decides(recipe: Recipe) -> str:
         """Which of the figures says which epoch is best."""
-        return {
-            "auto": "valid_macro_auc",
-            "macro-auc": "valid_macro_auc",
-            "macro-f1": "valid_macro_f1",
-            "average-precision": "valid_average_precision",
-            "accuracy": "valid_accuracy",
-        }[recipe.keep_by]
+        return recipe.deciding_figure(auto="macro_auc")
 
     @staticmethod
     def probs(scores: Tensor) -> Tensor:
@@ -136,34 +129,6 @@ def yes_weights(labels: Labels) -> NDArray[np.float32]:
     n_yes, n_no = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
     both = (n_yes > 0) & (n_no > 0)
     return np.where(both, np.minimum(n_no / np.maximum(n_yes, 1), MOST_WEIGHT), 1.0).astype(np.float32)
-
-
-def multilabel_figures(pred_probs: NDArray[Any], labels: Labels) -> dict[str, float | None]:
-    """valid_accuracy (of the known labels, at one half), valid_macro_f1 (over the labels that are yes for an
-    image or predicted to be), valid_macro_auc and valid_average_precision (over those with at least one known
-    yes and one known no); None over none.
-
-    Args:
-        pred_probs: (n, K).
-        labels: (n, K).
-    """
-    known = ~np.isnan(labels)
-    accuracy = float(((pred_probs >= 0.5) == (labels == 1))[known].mean()) if known.any() else None
-    columns = [
-        (labels[known[:, k], k] == 1, pred_probs[known[:, k], k])
-        for k in range(labels.shape[1])
-        if (labels[:, k] == 1).any() and (labels[:, k] == 0).any()
-    ]
-    yes, said = labels == 1, (pred_probs >= 0.5) & known
-    figures = {
-        "valid_macro_f1": [
-            binary_f1(yes[:, k], said[:, k]) for k in np.flatnonzero(yes.any(axis=0) | said.any(axis=0))
-        ],
-        "valid_macro_auc": [roc_auc(*column) for column in columns],
-        "valid_average_precision": [average_precision(*column) for column in columns],
-    }
-    means = {name: float(np.mean(values)) if values else None for name, values in figures.items()}
-    return {"valid_accuracy": accuracy, **means}
 
 
 def treat_unknown(labels: Labels, how: str) -> Labels:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.data.labels import Labels
+from core.metrics import valid_figures
 from core.runs.recipe import ONE_LABEL, Recipe
 from core.training.grouped import Grouped
 from core.training.multilabel import MultiLabel
-from core.training.scores import accuracy, macro_f1
 
 
 class Objective(Protocol):
@@ -106,17 +107,13 @@ class SingleLabel:
         return (scores.argmax(dim=1) == labels).sum()
 
     def figures(self, pred_probs: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, float | None]:
-        """valid_accuracy and valid_macro_f1."""
-        predicted = pred_probs.argmax(axis=1)
-        return {
-            "valid_accuracy": accuracy(labels, predicted),
-            "valid_macro_f1": macro_f1(labels, predicted, self.n_classes),
-        }
+        """The registry's figures of an epoch."""
+        return valid_figures(Labels.of(labels, [str(k) for k in range(self.n_classes)]), pred_probs)
 
     @staticmethod
     def decides(recipe: Recipe) -> str:
-        """Accuracy, unless the recipe says macro-F1."""
-        return "valid_macro_f1" if recipe.keep_by == "macro-f1" else "valid_accuracy"
+        """Accuracy, unless the recipe names another metric."""
+        return recipe.deciding_figure(auto="accuracy")
 
     @staticmethod
     def probs(scores: Tensor) -> Tensor:

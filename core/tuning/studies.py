@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from core.data.dataset import Dataset, Task
 from core.errors import BadInput, DamagedFile
 from core.files import Json, read_json, write_json
+from core.metrics import epoch_metrics, find_epoch_metric
 from core.runs.events import EventLog
 from core.runs.recipe import Recipe
 from core.runs.store import Run, create_run
@@ -27,20 +28,31 @@ from core.tuning.space import Axis, space_from_json, space_to_json
 from core.workspace import Workspace
 
 KIND = "tune"
-Objective = Literal["accuracy", "macro_f1", "loss", "macro_auc", "average_precision"]
-OBJECTIVES: dict[Objective, str] = {
-    "accuracy": "valid_accuracy",
-    "macro_f1": "valid_macro_f1",
-    "loss": "valid_loss",
-    "macro_auc": "valid_macro_auc",
-    "average_precision": "valid_average_precision",
-}
-"""By name, the field of the epoch events that decides. All are of the validation images."""
-OF_TASK: dict[Task, tuple[Objective, ...]] = {
-    Task.SINGLE_LABEL: ("accuracy", "macro_f1", "loss"),
-    Task.MULTI_LABEL: ("macro_auc", "average_precision", "macro_f1", "accuracy", "loss"),
-}
-"""What can be best, the usual one first."""
+LOSS = "loss"
+_FIRST = {Task.SINGLE_LABEL: "accuracy", Task.MULTI_LABEL: "macro_auc"}
+
+
+def objectives(task: Task) -> tuple[str, ...]:
+    """What can be best on validation images, the usual one first: the metrics of an epoch, and the loss."""
+    return (_FIRST[task], *(name for name in epoch_metrics(task) if name != _FIRST[task]), LOSS)
+
+
+def is_objective(name: str, task: Task | None = None) -> bool:
+    """Whether it is one, for this task or for any; metrics also by an earlier name."""
+    return name == LOSS or find_epoch_metric(name, task) is not None
+
+
+def field_of(objective: str) -> str:
+    """The field of the epoch events that decides."""
+    return f"valid_{objective.replace('-', '_')}"
+
+
+def title_of(objective: str) -> str:
+    """On pages."""
+    one = find_epoch_metric(objective)
+    return "Loss" if one is None else one.title
+
+
 MOST_TRIALS = 10_000
 
 
@@ -96,7 +108,7 @@ class StudyPlan:
 
     axes: tuple[Axis, ...]
     n_trials: int
-    objective: Objective = "accuracy"
+    objective: str = "accuracy"
     with_cost: bool = False
     prune: bool = True
     n_workers: int = 1
@@ -105,7 +117,8 @@ class StudyPlan:
     @property
     def maximise(self) -> bool:
         """Whether more is better."""
-        return self.objective != "loss"
+        one = find_epoch_metric(self.objective)
+        return one is not None and one.higher_is_better
 
 
 def create_study(
@@ -125,10 +138,10 @@ def create_study(
         NameTaken, StorageFailed: As for any run.
     """
     check_plan(plan)
-    if plan.objective not in OF_TASK[dataset.task]:
+    if not is_objective(plan.objective, dataset.task):
         raise BadInput(
             f"The objective {plan.objective} does not fit the labels of {dataset.name!r}.",
-            f"Choose one of {', '.join(OF_TASK[dataset.task])}.",
+            f"Choose one of {', '.join(objectives(dataset.task))}.",
         )
     job = {"plan": plan_to_json(plan)}
     return create_run(workspace, dataset, base, name=name, kind=KIND, label_version=label_version, job=job)
@@ -140,10 +153,9 @@ def check_plan(plan: StudyPlan) -> None:
         raise BadInput(f"{plan.n_trials} trials cannot be.", f"Choose 1 to {MOST_TRIALS:,}.")
     if not 1 <= plan.n_workers <= 64:
         raise BadInput(f"{plan.n_workers} workers cannot be.", "Choose 1 to 64.")
-    if plan.objective not in OBJECTIVES:
-        raise BadInput(
-            f"There is no objective {plan.objective!r}.", f"Choose one of {', '.join(OBJECTIVES)}."
-        )
+    if not is_objective(plan.objective):
+        names = ", ".join((*epoch_metrics(), LOSS))
+        raise BadInput(f"There is no objective {plan.objective!r}.", f"Choose one of {names}.")
 
 
 def plan_to_json(plan: StudyPlan) -> Json:
@@ -156,7 +168,7 @@ def plan_of(run: Run) -> StudyPlan:
     try:
         plan = dict(run.job["plan"])
         found = StudyPlan(**{**plan, "axes": space_from_json(plan["axes"])})
-        if found.objective not in OBJECTIVES or not 1 <= found.n_trials <= MOST_TRIALS:
+        if not is_objective(found.objective) or not 1 <= found.n_trials <= MOST_TRIALS:
             raise ValueError(f"{found.n_trials!r} trials for {found.objective!r}")
         return found
     except (KeyError, TypeError, ValueError) as error:

@@ -287,7 +287,7 @@ class Searcher:
     @property
     def field(self) -> str:
         """The field of the epoch events that decides."""
-        return studies.OBJECTIVES[self.plan.objective]
+        return studies.field_of(self.plan.objective)
 
     def tell(self, trial: Trial, record: TrialRecord) -> None:
         """Tell the study and write the record; in this order, so that no trial is told twice."""

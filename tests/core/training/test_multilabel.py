@@ -14,7 +14,7 @@ from core.runs.recipe import Recipe, make_recipe
 from core.training.balance import drawn_by_label, label_sets
 from core.training.inference import predict
 from core.training.loop import fit
-from core.training.multilabel import MultiLabel, multilabel_figures, treat_unknown, yes_weights
+from core.training.multilabel import MultiLabel, treat_unknown, yes_weights
 from core.training.order import epoch_order
 from core.training.parts import assign_roles, make_parts
 
@@ -99,10 +99,10 @@ def test_unknown_labels_are_treated_as_the_recipe_says() -> None:
 
 def test_the_figures_are_over_known_labels_and_labels_with_both_answers() -> None:
     probs = np.array([[0.9, 0.2, 0.5], [0.4, 0.5, 0.5], [0.3, 0.6, 0.5], [0.5, 0.5, 0.5]], np.float32)
-    found = multilabel_figures(probs, LABELS)
+    found = MultiLabel.figures(probs, LABELS)
     assert found["valid_accuracy"] == pytest.approx(4 / 6)
     assert found["valid_macro_auc"] == pytest.approx((0.5 + 1.0) / 2)
-    assert multilabel_figures(probs, np.full((4, 3), NAN, np.float32))["valid_macro_auc"] is None
+    assert MultiLabel.figures(probs, np.full((4, 3), NAN, np.float32))["valid_macro_auc"] is None
 
 
 def test_rare_answers_come_more_often() -> None:
@@ -152,7 +152,7 @@ def test_it_learns_with_every_loss(shapes: Any, recipe: Recipe, name: str) -> No
     assert best > 0.9
     full = np.stack([shapes.labels == 0, shapes.labels == 1], axis=1).astype(np.float32)
     outputs = predict(result.model, result.card, shapes.pixels, shapes.parts.test, result.machine)
-    assert multilabel_figures(outputs.pred_probs, full[shapes.parts.test])["valid_macro_auc"] > 0.9
+    assert MultiLabel.figures(outputs.pred_probs, full[shapes.parts.test])["valid_macro_auc"] > 0.9
 
 
 def test_a_run_goes_on_where_it_stopped(shapes: Any, recipe: Recipe, tmp_path: Path) -> None:

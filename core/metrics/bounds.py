@@ -1,8 +1,10 @@
-"""Within what the ranking of one label lies, over all ways to answer its unknown labels.
+"""Within what figures of several labels lie, over all ways to answer the unknown ones, or to leave them out.
 
-For a given number of unknown ones that are yes, ROC AUC and average precision are highest where these have
-the highest probabilities and lowest where they have the lowest: moving a yes up past a no raises both. So
-all numbers are tried, each in constant time from the one before.
+Leaving all out is what the figure itself does, so it lies within its bounds: answers can move a ranking to
+either side of it, and can give a figure to a label that had none. For a given number of unknown labels that
+are yes, ROC AUC and average precision are highest where these have the highest probabilities and lowest where
+they have the lowest: moving a yes up past a no raises both. So all numbers are tried, each in constant time
+from the one before.
 """
 
 from __future__ import annotations
@@ -12,10 +14,40 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ends = tuple[float, float]
 NOTHING = (float("nan"), float("nan"))
 
 
-def auc_bounds(yes: Bools, unknown: Bools, probs: NDArray[np.floating]) -> tuple[float, float]:
+def mean_bounds(ends: Floats, sure: Bools) -> Ends:
+    """The lowest and highest mean of K figures of which some may be left out.
+
+    Args:
+        ends: (K, 2) the lowest and highest of each; NaN for none.
+        sure: (K,) those that are in the mean whatever the answers are.
+
+    Returns:
+        NaN where there is no figure to take the mean of.
+    """
+    lowest = _lowest_mean(ends[:, 0], sure)
+    highest = -_lowest_mean(-ends[:, 1], sure)
+    return lowest, highest
+
+
+def _lowest_mean(values: Floats, sure: Bools) -> float:
+    """Of those that are sure and any of the others: each one below the mean so far lowers it."""
+    kept = list(values[sure & ~np.isnan(values)])
+    for value in np.sort(values[~sure & ~np.isnan(values)]):
+        if not kept or value < np.mean(kept):
+            kept.append(value)
+    return float(np.mean(kept)) if kept else float("nan")
+
+
+def with_itself(ends: Floats, figures: Floats) -> Floats:
+    """(K, 2) bounds, wide enough for what each figure is with the unknown labels left out."""
+    return np.stack([np.fmin(ends[:, 0], figures), np.fmax(ends[:, 1], figures)], axis=1)
+
+
+def auc_bounds(yes: Bools, unknown: Bools, probs: NDArray[np.floating]) -> Ends:
     """The lowest and highest ROC AUC; NaN where no answers make both a yes and a no.
 
     Args:
@@ -38,7 +70,7 @@ def auc_bounds(yes: Bools, unknown: Bools, probs: NDArray[np.floating]) -> tuple
     return float(lowest.min()), float(highest.max())
 
 
-def precision_bounds(yes: Bools, unknown: Bools, probs: NDArray[np.floating]) -> tuple[float, float]:
+def precision_bounds(yes: Bools, unknown: Bools, probs: NDArray[np.floating]) -> Ends:
     """The same of the average precision.
 
     It is the sum over the distinct probabilities, the highest first, of (yes among them) x (yes so far) /
