@@ -201,7 +201,7 @@ def bca_ends(value: float, draws: Floats, left_out: Floats) -> tuple[float, floa
     """The 95 % interval of a figure from its draws, corrected for bias and skew (BCa; Efron, JASA 82, 1987).
 
     Figures such as macro F1 are lower in most draws than they are on all images, so the middle 95 % of the
-    draws would lie too low (benchmarks/bootstrap_coverage.py).
+    draws would lie too low.
 
     Args:
         value: The figure on the images as they are.
