@@ -188,6 +188,36 @@ def import_command(
         _import(sources, name, options, as_json=as_json)
 
 
+@data.command("diff")
+def diff_command(
+    a: Annotated[str, typer.Argument(help="A data set.")],
+    b: Annotated[str, typer.Argument(help="Another one.")],
+    given: Annotated[bool, typer.Option("--given", help="Compare given labels, not corrected ones.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare two data sets: items by their pixels, and of those labels, splits, classes and captions."""
+    with errors_explained(as_json=as_json):
+        from core.data.diff import diff_datasets
+        from core.labels.versions import labels_at
+
+        first, second = (catalog.open_dataset(current(), name) for name in (a, b))
+        labels = [None if given else labels_at(current(), one).labels for one in (first, second)]
+        found = diff_datasets(first, second, *labels)
+        counts = {
+            "items only in the first": found.only_a,
+            "items only in the second": found.only_b,
+            "labels": found.n_labels,
+            "splits": found.n_splits,
+            "captions": found.n_captions,
+            "class lists": int(found.classes is not None),
+            "tasks": int(found.task is not None),
+        }
+        differing = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
+        emit(
+            found.to_json(), f"They differ: {differing}." if differing else "They are equal.", as_json=as_json
+        )
+
+
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 

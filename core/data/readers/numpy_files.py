@@ -163,6 +163,7 @@ class _Pair:
             raise BadInput(said, "Give class numbers, names, or rows of 1, 0 and NaN.")
         self._one_hot = self.labels is not None and self.labels.ndim == 2 and _is_one_hot(self.labels)
         fitting = [array for array in ids if array.shape == images.shape[:1] and array.path == images.path]
+        self._is_export = any(array.key == "item_ids" for array in fitting)  # of ours: -1 is unlabeled there
         self._ids = fitting[0].whole() if fitting else None
         told = [array for array in splits if array.shape == images.shape[:1] and array.path == images.path]
         self._splits = told[0].whole() if told else None
@@ -234,7 +235,7 @@ class _Pair:
             return int(np.argmax(value))
         if self.labels.dtype.kind == "f" and (not np.isfinite(value) or value != int(value)):
             return _noted(log, name, i, f"The label is {value}, no whole number.", mend)
-        return int(value)
+        return None if self._is_export and value == -1 else int(value)
 
 
 _BAD: Any = object()
