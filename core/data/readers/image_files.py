@@ -315,6 +315,7 @@ def _which_folder(tree: Tree, table: Table, where: Found) -> Question:
 
 def _chosen(found: _Source, tables: list[_LabelTable]) -> list[_LabelTable]:
     """The tables to read, of one form; those without labels add captions and splits to the images."""
+    _as_its_twin(tables)
     labelled = [one for one in tables if one.roles.labels]
     if not labelled:
         return _without_repeats(found, tables)
@@ -353,6 +354,18 @@ def _chosen(found: _Source, tables: list[_LabelTable]) -> list[_LabelTable]:
         else:
             chosen.append(one)
     return chosen
+
+
+def _as_its_twin(tables: list[_LabelTable]) -> None:
+    """Read a table that is too short to tell its labels like the largest one of the same columns."""
+    for one in tables:
+        twins = [other for other in tables if other.roles.labels and other.table.header == one.table.header]
+        if one.roles.labels or not twins:
+            continue
+        twin = max(twins, key=lambda other: len(other.table.rows)).roles
+        one.roles.labels, one.roles.separator = twin.labels, twin.separator
+        for i in twin.labels:
+            one.roles.unused.pop(one.table.header[i], None)
 
 
 def _without_repeats(found: _Source, tables: list[_LabelTable]) -> list[_LabelTable]:

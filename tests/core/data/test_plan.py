@@ -325,6 +325,16 @@ def test_several_columns_that_can_be_labels_are_a_question(workspace: Workspace,
         plan_of(root, label=("race",))
 
 
+def test_a_short_table_is_read_like_a_longer_one_of_the_same_columns(tmp_path: Path) -> None:
+    tables = {
+        "train.txt": rows("im/0.png 0", [f"im/{i}.png {i % 2}" for i in range(1, 6)]),
+        "test.txt": rows("im/6.png 0", ["im/7.png 1"]),
+    }
+    plan = plan_of(source(tmp_path, numbered("im/", 8), tables))
+    assert plan.classes == {"0": {"train": 3, "test": 1}, "1": {"train": 3, "test": 1}}
+    assert not plan.unused
+
+
 def test_a_table_without_header_has_splits_and_labels(tmp_path: Path) -> None:
     splits = ["TRAIN"] * 5 + ["VALIDATION"] * 2 + ["TEST"]
     cells = [f"{split},gs://bucket/{i}.png,{'cat' if i % 2 else 'dog'}" for i, split in enumerate(splits)]
