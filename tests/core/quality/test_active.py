@@ -13,6 +13,7 @@ from core.data.dataset import Dataset
 from core.data.hiding import hide_labels
 from core.data.tags import tags_of
 from core.errors import BadInput
+from core.labels.journal import EditKind, LabelJournal, NewEdit
 from core.quality.active import STRATEGIES, choose
 from core.quality.active_compare import create_comparison
 from core.runs.store import status
@@ -83,3 +84,20 @@ def test_strategies_are_compared_on_the_same_labels(workspace: Workspace, sample
     assert all(len(curve["interval"]) == 2 for curve in summary["curves"])
     with pytest.raises(BadInput, match="no strategy"):
         create_comparison(workspace, sample, recipe, strategies=["loudest"])
+
+
+def test_accuracy_on_corrected_test_labels_is_not_that_on_others(
+    workspace: Workspace, sample: Dataset
+) -> None:
+    recipe = small_recipe(epochs=1).with_changes({"width": 4, "epoch_images": 64})
+    numbers = {"start": 20, "step": 10, "rounds": 1, "seeds": 1}
+    test = sample.in_split("test")
+    found = []
+    for corrected in (False, True):
+        if corrected:  # all test images become bags: the same training has another accuracy
+            ids = [str(one) for one in np.asarray(sample.item_ids)[test]]
+            LabelJournal(workspace).append(sample, [NewEdit(one, EditKind.LABEL, "Bag") for one in ids])
+        run = create_comparison(workspace, sample, recipe, strategies=["random"], **numbers)
+        assert work(run.folder) == 0
+        found.append(status(run).summary["curves"][0]["seeds"][0])
+    assert found[0] != found[1]
