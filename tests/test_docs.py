@@ -30,6 +30,7 @@ NO_PICTURE = {
     "comparison.md": "a table of figures",
     "database.md": "commands and addresses: no page shows which database it is, as long as it is there",
     "numbers.md": "a table of figures",
+    "importing.md": "commands and a table",
     "security.md": "promises, and the tests that keep them",
 }
 """Pages of the manual without a picture, and why."""
