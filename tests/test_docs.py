@@ -31,6 +31,7 @@ NO_PICTURE = {
     "database.md": "commands and addresses: no page shows which database it is, as long as it is there",
     "numbers.md": "a table of figures",
     "python.md": "names; the notebook beside it shows what they give",
+    "importing.md": "commands and a table",
     "security.md": "promises, and the tests that keep them",
 }
 """Pages of the manual without a picture, and why."""

@@ -184,7 +184,7 @@ def _tables(found: _Source, paths: Mapping[str, Path], *, single: bool) -> list[
     tables = []
     for name, path in paths.items():
         told = single or name in found.hints.table
-        if not told and _ABOUT.fullmatch(path.stem):
+        if not told and path.suffix.lower() == ".txt" and _ABOUT.fullmatch(path.stem):
             continue
         if not told and _PLACEHOLDER.fullmatch(path.stem):
             found.unused.append(f"{name}: it is called like a sample of answers, which are no labels")
