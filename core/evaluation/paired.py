@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Z_95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 POWER = 0.8
+Z_POWER_80 = 0.8416212335729143  # one-sided 80 %
 FEWEST_DISCORDANT = 6  # with fewer items that only one got right, the exact test cannot reach 5 %
 
 
