@@ -164,7 +164,12 @@ def detectable_difference(error: float, df: float, n_units: int, level: float = 
 
     A difference makes items (or groups) differ, and so adds at least the variance of a share of that size.
     """
-    errors, found = detectable_errors(df, level), 0.0
+    return detectable_by(detectable_errors(df, level), error, n_units)
+
+
+def detectable_by(errors: float, error: float, n_units: int) -> float:
+    """The same, where a true difference must be so many ``errors``."""
+    found = 0.0
     for _ in range(20):  # to a fixed point
         share = min(found, 0.5)
         found = errors * math.sqrt(error**2 + share * (1 - share) / n_units)
