@@ -536,7 +536,7 @@ def _t_quantile(df: int, z: float) -> float:
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
     )
-    return sum(term / df**power for power, term in enumerate(terms))
+    return float(sum(term / df**power for power, term in enumerate(terms)))
 
 
 def _p_words(p_value: float) -> str:
