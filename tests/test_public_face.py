@@ -20,12 +20,13 @@ import tidyset.data
 import tidyset.jobs
 import tidyset.label_issues
 import tidyset.labels
+import tidyset.scoring
 from core.data.dataset import Dataset
 from core.errors import BadInput
 from core.workspace import Workspace
 from tests.tagged import tagged
 
-MODULES = (tidyset, tidyset.data, tidyset.labels, tidyset.label_issues, tidyset.jobs)
+MODULES = (tidyset, tidyset.data, tidyset.labels, tidyset.label_issues, tidyset.scoring, tidyset.jobs)
 FOLDER = Path(tidyset.__file__).parent
 
 

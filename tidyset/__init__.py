@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from tidyset.jobs import Map, Proof, Run, app, compare, embed, prove, runs, train
     from tidyset.label_issues import LabelIssues, find_label_issues
     from tidyset.labels import edit, undo
+    from tidyset.scoring import metrics
 
 _HOMES = {
     "tidyset.data": ("Dataset", "Item", "datasets", "import_data", "load", "use_workspace"),
     "tidyset.jobs": ("Map", "Proof", "Run", "app", "compare", "embed", "prove", "runs", "train"),
     "tidyset.labels": ("edit", "undo"),
     "tidyset.label_issues": ("LabelIssues", "find_label_issues"),
+    "tidyset.scoring": ("metrics",),
     "core.errors": ("BadInput", "NotFound", "TidysetError"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -51,6 +53,7 @@ __all__ = [
     "find_label_issues",
     "import_data",
     "load",
+    "metrics",
     "prove",
     "runs",
     "train",

@@ -119,7 +119,7 @@ def find_label_issues(
         return _of_dataset(data, recipe, folds, settings)
     if labels is None or pred_probs is None:
         raise BadInput("There is nothing to look at.", "Give a data set, or labels and pred_probs.")
-    values, probs = _checked(np.asarray(labels), np.asarray(pred_probs), classes)
+    values, probs = checked(np.asarray(labels), np.asarray(pred_probs), classes)
     near = _nearest(probs, None if features is None else np.asarray(features))
     evidence = Evidence(
         labels=values.values,
@@ -132,7 +132,7 @@ def find_label_issues(
     return _as_result(ranking.label_issues(evidence), values.classes)
 
 
-def _checked(
+def checked(
     labels: NDArray[Any], pred_probs: NDArray[Any], classes: Sequence[str] | None
 ) -> tuple[Labels, NDArray[np.float32]]:
     """Both arrays, once they are known to fit together. Raises BadInput."""
