@@ -7,8 +7,9 @@ import streamlit as st
 from core.data.dataset import Dataset
 from core.embeddings.clip_models import ClipModel
 from core.embeddings.features import FeatureSource
+from core.people.roles import Right
 from core.workspace import Workspace
-from dashboard import embeddings_actions, embeddings_state, links
+from dashboard import embeddings_actions, embeddings_state, links, sign_in
 from dashboard.embeddings_state import Ints
 from dashboard.errors import shown_as_message
 from dashboard.wording import plain
@@ -60,8 +61,14 @@ def _in_words(workspace: Workspace, dataset: Dataset, model: ClipModel) -> None:
 
 def _by_picture(workspace: Workspace, dataset: Dataset, model: ClipModel | None) -> None:
     by = "by its pixels" if model is None else "as CLIP sees it"
+    may_upload = sign_in.me().may(Right.LABEL)  # as is asked of every upload
     file = st.file_uploader(
-        f"Like a picture, {by}", type=PICTURES, key="find_picture", max_upload_size=MOST_MB
+        f"Like a picture, {by}",
+        type=PICTURES,
+        key="find_picture",
+        max_upload_size=MOST_MB,
+        disabled=not may_upload,
+        help=None if may_upload else "Viewers cannot upload files.",
     )
     if file is not None and _is_new(dataset, file.file_id):
         with st.spinner("Comparing …"):
