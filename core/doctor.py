@@ -243,6 +243,11 @@ def _runs(workspace: Workspace) -> Iterator[Finding]:
         if status(run).state is RunState.LOST:
             mend = f"Go on from its last checkpoint: tidyset runs resume {run.name}; or delete it."
             yield Finding("runs", run.name, Health.WARNING, "its worker ended without a word", mend)
+        try:
+            _ = run.recipe if run.recipe_file.exists() else None
+        except TidysetError as error:
+            mend = f"Restore it, or delete the run: tidyset runs delete {run.name}."
+            yield Finding("runs", run.name, Health.WARNING, error.problem, mend)
     yield Finding("runs", "listed", Health.OK, f"{len(runs):,}")
 
 

@@ -33,6 +33,10 @@ ARRAY_PIXELS = 64 * 64
 _HEADER_BYTES = 128
 
 
+MOST_CLASS_NAME = 500
+"""Characters; what is longer is a text in the wrong column, and every page would have to show it."""
+
+
 class DatasetBuilder:
     """Takes images one at a time, in any mix of sizes, and keeps them in the form that suits.
 
@@ -172,13 +176,18 @@ class DatasetBuilder:
         """Write what belongs to the images, and put the data set in its place.
 
         Raises:
-            BadInput: There is not one image.
+            BadInput: There is not one image, or a class has a name that is no name.
             NameTaken: Another import was faster.
             StorageFailed: The disk is full or read-only.
         """
         n = len(self)
         if n == 0:
             raise BadInput("There is not one image that could be used.", "Look at the problems listed.")
+        if long := next((name for name in classes if len(name) > MOST_CLASS_NAME), None):
+            raise BadInput(
+                f"The class {long[:40]!r}... has {len(long):,} characters, more than {MOST_CLASS_NAME}.",
+                "Shorten it, or say with --label which column has the labels.",
+            )
         shutil.rmtree(self.scratch, ignore_errors=True)
         self._finish_images(n)
         hashes = np.frombuffer(self._hashes, np.uint8).reshape(n, 16)

@@ -45,6 +45,9 @@ def test_every_broken_part_is_named_with_its_mend_and_hides_no_other(
     run.events.append("started")
     broken = create_run(workspace, sample, None, kind="import")
     (broken.folder / "run.json").write_text('{"name": ')
+    copied = create_run(workspace, sample, None, kind="import", name="copied")
+    copied.recipe_file.write_text("x = " + "[" * 100_000)
+    copied.events.append("finished")
     (workspace.root / "labels.db").write_bytes(b"no database at all, but long enough to be looked at" * 40)
     (workspace.datasets / sample.name / "images.npy").write_bytes(b"\x93NUMPY")
     remember(workspace, ClipModel("mine", "ViT-B-32", checkpoint=str(tmp_path / "gone.safetensors")))
@@ -52,7 +55,7 @@ def test_every_broken_part_is_named_with_its_mend_and_hides_no_other(
     wrong = {area: by_area(findings, area) for area in ("database", "data sets", "runs", "weights")}
     assert "labels.db" in wrong["database"][0].found
     assert sample.name in wrong["data sets"][0].found
-    assert {finding.what for finding in wrong["runs"]} == {"cut-off", broken.id}
+    assert {finding.what for finding in wrong["runs"]} == {"cut-off", broken.id, "copied"}
     assert "gone.safetensors" in wrong["weights"][0].found
     assert all(finding.mend for found in wrong.values() for finding in found)
     assert CliRunner().invoke(app, ["doctor"]).exit_code == 1

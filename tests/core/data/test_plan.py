@@ -549,3 +549,11 @@ def test_the_plan_shows_examples_copies_and_sizes(tmp_path: Path) -> None:
         "warnings",
         "questions",
     } <= plan.as_json().keys()
+
+
+def test_a_text_in_the_label_column_makes_no_class(workspace: Workspace, tmp_path: Path) -> None:
+    where = source(
+        tmp_path, numbered("", 2), {"l.csv": rows("file,label", ["0.png,cat", f"1.png,{'x' * 9_000}"])}
+    )
+    with pytest.raises(BadInput, match="has 9,000 characters"):
+        import_source(workspace, where, "long", ALL_TRAIN)
