@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
+from core.data.labels import Labels
 from core.evaluation.metrics import scores
 from core.evaluation.multilabel import multilabel_scores
 from core.evaluation.multilabel_report import multilabel_metrics
 from core.evaluation.predictions import Predictions
-from core.training.multilabel import multilabel_figures
+from core.metrics import valid_figures
 from core.training.scores import macro_f1
+
+
+def epoch_figures(probs: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
+    return valid_figures(Labels.of(labels, [str(k) for k in range(labels.shape[1])]), probs)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -40,20 +45,20 @@ def test_of_several_labels(seed: int) -> None:
     for name, judge in judges.items():
         right = judge(labels, said, labels=occurs, average="macro", zero_division=0)
         assert found.macro(name) == pytest.approx(right)
-    assert multilabel_figures(probs, labels)["valid_macro_f1"] == pytest.approx(found.macro("f1"))
+    assert epoch_figures(probs, labels)["valid_macro_f1"] == pytest.approx(found.macro("f1"))
 
 
 def test_labels_that_nobody_has_do_not_lower_a_model_without_mistakes() -> None:
     labels = np.array([[1, 0, 0, 0, 1], [0, 1, 0, 0, 1], [1, 1, 0, 0, 1]], np.float32)
     found = multilabel_scores(labels, labels * 0.8 + 0.1)
     assert found.macro("f1") == found.macro("precision") == found.macro("recall") == 1.0
-    assert multilabel_figures(labels * 0.8 + 0.1, labels)["valid_macro_f1"] == 1.0
+    assert epoch_figures(labels * 0.8 + 0.1, labels)["valid_macro_f1"] == 1.0
 
 
 def test_without_any_yes_there_is_none() -> None:
     labels = np.zeros((3, 2), np.float32)
     assert np.isnan(multilabel_scores(labels, labels).macro("f1"))
-    assert multilabel_figures(labels, labels)["valid_macro_f1"] is None
+    assert epoch_figures(labels, labels)["valid_macro_f1"] is None
 
 
 def test_the_bounds_hold_whatever_the_unknown_labels_are() -> None:
