@@ -155,12 +155,10 @@ def _show(plan: Plan) -> None:
     said = f"{counted(plan.n_items, 'image')}, {plan.format}: {task}{n_classes}."
     st.success(plain(said), icon=":material/check_circle:")
     if plan.examples:
-        st.image(
-            [example.pixels for example in plan.examples],
-            width=72,
-            caption=[plain(example.label or "no label") for example in plan.examples],
-            alt=[f"{example.item_id}: {example.label or 'no label'}" for example in plan.examples],
-        )
+        with st.container(horizontal=True, gap="small"):
+            for example in plan.examples:
+                label = example.label or "no label"
+                st.image(example.pixels, width=72, caption=plain(label), alt=f"{example.item_id}: {label}")
     if plan.classes:
         rows = [{"Class": name, **counts} for name, counts in plan.classes.items()]
         st.dataframe(rows, hide_index=True, height=min(36 * len(rows) + 38, 220))

@@ -7,10 +7,10 @@ import shutil
 import tempfile
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -346,30 +346,33 @@ def understand(source: Source, options: ImportOptions = _DEFAULTS, scratch: Path
         recognised = _recognised(path, hints, source, log)
         columns = _Columns(recognised, log, None)
         files: list[Path] = []
-        shown: dict[str, Record] = {}
+        by_label: dict[object, list[Record]] = {}
         for record in (recognised.peek or recognised.records)(log):
             if not columns.check(record):
                 continue
             if isinstance(record.image, Path):
                 files.append(record.image)
-            if len(shown) < MOST_EXAMPLES:
-                shown.setdefault(_shown_under(record, len(shown)), record)
+            label = record.label if isinstance(record.label, int | str) else None
+            if label in by_label or len(by_label) < MOST_EXAMPLES:
+                of_label = by_label.setdefault(label, [])
+                if len(of_label) < MOST_EXAMPLES:
+                    of_label.append(record)
         columns.seen.close()
         classes, labels = columns.classes_and_labels()
         split = _splits(np.frombuffer(columns.splits, np.int8), labels, options)
         if recognised.peek is not None:
-            shown = {r.item_id: r for r in islice(recognised.records(ProblemLog()), MOST_EXAMPLES)}
-        examples = tuple(e for r in shown.values() if (e := example_of(r, classes)) is not None)
+            by_label = {None: list(islice(recognised.records(ProblemLog()), MOST_EXAMPLES))}
+        examples = tuple(e for r in _shown(by_label) if (e := example_of(r, classes)) is not None)
         return make_plan(recognised, classes, labels, split, log, files=files, examples=examples)
 
 
 MOST_EXAMPLES = 12
 
 
-def _shown_under(record: Record, n: int) -> str:
-    """What an example stands for: its label for the first few, so that many classes are seen."""
-    label = record.label
-    return str(label) if isinstance(label, int | str) and n < MOST_EXAMPLES - 4 else record.item_id
+def _shown(by_label: Mapping[object, list[Record]]) -> list[Record]:
+    """The first of each label in turn, so that many classes are seen and of few classes several images."""
+    turns = zip_longest(*by_label.values())
+    return list(islice((record for turn in turns for record in turn if record is not None), MOST_EXAMPLES))
 
 
 class _Columns:
