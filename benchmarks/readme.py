@@ -110,15 +110,18 @@ def durability(result: dict[str, Any]) -> list[Claim]:
 
 
 def prove_null(result: dict[str, Any]) -> list[Claim]:
-    def worst(test: str) -> float:
-        return max(setting["false_positives"][test]["rate"] for setting in result["settings"])
+    def worst(test: str, *, limit: bool = False) -> float:
+        rows = [one for one in result["settings"] if one["limit"] == limit]
+        return max(one["false_verdicts"][test]["rate"] for one in rows if test in one["false_verdicts"])
 
+    n_kinds = sum(not one["limit"] for one in result["settings"])
     return [
         (
-            f"`prove` says gain or loss where there is none, the worst of {len(result['settings'])} kinds of "
-            f"simulated world, {result['worlds']:,} worlds each, {result['seeds']} seeds",
-            f"{worst('crossed'):.1%} of the time (McNemar's test of one pair of trainings: "
-            f"{worst('mcnemar_one_seed'):.0%})",
+            f"`prove` and `compare` name a difference where there is none, the worst of {n_kinds} kinds of "
+            f"simulated world, {result['worlds']:,} worlds each",
+            f"{worst('ours'):.1%} of the time (McNemar's test of one pair of trainings: "
+            f"{worst('mcnemar_one_seed'):.0%}, the paired t-test: {worst('paired_t'):.1%}); where one side's "
+            f"trainings vary far more than the other's: {worst('ours', limit=True):.1%}",
         )
     ]
 

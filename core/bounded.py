@@ -9,10 +9,11 @@ OverflowError or all of the memory.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -49,10 +50,19 @@ class Unreadable(ValueError):
     """Text that is not what it should be, or is beyond the bounds; the message says which."""
 
 
+def read_at_most(file: BinaryIO, most_bytes: int) -> bytes:
+    """What is left of a file, no more than ``most_bytes``. Raises OSError.
+
+    Python makes room for all that is asked for at once, so no more is asked for than there is.
+    """
+    there = os.fstat(file.fileno()).st_size - file.tell()
+    return file.read(max(0, min(there, most_bytes)))
+
+
 def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """The content of a file that is read as a whole. Raises Unreadable where it is larger; OSError."""
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
+        content = read_at_most(file, most_bytes + 1)
     if len(content) > most_bytes:
         raise Unreadable(f"it has more than {most_bytes:,} bytes")
     return content

@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.bounded import MOST_BYTES, parse_json, read_bytes
+from core.bounded import MOST_BYTES, parse_json, read_at_most, read_bytes
 from core.errors import BadInput, DamagedFile, NotAllowed, StorageFailed
 from core.json_text import json_text
 
@@ -159,7 +159,7 @@ def read_limited(path: Path, most_bytes: int) -> bytes:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
+        content = read_at_most(file, most_bytes + 1)
     if len(content) > most_bytes:
         raise BadInput(
             f"{path.name} has more than {most_bytes:,} bytes.",

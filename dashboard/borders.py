@@ -8,7 +8,6 @@ to a name that is this server's (``Host``) and, where a browser says from which 
 
 from __future__ import annotations
 
-import functools
 import html
 import ipaddress
 import os
@@ -153,7 +152,6 @@ def _matches(name: str, allowed: str) -> bool:
     return allowed == "*" or name == allowed or (allowed.startswith("*.") and name.endswith(allowed[1:]))
 
 
-@functools.lru_cache(maxsize=8)
 def _own_names(address: str | None, public: str | None) -> frozenset[str]:
     """Names of this machine; with "*" any address in digits, which no other site's name can stand behind.
 

@@ -254,7 +254,7 @@ def differing_images(dataset: Dataset, runs: tuple[Run, Run], found: Comparison)
         if len(rows) > len(shown):
             st.caption(f"The first {len(shown)} of {len(rows):,}.")
         if done.clicked is not None:
-            item_dialog.show(dataset, done.clicked, runs[0] if second else runs[1])
+            item_dialog.show(dataset, done.clicked, runs[1] if second else runs[0])
 
 
 def _pick_label(found: Comparison) -> int:

@@ -32,6 +32,7 @@ NO_PICTURE = {
     "numbers.md": "a table of figures",
     "python.md": "names; the notebook beside it shows what they give",
     "importing.md": "commands and a table",
+    "statistics.md": "formulas",
     "security.md": "promises, and the tests that keep them",
 }
 """Pages of the manual without a picture, and why."""

@@ -14,6 +14,7 @@ ALLOWED = {
     "core/database/move.py": "text that is hashed, of which nothing is read",
     "core/training/checkpoint.py": "a checkpoint's counters, where infinity has to survive",
     "core/training/loop.py": "counters between the processes of a group, where infinity has to survive",
+    "core/tuning/study_log.py": "what Optuna reads back, where infinity has to survive",
     "benchmarks/rivals/job.py": "runs where Tidyset is not installed; no floats",
 }
 

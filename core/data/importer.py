@@ -202,7 +202,8 @@ def _gathered(sources: Sequence[str | Path], folder: Path, log: ProblemLog) -> P
         StorageFailed: There is no room.
     """
     root = folder / "sources"
-    root.mkdir()
+    with storing(root):
+        root.mkdir()
     for source in sources:
         path = Path(source).expanduser().resolve()
         if not path.exists():
@@ -228,7 +229,8 @@ def _link(source: str | Path, target: str | Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        with storing(Path(target)):
+            shutil.copyfile(source, target)
 
 
 def called(source: Source) -> str:

@@ -33,7 +33,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.bounded import parse_json
+from core.bounded import parse_json, read_at_most
 from core.files import storage_failed
 from core.json_text import json_text
 
@@ -105,7 +105,7 @@ class EventLog:
         try:
             with self.path.open("rb") as file:
                 file.seek(offset)
-                block = file.read(max(0, MOST_LOG_BYTES - offset))
+                block = read_at_most(file, MOST_LOG_BYTES - offset)
         except OSError:  # not there yet, or it cannot be read
             return [], offset
         complete = block[: block.rfind(b"\n") + 1]
@@ -124,7 +124,7 @@ class EventLog:
 @lru_cache(maxsize=1_024)
 def _n_damaged(path: Path, size: int, written_ns: int) -> int:
     with path.open("rb") as file:
-        lines = [line for line in file.read(MOST_LOG_BYTES).split(b"\n") if line.strip()]
+        lines = [line for line in read_at_most(file, MOST_LOG_BYTES).split(b"\n") if line.strip()]
     return sum(not any(map(_is_event, _parsed(line))) for line in lines)
 
 

@@ -6,6 +6,7 @@ every node that trains a trial sees the same study.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,6 @@ from sqlalchemy import Column, Engine, Index, Integer, String, Table, Text, func
 from core.bounded import parse_json
 from core.database.engine import reading, writing
 from core.database.tables import metadata
-from core.json_text import json_text
 
 study_log = Table(
     "study_log",
@@ -40,7 +40,7 @@ def append_entries(engine: Engine, study: str, batch: str, entries: Sequence[dic
         last = connection.scalar(select(func.max(columns.number)).where(columns.study == study))
         first = 0 if last is None else last + 1
         rows = [
-            {"study": study, "number": number, "batch": batch, "entry": json_text(entry)}
+            {"study": study, "number": number, "batch": batch, "entry": json.dumps(entry)}
             for number, entry in enumerate(entries, first)
         ]
         connection.execute(study_log.insert(), rows)

@@ -730,7 +730,8 @@ def workspaces() -> Iterator[Case]:
     ):
         about = json.dumps({"__metadata__": {"card": json.dumps({**CARD, name: value})}}).encode()
         content = struct.pack("<Q", len(about)) + about
-        yield Case("whole model", f"{name} is {value!r}", content, f"no model of Tidyset.*{name} is")
+        said = f"(no model of Tidyset.*{name} is|it has a number of 41 digits)"
+        yield Case("whole model", f"{name} is {value!r}", content, said)
     about = json.dumps({"__metadata__": {"card": json.dumps({**CARD, "height": 0})}}).encode()
     yield Case("whole model", "images of no height", struct.pack("<Q", len(about)) + about, "cannot be read")
     for name, content in (("nothing", b""), ("a pickle", pickle.dumps({"w": 1})), ("no header", header)):

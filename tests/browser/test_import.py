@@ -70,7 +70,7 @@ def test_a_zip_of_class_folders_is_refused_mended_imported_and_seen(
     # No data at all: said at once, with the file and the mend.
     upload(dialog, letter)
     expect(dialog.get_by_text("letter.csv is in no format that is known here.")).to_be_visible()
-    expect(dialog.get_by_text("Give idx files, a pixel CSV")).to_be_visible()
+    expect(dialog.get_by_text("Give idx files, .pkl arrays")).to_be_visible()
 
     # Data with a fault: said by the worker, with file and mend; nothing is there; the dialog goes on.
     upload(dialog, bad)

@@ -173,7 +173,8 @@ def test_workers_share_a_search_and_finish_what_a_dead_one_left(workspace: Works
     assert len({json.dumps(one.params) for one in trials}) == 5
     for one in trials:
         epochs = [e["epoch"] for e in trial_events(run, one.number).read()[0] if e["type"] == "epoch"]
-        assert epochs == list(range(one.params["epochs"]))
+        # One whose checkpoint was not written yet is trained and told again.
+        assert list(dict.fromkeys(epochs)) == list(range(one.params["epochs"]))
     assert any("goes on in another one" in note for note in status(run).notes)
     shares = [e["share"] for e in run.events.read()[0] if e["type"] == "progress"]
     assert max(shares) <= 1

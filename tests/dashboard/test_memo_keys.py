@@ -130,6 +130,7 @@ def arguments(workspace: Workspace, dataset: Dataset) -> dict[str, object]:
         "str": "val",
         "bool": True,
         "tuple[int, ...]": (1, 2),
+        "tuple[tuple[float, ...], ...]": ((0.5,), (0.4,)),
     }
 
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SPINNERS = {
     "dashboard/embeddings_search.py": 3,  # milliseconds with a million images; CLIP is loaded once
     "dashboard/evidence.py": 1,  # PyTorch is loaded once, then one image: below a second; LIME has a bar
+    "dashboard/import_dialog.py": 1,  # how many files and rows there are is what is being found out
     "dashboard/picker.py": 1,  # a built-in data set is put into the workspace, once, in a second or two
     "dashboard/zero_shot_panels.py": 1,  # CLIP is loaded once, and nobody knows how long; it counts up
 }

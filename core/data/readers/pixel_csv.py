@@ -239,8 +239,10 @@ def _which_label(path: Path, columns: Sequence[tuple[str, Sequence[str]]]) -> Qu
 
 def _first_or_last(path: Path, n: int, rows: Sequence[Sequence[str]]) -> tuple[int, Question | None]:
     """The label's column of a table without a header: the first, or the last where that looks like one."""
-    first, last = ([row[i].strip() for row in rows if len(row) == n] for i in (0, n - 1))
-    scores = _label_score(first), _label_score(last)
+    first, last, second, one_before = (
+        [row[i].strip() for row in rows if len(row) == n] for i in (0, n - 1, 1, n - 2)
+    )
+    scores = _label_score(first, second), _label_score(last, one_before)
     if scores[1] <= scores[0] - 1 or scores[1] <= 1:
         return 0, None
     if scores[0] <= 1:
@@ -248,14 +250,20 @@ def _first_or_last(path: Path, n: int, rows: Sequence[Sequence[str]]) -> tuple[i
     return 0, _which_label(path, [("1", first), (str(n), last)])
 
 
-def _label_score(cells: Sequence[str]) -> int:
-    """How much a column looks like labels: words 3, a few numbers without a gap 2, other few numbers 1."""
+def _label_score(cells: Sequence[str], beside: Sequence[str]) -> int:
+    """How much a column looks like labels: words 3, a few numbers without a gap 2, other few numbers 1.
+
+    Args:
+        beside: The column next to it; what says nearly the same as that is a pixel of the margin.
+    """
     values = set(cells) - {""}
     if any(not _is_number(value) and value.lower() not in _NO_LABEL for value in values):
         return 3
     if len(values) < 2 or not all(re.fullmatch(r"-?\d+(\.0+)?", value) for value in values):
         return 0
     numbers = sorted({int(float(value)) for value in values})
+    if sum(one == other for one, other in zip(cells, beside, strict=True)) >= 0.9 * len(cells):
+        return 0
     often = len(cells) >= 2 * len(values)
     if often and numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1:
         return 2

@@ -27,7 +27,8 @@ from core.workspace import Workspace
 ITEM, RUN = "train-00000", "a-run"
 READS = {
     "active next", "app", "blend", "cache prune", "cache status", "captions info", "compare",
-    "data info", "data list", "db send", "db status", "db upgrade", "doctor", "evaluate", "images",
+    "data diff", "data info", "data list", "db send", "db status", "db upgrade", "doctor", "evaluate",
+    "images",
     "labels agreement", "labels export", "labels history", "labels merge", "labels versions",
     "people list", "runs diff", "runs export", "runs list", "runs show", "search", "similar",
     "team lists", "team status",

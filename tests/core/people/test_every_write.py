@@ -28,6 +28,7 @@ FREE = {
         "core/data/builder.py": "DatasetBuilder.add DatasetBuilder.finish",  # the constructor asks
         "core/data/columns.py": "write_texts",
         "core/data/download.py": "fetch",
+        "core/data/importer.py": "import_source opened_source understand",  # the builder asks
         "core/data/readers/archives.py": "unpack",
         "core/data/uploads.py": "forget_old",
         "core/data/writer.py": "publish sweep_unfinished",

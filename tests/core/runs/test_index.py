@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import NameTaken
 from core.runs import index
-from core.runs.store import Run, create_run, delete_run, list_runs, rename_run, set_notes
+from core.runs.store import Run, create_run, delete_run, list_runs, load_run, rename_run, set_notes
 from core.workspace import Workspace
 from tests.cable import Cable
 
@@ -39,7 +39,8 @@ def test_the_index_says_what_the_folders_say(cable: Cable, workspace: Workspace)
     assert set(index.listed(workspace)) == {one.id}
     (listed,) = list_runs(workspace, kind="issues")
     (folder,) = workspace.runs.iterdir()
-    assert (listed.name, listed.notes, listed.folder, listed.job) == ("uno", "seen", folder, one.job)
+    kept = load_run(folder)
+    assert (listed.name, listed.notes, listed.folder, listed.job) == ("uno", "seen", folder, kept.job)
 
 
 def test_a_folder_that_was_copied_or_deleted_is_noticed(
