@@ -46,6 +46,7 @@ FREE = {
         "core/tuning/study_log.py": "append_entries",
     },
     "a file outside the workspace, where the operating system decides": {
+        "core/evaluation/prediction_table.py": "write_predictions",
         "core/labels/patch.py": "write_patch",
         "core/runs/export.py": "export_csv",
         "core/doctor.py": "examine",
