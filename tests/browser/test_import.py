@@ -41,7 +41,11 @@ def zipped(folder: Path, to: Path) -> Path:
 
 
 def upload(dialog: Locator, file: Path) -> None:
-    """Give the dialog a file, as choosing one from the browser's own window does."""
+    """Give the dialog this file only, as choosing one from the browser's own window does."""
+    before = dialog.get_by_test_id("stFileChipDeleteBtn")
+    while before.count():
+        before.first.locator("button").or_(before.first).first.click()
+        settled(dialog.page)
     dialog.locator("input[type=file]").set_input_files(file)
     settled(dialog.page)
 
