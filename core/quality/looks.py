@@ -66,8 +66,9 @@ def account_of(dataset: Dataset) -> Sketch:
     of documents, 1997).
     """
     test = np.flatnonzero(np.asarray(dataset.split) == SPLITS.index("test"))
-    hashes = np.unique(np.asarray(dataset.content_hashes)[test], axis=0)
-    return frozenset(sorted(digest(one.tobytes().hex())[:16] for one in hashes)[:SKETCH])
+    # Half of a hash tells images apart, and sorting a million numbers takes a tenth of a second.
+    halves = np.ascontiguousarray(dataset.content_hashes[test, :8]).view(">u8")[:, 0]
+    return frozenset(f"{one:016x}" for one in np.unique(halves)[:SKETCH].tolist())
 
 
 def same_images(one: Sketch, other: Sketch) -> bool:
