@@ -93,7 +93,7 @@ class CaptionStatistics:
         rows, words = self._incidence
         has = np.zeros(len(self.used), bool)
         has[rows[words == word]] = True
-        return _share(has[labels.yes[:, k]]), _share(has[labels.no[:, k]])
+        return _share(has[labels.belongs(k)]), _share(has[labels.lacks(k)])
 
 
 def caption_statistics(captions: Sequence[str]) -> CaptionStatistics:

@@ -114,6 +114,10 @@ class Labels(ABC):
         """(N,) whether the class of index ``column`` is given to the image."""
 
     @abstractmethod
+    def lacks(self, column: int) -> Mask:
+        """(N,) whether the class of index ``column`` is known not to be the image's."""
+
+    @abstractmethod
     def asked(self, column: int) -> Mask:
         """(N,) the images that tell how well a class is predicted: those it is given to where images have one
         class (its recall), those where it is known otherwise.
@@ -255,6 +259,10 @@ class SingleLabels(Labels):
         """(N,)."""
         return np.asarray(self.values == column)
 
+    def lacks(self, column: int) -> Mask:
+        """(N,)."""
+        return np.asarray(self.known & (self.values != column))
+
     def asked(self, column: int) -> Mask:
         """(N,) the images of the class."""
         return self.belongs(column)
@@ -337,6 +345,10 @@ class MultiLabels(Labels):
     def belongs(self, column: int) -> Mask:
         """(N,)."""
         return np.asarray(self.values[:, column] == 1)
+
+    def lacks(self, column: int) -> Mask:
+        """(N,)."""
+        return np.asarray(self.values[:, column] == 0)
 
     def asked(self, column: int) -> Mask:
         """(N,) where yes or no is known."""

@@ -50,6 +50,7 @@ def test_what_is_known_as_a_loop_finds_it(values: NDArray[Any]) -> None:
     assert labels.incomplete.tolist() == [any(one is None for one in row) for row in table]
     assert labels.counts.tolist() == [sum(row[column] is True for row in table) for column in range(3)]
     assert labels.belongs(1).tolist() == [row[1] is True for row in table]
+    assert labels.lacks(1).tolist() == [row[1] is False for row in table]
     assert labels.n_unknown == int((~labels.known).sum())
 
 
